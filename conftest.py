@@ -1,0 +1,48 @@
+"""Fixtures of all tests: a scheduler in memory, and what its last execution did."""
+
+import logging
+
+import pytest
+
+from redun import Scheduler
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    """Keep the progress of workflows out of the tests' output; what is logged can still be captured."""
+    logging.getLogger("redun").setLevel(logging.INFO)
+    yield
+    logging.getLogger("redun").setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def scheduler():
+    """A scheduler whose cache and call graph live in memory."""
+    with Scheduler() as made:
+        yield made
+
+
+@pytest.fixture
+def ran(scheduler):
+    """A function that returns the names of the tasks that the last execution really ran, in order of their start."""
+
+    def list_ran():
+        return [name for name, job in _last_jobs(scheduler.backend) if not job.cached]
+
+    return list_ran
+
+
+@pytest.fixture
+def cached(scheduler):
+    """A function that returns the names of the tasks whose calls the last execution answered from the cache."""
+
+    def list_cached():
+        return [name for name, job in _last_jobs(scheduler.backend) if job.cached]
+
+    return list_cached
+
+
+def _last_jobs(backend):
+    last = max(backend.executions.values(), key=lambda execution: execution.updated_time)
+    jobs = [job for job in backend.jobs.values() if job.execution_id == last.id]
+    return [(backend.tasks[job.task_hash].subtype.name, job) for job in sorted(jobs, key=lambda job: job.start_time)]

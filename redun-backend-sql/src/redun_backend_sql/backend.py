@@ -1,0 +1,142 @@
+"""The SQL store that a scheduler uses: look-ups of many keys at a time, and batches written as one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from redun.backends.base import Backend, Batch, StoredCall, StoredValue
+from redun.errors import BackendError, ConfigError
+from redun_backend_sql.rows import INSERTS, make_rows
+from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
+
+DEFAULT_URI = "sqlite:///redun.db"
+_LEGACY_URI = "sqlite:///.redun/redun.db"
+
+_LOOKUP = (
+    "SELECT evaluation.eval_hash, value.value_hash, value.type, value.format, value.value "
+    "FROM evaluation JOIN value ON value.value_hash = evaluation.value_hash "
+    "WHERE evaluation.eval_hash IN ({keys})"
+)
+_LOOKUP_CALLS = (
+    "SELECT call_node.args_hash, call_node.call_hash, "
+    "value.value_hash, value.type, value.format, value.value "
+    "FROM call_node JOIN value ON value.value_hash = call_node.value_hash "
+    "WHERE call_node.task_hash = ? AND call_node.args_hash IN ({keys}) ORDER BY call_node.timestamp DESC"
+)
+_SUBTREE = "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash IN ({keys})"
+_KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
+
+
+@dataclass(frozen=True)
+class SqlOptions:
+    """Options of the SQL store, section ``[backend]``."""
+
+    db_uri: str = field(
+        default=DEFAULT_URI,
+        metadata={"help": "the database, sqlite:///PATH; a path is relative to the configuration folder"},
+    )
+    automigrate: bool = field(default=True, metadata={"help": "whether to create the tables when they are missing"})
+    config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
+
+
+class SqlBackend(Backend):
+    """Results and provenance in a SQL database.
+
+    Parameters
+    ----------
+    options
+        Where the database is.
+    """
+
+    options_type = SqlOptions
+
+    def __init__(self, options: SqlOptions | None = None) -> None:
+        self.options = options or SqlOptions()
+        self.path = find_database(self.options.db_uri, self.options.config_dir)
+        self._database: SqliteDatabase | None = None
+
+    @property
+    def database(self) -> SqliteDatabase:
+        """The open database; raises `BackendError` before `load`."""
+        if self._database is None:
+            raise BackendError(f"the database {self.path} is not open: call load() first")
+        return self._database
+
+    def load(self) -> None:
+        if self._database is not None:
+            return
+        from redun_backend_sql.versions import ensure_schema
+
+        database = SqliteDatabase(self.path)
+        try:
+            ensure_schema(database, self.options.automigrate)
+            database.prepare()
+        except BaseException:
+            database.close()
+            raise
+        self._database = database
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, StoredValue]:
+        return {row[0]: StoredValue(*row[1:]) for row in self.database.select_in(_LOOKUP, eval_hashes)}
+
+    def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
+        wanted: dict[str, list[str]] = {}
+        for task_hash, args_hash in keys:
+            wanted.setdefault(task_hash, []).append(args_hash)
+        found: dict[tuple[str, str], list[tuple[str, StoredValue]]] = {}
+        for task_hash, args_hashes in wanted.items():
+            for args_hash, call_hash, *value in self.database.select_in(_LOOKUP_CALLS, args_hashes, task_hash):
+                found.setdefault((task_hash, args_hash), []).append((call_hash, StoredValue(*value)))
+        subtrees: dict[str, set[str]] = {call_hash: set() for calls in found.values() for call_hash, _ in calls}
+        for call_hash, task_hash in self.database.select_in(_SUBTREE, list(subtrees)):
+            subtrees[call_hash].add(task_hash)
+        return {
+            key: [StoredCall(call_hash, value, frozenset(subtrees[call_hash])) for call_hash, value in calls]
+            for key, calls in found.items()
+        }
+
+    def record(self, batch: Batch) -> None:
+        calls = [call.call_hash for call in batch.calls]
+        known = {call_hash for (call_hash,) in self.database.select_in(_KNOWN_CALLS, calls)}
+        rows = make_rows(batch, known)
+        self.database.write((INSERTS[table], rows[table]) for table in INSERTS)
+
+
+def find_database(db_uri: str, config_dir: str | None) -> str:
+    """Return the path of the SQLite database that a URI names.
+
+    Parameters
+    ----------
+    db_uri
+        ``sqlite:///relative/path``, ``sqlite:////absolute/path``, or ``sqlite://`` for memory.
+    config_dir
+        What a relative path is relative to.
+
+    Raises
+    ------
+    ConfigError
+        When the URI names no SQLite database.
+    """
+    if db_uri == _LEGACY_URI:
+        db_uri = DEFAULT_URI
+    scheme, separator, rest = db_uri.partition(":")
+    if scheme != "sqlite":
+        shown = f"{scheme}://..." if separator else db_uri
+        raise ConfigError(f"[backend] db_uri = {shown!r} is not supported; use sqlite:///PATH")
+    if rest != "//" and not rest.startswith("///"):
+        raise ConfigError(
+            f"[backend] db_uri = {db_uri!r} needs three slashes before a relative path, four before an absolute one"
+        )
+    path, question_mark, parameters = rest[3:].partition("?")
+    if question_mark:
+        raise ConfigError(f"[backend] db_uri = {db_uri!r} has parameters, which are not supported: ?{parameters}")
+    if path in ("", MEMORY):
+        return MEMORY
+    return str(Path(config_dir or ".", path))

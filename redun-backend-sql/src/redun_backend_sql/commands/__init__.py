@@ -1,0 +1,1 @@
+"""The commands of the ``redun`` program that query the SQL store."""

@@ -1,0 +1,22 @@
+"""The hook module of the SQL store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from redun.plugins.provider import Provider
+from redun.plugins.specs import hookimpl
+
+redun_api = 1
+
+
+@hookimpl
+def redun_backends() -> Iterable[Provider]:
+    """Offer the store."""
+    yield Provider("sql", "redun_backend_sql.backend:SqlBackend", "A database, SQLite by default")
+
+
+@hookimpl
+def redun_commands() -> Iterable[Provider]:
+    """Offer the commands that query it."""
+    yield Provider("log", "redun_backend_sql.commands.log:log", "Show past executions, jobs, tasks and files")

@@ -1,0 +1,168 @@
+"""From records to the rows of tables.
+
+Rows are tuples in the order of the columns in `INSERTS`, one list per table. Those with random keys are sorted by
+key, which lets a database work through its indexes from one end to the other instead of jumping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timezone
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+from redun.backends.base import Batch, CallRecord, JobRecord
+from redun.hashing import hash_argument
+from redun.values.base import FileSubtype, TaskSubtype
+from redun.values.codec import EncodedValue
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+INSERTS: dict[str, str] = {
+    "value": "INSERT OR IGNORE INTO value (value_hash, type, format, value) VALUES (?, ?, ?, ?)",
+    "task": "INSERT OR IGNORE INTO task (hash, name, namespace, source) VALUES (?, ?, ?, ?)",
+    "file": "INSERT OR IGNORE INTO file (value_hash, path) VALUES (?, ?)",
+    "subvalue": "INSERT OR IGNORE INTO subvalue (value_hash, parent_value_hash) VALUES (?, ?)",
+    "evaluation": (
+        "INSERT INTO evaluation (eval_hash, task_hash, args_hash, value_hash) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (eval_hash) DO UPDATE SET value_hash = excluded.value_hash"
+    ),
+    "call_node": (
+        "INSERT OR IGNORE INTO call_node (call_hash, task_name, task_hash, args_hash, value_hash, timestamp) "
+        "VALUES (?, ?, ?, ?, ?, ?)"
+    ),
+    "call_edge": "INSERT OR IGNORE INTO call_edge (parent_id, child_id, call_order) VALUES (?, ?, ?)",
+    "argument": (
+        "INSERT OR IGNORE INTO argument (arg_hash, call_hash, value_hash, arg_position, arg_key) VALUES (?, ?, ?, ?, ?)"
+    ),
+    "argument_result": "INSERT OR IGNORE INTO argument_result (arg_hash, result_call_hash) VALUES (?, ?)",
+    "call_subtree_task": "INSERT OR IGNORE INTO call_subtree_task (call_hash, task_hash) VALUES (?, ?)",
+    "job": (
+        "INSERT OR IGNORE INTO job (id, start_time, end_time, task_hash, cached, call_hash, parent_id, execution_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    ),
+    "job_end": "UPDATE job SET end_time = ?, cached = ?, call_hash = ? WHERE id = ?",
+    "execution": "INSERT OR IGNORE INTO execution (id, args, job_id, updated_time) VALUES (?, ?, ?, ?)",
+    "execution_alive": "UPDATE execution SET updated_time = ? WHERE id = ?",
+}
+"""The statements that write a batch, in the order in which they run."""
+
+
+def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
+    """Return the rows of a batch by statement.
+
+    Parameters
+    ----------
+    batch
+        The records.
+    known_calls
+        Addresses of calls that the database has already, with everything that belongs to them.
+    """
+    rows: Rows = {table: [] for table in INSERTS}
+    values: dict[str, EncodedValue] = dict(batch.tasks)
+    for evaluation in batch.evaluations:
+        value = evaluation.value
+        values[value.value_hash] = value
+        rows["evaluation"].append((evaluation.eval_hash, evaluation.task_hash, evaluation.args_hash, value.value_hash))
+    written = set(known_calls)
+    for call in batch.calls:
+        if call.call_hash not in written:
+            written.add(call.call_hash)
+            _add_call(call, rows, values)
+    _add_values(values.values(), rows)
+    for table in ("value", "evaluation", "call_node", "argument", "call_subtree_task"):
+        rows[table].sort(key=itemgetter(0))  # Stable: of two evaluations with one key, the later one counts.
+    rows["job"].extend(_job_row(job) for job in batch.jobs.values())
+    rows["job_end"].extend((_end_time(job), job.cached, job.call_hash, job.id) for job in batch.job_ends.values())
+    for execution in batch.executions.values():
+        alive = format_time(execution.updated_time)
+        rows["execution"].append((execution.id, execution.args, execution.job_id, alive))
+        rows["execution_alive"].append((alive, execution.id))
+    return rows
+
+
+def _add_call(call: CallRecord, rows: Rows, values: dict[str, EncodedValue]) -> None:
+    call_hash, result, arguments = call.call_hash, call.result, call.arguments
+    values.setdefault(result.value_hash, result)
+    rows["call_node"].append(
+        (call_hash, call.task_name, call.task_hash, arguments.args_hash, result.value_hash, format_time(call.timestamp))
+    )
+    for position, value in enumerate(arguments.positional):
+        _add_argument(call, position, value, rows, values)
+    for key, value in arguments.keyword.items():
+        _add_argument(call, key, value, rows, values)
+    if call.children:
+        edges = rows["call_edge"]
+        for order, child in enumerate(call.children):
+            edges.append((call_hash, child, order))
+    subtree = rows["call_subtree_task"]
+    for task_hash in call.subtree:
+        subtree.append((call_hash, task_hash))
+
+
+def _add_argument(
+    call: CallRecord, place: int | str, value: EncodedValue, rows: Rows, values: dict[str, EncodedValue]
+) -> None:
+    position, key = (place, None) if isinstance(place, int) else (None, place)
+    value_hash = value.value_hash
+    values.setdefault(value_hash, value)
+    arg_hash = hash_argument(call.call_hash, position, key, value_hash)
+    rows["argument"].append((arg_hash, call.call_hash, value_hash, position, key))
+    if call.upstream:
+        rows["argument_result"].extend((arg_hash, upstream) for upstream in call.upstream.get(place, ()))
+
+
+def _add_values(values: Iterable[EncodedValue], rows: Rows) -> None:
+    table = rows["value"]
+    for value in values:
+        table.append((value.value_hash, value.type_name, value.format, value.data))
+        if value.subtype is not None:
+            _add_subtype(value, rows)
+        for subvalue in value.subvalues:
+            table.append((subvalue.value_hash, subvalue.type_name, subvalue.format, subvalue.data))
+            rows["subvalue"].append((subvalue.value_hash, value.value_hash))
+            if subvalue.subtype is not None:
+                _add_subtype(subvalue, rows)
+
+
+def _add_subtype(value: EncodedValue, rows: Rows) -> None:
+    subtype = value.subtype
+    if isinstance(subtype, FileSubtype):
+        rows["file"].append((value.value_hash, subtype.path))
+    elif isinstance(subtype, TaskSubtype):
+        rows["task"].append((value.value_hash, subtype.name, subtype.namespace, subtype.source))
+
+
+def _job_row(job: JobRecord) -> tuple[Any, ...]:
+    return (
+        job.id,
+        format_time(job.start_time),
+        _end_time(job),
+        job.task_hash,
+        job.cached,
+        job.call_hash,
+        job.parent_id,
+        job.execution_id,
+    )
+
+
+def _end_time(job: JobRecord) -> str | None:
+    return None if job.end_time is None else format_time(job.end_time)
+
+
+def format_time(seconds: float) -> str:
+    """Return a point in time, in seconds since the epoch, as the database keeps it: UTC, with microseconds.
+
+    Examples
+    --------
+    >>> format_time(1.25)
+    '1970-01-01 00:00:01.250000'
+    """
+    whole = int(seconds)
+    return f"{_format_second(whole)}.{int((seconds - whole) * 1_000_000):06d}"
+
+
+@lru_cache(maxsize=1024)
+def _format_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

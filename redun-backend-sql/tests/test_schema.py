@@ -1,0 +1,208 @@
+import sqlite3
+from contextlib import closing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from redun import Scheduler, task
+from redun_backend_sql.models import Base
+
+redun_namespace = "test_schema"
+
+# Columns in order: * belongs to the primary key, ? may be null, > refers to; then the type.
+TABLES = {
+    "alembic_version": ["version_num* VARCHAR(32)"],
+    "argument": [
+        "arg_hash* VARCHAR(40)",
+        "call_hash>call_node.call_hash VARCHAR(40)",
+        "value_hash>value.value_hash VARCHAR(40)",
+        "arg_position? INTEGER",
+        "arg_key? VARCHAR(100)",
+    ],
+    "argument_result": [
+        "arg_hash*>argument.arg_hash VARCHAR(40)",
+        "result_call_hash*>call_node.call_hash VARCHAR(40)",
+    ],
+    "call_edge": [
+        "parent_id*>call_node.call_hash VARCHAR(40)",
+        "child_id*>call_node.call_hash VARCHAR(40)",
+        "call_order* INTEGER",
+    ],
+    "call_node": [
+        "call_hash* VARCHAR(40)",
+        "task_name VARCHAR(1024)",
+        "task_hash>task.hash VARCHAR(40)",
+        "args_hash VARCHAR(40)",
+        "value_hash>value.value_hash VARCHAR(40)",
+        "timestamp DATETIME",
+    ],
+    "call_subtree_task": ["call_hash*>call_node.call_hash VARCHAR(40)", "task_hash*>task.hash VARCHAR(40)"],
+    "evaluation": [
+        "eval_hash* VARCHAR(40)",
+        "task_hash>task.hash VARCHAR(40)",
+        "args_hash VARCHAR(40)",
+        "value_hash>value.value_hash VARCHAR(40)",
+    ],
+    "execution": ["id* VARCHAR", "args VARCHAR", "job_id>job.id VARCHAR", "updated_time? DATETIME"],
+    "file": ["value_hash*>value.value_hash VARCHAR(40)", "path VARCHAR(1024)"],
+    "handle": [
+        "hash* VARCHAR(40)",
+        "fullname VARCHAR(1024)",
+        "value_hash>value.value_hash VARCHAR(40)",
+        "key VARCHAR(1024)",
+        "is_valid BOOLEAN",
+    ],
+    "handle_edge": ["parent_id*>handle.hash VARCHAR(40)", "child_id*>handle.hash VARCHAR(40)"],
+    "job": [
+        "id* VARCHAR",
+        "start_time DATETIME",
+        "end_time? DATETIME",
+        "task_hash>task.hash VARCHAR(40)",
+        "cached BOOLEAN",
+        "call_hash?>call_node.call_hash VARCHAR(40)",
+        "parent_id?>job.id VARCHAR",
+        "execution_id>execution.id VARCHAR",
+    ],
+    "redun_version": ["id* VARCHAR", "version INTEGER", "timestamp DATETIME"],
+    "subvalue": ["value_hash*>value.value_hash VARCHAR(40)", "parent_value_hash*>value.value_hash VARCHAR(40)"],
+    "tag": [
+        "tag_hash* VARCHAR(40)",
+        "entity_type VARCHAR(9)",
+        "entity_id VARCHAR",
+        "key VARCHAR",
+        "value VARCHAR",
+        "is_current BOOLEAN",
+    ],
+    "tag_edit": ["parent_id*>tag.tag_hash VARCHAR(40)", "child_id*>tag.tag_hash VARCHAR(40)"],
+    "task": ["hash* VARCHAR(40)", "name VARCHAR", "namespace VARCHAR", "source VARCHAR"],
+    "value": ["value_hash* VARCHAR(40)", "type VARCHAR", "format VARCHAR(100)", "value BLOB"],
+}
+
+# Columns that have an index: ! is unique, ~ is for look-ups by prefix, & covers current rows only.
+INDEXES = {
+    "argument": ["call_hash", "value_hash"],
+    "argument_result": ["arg_hash", "result_call_hash"],
+    "call_edge": ["child_id", "parent_id"],
+    "call_node": ["task_hash", "value_hash", "call_hash~!"],
+    "call_subtree_task": ["call_hash", "task_hash"],
+    "evaluation": ["task_hash", "value_hash"],
+    "execution": ["job_id", "id~!"],
+    "file": ["path"],
+    "handle": ["fullname", "value_hash"],
+    "handle_edge": ["child_id", "parent_id"],
+    "job": ["call_hash", "end_time", "execution_id", "parent_id", "start_time", "task_hash", "id~!"],
+    "subvalue": ["parent_value_hash", "value_hash"],
+    "tag": ["entity_id", "key", "value", "tag_hash&!"],
+    "task": ["hash~!", "name~", "namespace~"],
+    "value": ["type", "value_hash~!"],
+}
+SUFFIXES = {"": "", "~": "_vpo", "&": "_current"}
+
+TABLES_WITHOUT_MODEL = {"alembic_version", "redun_version", "handle", "handle_edge", "tag", "tag_edit"}
+
+
+def describe_columns(connection, table):
+    targets = {row[3]: f">{row[2]}.{row[4]}" for row in connection.execute(f"PRAGMA foreign_key_list({table})")}
+    return [
+        f"{name}{'*' if key else '' if required else '?'}{targets.get(name, '')} {kind}"
+        for _, name, kind, required, _, key in connection.execute(f"PRAGMA table_info({table})")
+    ]
+
+
+def describe_indexes(connection, table):
+    described = []
+    for _, name, unique, origin, partial in connection.execute(f"PRAGMA index_list({table})"):
+        if origin == "c":
+            (column,) = [row[2] for row in connection.execute(f"PRAGMA index_info({name})")]
+            mark = "&" if partial else "~" if name.endswith("_vpo") else ""
+            assert name == f"ix_{table}_{column}{SUFFIXES[mark]}"
+            described.append(f"{column}{mark}{'!' if unique else ''}")
+    return sorted(described)
+
+
+def test_tables_and_columns(backend, query):
+    """A new database has exactly the tables, columns, types, keys and references of version 3.5."""
+    connection = backend.database.connection
+
+    actual = {table: describe_columns(connection, table) for table in sorted(backend.database.tables())}
+
+    assert actual == TABLES
+
+
+def test_indexes(backend):
+    """A new database has exactly the indexes of version 3.5."""
+    connection = backend.database.connection
+
+    actual = {table: describe_indexes(connection, table) for table in TABLES}
+
+    assert {table: indexes for table, indexes in actual.items() if indexes} == {
+        table: sorted(indexes) for table, indexes in INDEXES.items()
+    }
+
+
+def test_reference_to_the_execution_is_checked_late(query):
+    """A job and its execution refer to each other, so one of the references is checked when a transaction ends."""
+    [(statement,)] = query("SELECT sql FROM sqlite_master WHERE name = 'job'")
+
+    [actual] = [line for line in statement.split("\n") if "DEFERRABLE" in line]
+
+    assert "(execution_id) REFERENCES execution (id) DEFERRABLE INITIALLY DEFERRED" in actual
+
+
+@pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")  # A job and its execution refer to each other.
+def test_models_agree_with_the_tables(backend):
+    """The classes for queries describe the same columns, types, references and indexes as the migrated tables."""
+    engine = create_engine(f"sqlite:///{backend.path}")
+    options = {
+        "compare_type": True,
+        "include_name": lambda name, kind, parents: (
+            not (kind == "table" and name in TABLES_WITHOUT_MODEL) and not (kind == "index" and name.endswith("_vpo"))
+        ),
+    }
+
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
+    engine.dispose()
+
+    assert differences == []
+    assert set(Base.metadata.tables) == set(TABLES) - TABLES_WITHOUT_MODEL
+
+
+def test_versions_are_recorded(query):
+    """A new database names its migration and its major version, so that other programs recognise it."""
+    actual = query("SELECT version_num FROM alembic_version"), query("SELECT version FROM redun_version")
+
+    assert actual == ([("0bee3d6dba76",)], [(3,)])
+
+
+def test_loading_again_changes_nothing(backend):
+    """A database that has its tables is opened as it is, as often as one likes."""
+    before = list(backend.database.connection.iterdump())
+
+    backend.load()
+    backend.close()
+    backend.load()
+
+    assert list(backend.database.connection.iterdump()) == before
+
+
+@task
+def double(x):
+    return 2 * x
+
+
+def test_database_created_elsewhere_is_used(backend, tmp_path):
+    """A database with the same schema that another program made is opened, and its cache is hit."""
+    with Scheduler(backend=backend) as scheduler:
+        scheduler.run(double(4))
+        statements = "\n".join(backend.database.connection.iterdump())
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        copy.executescript(statements)
+
+    with Scheduler({"backend": {"db_uri": f"sqlite:///{tmp_path}/copy.db"}}) as scheduler:
+        result = scheduler.run(double(4))
+        cached = scheduler.backend.database.connection.execute("SELECT cached FROM job ORDER BY cached").fetchall()
+
+    assert (result, cached) == (8, [(0,), (1,)])

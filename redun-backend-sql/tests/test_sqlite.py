@@ -1,0 +1,196 @@
+import os
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from redun.errors import BackendError
+from redun_backend_sql.sqlite import MEMORY, SqliteDatabase, translating_errors
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = SqliteDatabase(str(tmp_path / "test.db"))
+    database.connection.execute("CREATE TABLE item (key PRIMARY KEY, value)")
+    database.prepare()
+    yield database
+    database.close()
+
+
+def list_keys(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM item ORDER BY key")]
+
+
+def insert(connection, *keys):
+    connection.executemany("INSERT INTO item (key) VALUES (?)", [(key,) for key in keys])
+
+
+def test_tables_are_listed(database):
+    """The names of all tables are known."""
+    assert database.tables() == {"item"}
+
+
+def test_prepared_database_keeps_a_write_ahead_log(database):
+    """A database that is prepared lets readers and a writer work at the same time, and syncs at checkpoints."""
+    actual = [database.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+
+    assert actual == ["wal", 1]
+
+
+def test_transaction_happens_as_a_whole(database):
+    """Others see what a transaction did when it is over, and nothing of it before."""
+    with database.transaction() as connection:
+        insert(connection, "a", "b")
+        during = list_keys(database.path)
+
+    assert (during, list_keys(database.path)) == ([], ["a", "b"])
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_failed_transaction_leaves_nothing(database, error):
+    """A transaction in which anything is raised happens not at all, and the next one works."""
+
+    def fail(connection):
+        insert(connection, "a")
+        raise error
+
+    with pytest.raises(type(error)), database.transaction() as connection:
+        fail(connection)
+
+    with database.transaction() as connection:
+        insert(connection, "b")
+
+    assert list_keys(database.path) == ["b"]
+
+
+def test_refused_statement_leaves_nothing(database):
+    """Of several statements of which one can't be executed none is, and the next ones work."""
+    statement = "INSERT INTO item (key, value) VALUES (?, ?)"
+
+    with pytest.raises(BackendError, match=r"test\.db can't be used: .*type"):
+        database.write([(statement, [("a", 1)]), (statement, [("b", 2), ("c", object())])])
+    database.write([(statement, [("d", 4)]), (statement, [])])
+
+    assert list_keys(database.path) == ["d"]
+
+
+def test_writers_wait_for_one_another(database):
+    """A transaction that begins while another one is open waits until that is over."""
+    order = []
+
+    def write_second():
+        with closing(SqliteDatabase(database.path)) as second, second.transaction() as connection:
+            order.append("second")
+            insert(connection, "b")
+
+    with database.transaction() as connection:
+        insert(connection, "a")
+        thread = threading.Thread(target=write_second)
+        thread.start()
+        thread.join(timeout=0.2)
+        order.append("first")
+    thread.join()
+
+    assert (order, list_keys(database.path)) == (["first", "second"], ["a", "b"])
+
+
+def test_waiting_has_an_end(database):
+    """A transaction that waited in vain is an error that says that another process holds the database."""
+    database.connection.execute("PRAGMA busy_timeout = 0")
+
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BackendError, match=r"test\.db can't be used.*another process kept it locked.*try again"):
+            database.write([("DELETE FROM item", [()])])
+
+    database.write([("INSERT INTO item (key) VALUES (?)", [("a",)])])
+    assert list_keys(database.path) == ["a"]
+
+
+def test_full_disk_is_reported(database):
+    """When there is no room, the transaction happens not at all, the error says so, and reading goes on."""
+    database.connection.execute("PRAGMA max_page_count = 4")
+    statement = "INSERT INTO item (key, value) VALUES (?, ?)"
+
+    with pytest.raises(BackendError, match="the disk is full: free some space"):
+        database.write([(statement, [("a", 1)]), (statement, [("b", bytes(100_000))])])
+
+    assert list(database.select_in("SELECT key FROM item WHERE key IN ({keys})", ["a", "b"])) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 3_000), max_size=2_500), st.sets(st.integers(0, 3_000), max_size=1_000))
+def test_any_number_of_keys_is_asked_for(asked, present):
+    """A query over any number of keys, repeats included, gives each row that is there once."""
+    with closing(SqliteDatabase(MEMORY)) as database:
+        database.connection.execute("CREATE TABLE item (key PRIMARY KEY)")
+        insert(database.connection, *map(str, present))
+
+        rows = list(database.select_in("SELECT key FROM item WHERE key IN ({keys})", list(map(str, asked))))
+
+    assert sorted(int(key) for (key,) in rows) == sorted(present & set(asked))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (500, 1), (501, 2), (2_000, 4)])
+def test_keys_are_asked_for_in_chunks(database, count, expected):
+    """Keys are asked for five hundred at a time, which every SQLite allows."""
+    statements = []
+    database.connection.set_trace_callback(statements.append)
+
+    list(database.select_in("SELECT key FROM item WHERE key IN ({keys})", list(map(str, range(count)))))
+
+    assert len(statements) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("file is not a database", "restore a copy, or move it away"),
+        ("database disk image is malformed", "restore a copy, or move it away"),
+        ("database is locked", "try again"),
+        ("attempt to write a readonly database", "may be written"),
+        ("unable to open database file", "exist and may be written"),
+        ("database or disk is full", "free some space"),
+    ],
+)
+def test_errors_say_what_may_help(text, advice):
+    """An error of the driver becomes one sentence with the path, what the driver said, and advice."""
+    message = f"the database some/path can't be used: {text}; .*{advice}"
+
+    with pytest.raises(BackendError, match=message) as caught, translating_errors("some/path"):
+        raise sqlite3.OperationalError(text)
+
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
+
+
+def test_other_errors_pass():
+    """What is no error of the driver is left as it is."""
+    with pytest.raises(KeyError), translating_errors("some/path"):
+        raise KeyError("other")
+
+
+def test_closed_database_is_not_used(database):
+    """Using a database after it was closed is an error that names it."""
+    database.close()
+
+    with pytest.raises(BackendError, match=r"test\.db can't be used: Cannot operate on a closed database"):
+        database.tables()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files can't be listed")
+def test_file_that_is_no_database_is_closed(tmp_path):
+    """A file that turns out to be no database is not kept open."""
+    path = tmp_path / "text.db"
+    path.write_text("This is no database, but it is long enough to be one.\n" * 20)
+
+    with pytest.raises(BackendError, match="is no SQLite database") as caught:
+        SqliteDatabase(str(path))
+
+    opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    assert str(path) in str(caught.value)
+    assert str(path) not in opened

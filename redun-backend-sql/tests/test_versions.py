@@ -1,0 +1,279 @@
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from redun.errors import BackendError, ConfigError
+from redun_backend_sql.backend import SqlBackend, SqlOptions, find_database
+from redun_backend_sql.versions import HEAD, REVISIONS, SchemaVersion
+
+NOBODY = 65534
+
+KILLED_CREATION = """
+import os, signal, sys
+from redun_backend_sql.sqlite import SqliteDatabase
+from redun_backend_sql.versions import ensure_schema
+
+def kill_at(statement):
+    if sys.argv[2] in statement:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+database = SqliteDatabase(sys.argv[1])
+database.connection.set_trace_callback(kill_at)
+ensure_schema(database, automigrate=True)
+"""
+
+PAUSED_CREATION = """
+import sys
+from redun_backend_sql.sqlite import SqliteDatabase
+from redun_backend_sql.versions import ensure_schema
+
+def pause_at(statement):
+    if sys.argv[2] in statement:
+        print("paused", flush=True)
+        sys.stdin.readline()
+
+database = SqliteDatabase(sys.argv[1])
+database.connection.set_trace_callback(pause_at)
+ensure_schema(database, automigrate=True)
+print(len(database.tables()), flush=True)
+"""
+
+
+def open_and_close(path, **options):
+    backend = SqlBackend(SqlOptions(f"sqlite:///{path}", **options))
+    backend.load()
+    tables = backend.database.tables()
+    backend.close()
+    return tables
+
+
+def execute(path, script):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+
+
+@contextmanager
+def denying_writes(folder):
+    """Lets an ordinary user look at a folder and its files, and be that user."""
+    is_root = os.geteuid() == 0
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o555)
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+def test_every_version_is_known():
+    """Every version that there has been is known by its migration, the newest is the one to work with."""
+    assert (len(REVISIONS), REVISIONS[HEAD]) == (11, SchemaVersion(3, 5))
+    assert [str(version) for version in REVISIONS.values()] == sorted(map(str, REVISIONS.values()))
+
+
+def make_newer(path):
+    execute(path, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
+
+
+def make_older(path):
+    execute(path, "UPDATE alembic_version SET version_num = '3b0a6e67cc58'")
+
+
+def make_versionless(path):
+    execute(path, "DELETE FROM alembic_version")
+
+
+def make_foreign(path):
+    path.unlink()
+    execute(path, "CREATE TABLE invoice (id); CREATE TABLE customer (id)")
+
+
+def make_foreign_with_migrations(path):
+    path.unlink()
+    execute(path, "CREATE TABLE invoice (id); CREATE TABLE alembic_version (version_num)")
+
+
+def make_text(path):
+    path.write_text("This is no database, but it is long enough to be one.\n" * 20)
+
+
+def damage(path):
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + b"\xff" * 4000 + data[4100:])
+
+
+def make_directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (make_newer, r"has a newer version than this redun knows, this redun works with version 3\.5: upgrade redun"),
+        (make_older, r"has version 3\.4, this redun works with version 3\.5"),
+        (make_foreign, r"is no redun database \(it has tables customer, invoice\): choose another path.*db_uri"),
+        (make_foreign_with_migrations, r"is no redun database \(it has tables alembic_version, invoice\)"),
+        (make_versionless, "has tables but no version: it is damaged; restore a copy, or move it away"),
+        (make_text, "is no SQLite database, or it is damaged: restore a copy, or move it away"),
+        (damage, "is no SQLite database, or it is damaged"),
+        (make_directory, r"can't be (used|opened).*check that the file and its folder exist"),
+    ],
+)
+def test_what_is_no_database_of_this_version_is_left_alone(empty_database, tmp_path, make, message):
+    """What redun can't work with is an error in one sentence that names path and way out; nothing is changed."""
+    path = tmp_path / "odd.db"
+    shutil.copy(empty_database, path)
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+
+    with pytest.raises(BackendError, match=message) as caught:
+        open_and_close(path)
+
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert (path.read_bytes() if path.is_file() else None) == before
+    assert [name for name in os.listdir(tmp_path) if not name.startswith("odd.db")] == []
+
+
+def test_empty_file_becomes_a_database(tmp_path):
+    """An empty file, as a first run that was killed may leave it, gets the tables."""
+    path = tmp_path / "redun.db"
+    path.touch()
+
+    actual = open_and_close(path)
+
+    assert {"value", "job", "alembic_version"} <= actual
+
+
+def test_missing_folder_is_named(tmp_path):
+    """A database in a folder that does not exist is an error that names the folder, which is not made."""
+    with pytest.raises(BackendError, match=r"can't be opened: there is no folder .*nope") as caught:
+        open_and_close(tmp_path / "nope" / "redun.db")
+
+    assert "\n" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_file_that_may_not_be_written_is_named(empty_database):
+    """A database that may only be read is an error in one sentence that names it and says what to check."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(empty_database, folder / "redun.db")
+        execute(folder / "redun.db", "PRAGMA journal_mode = DELETE")
+
+        with denying_writes(folder), pytest.raises(BackendError, match=r"redun\.db.*may be written") as caught:
+            open_and_close(folder / "redun.db")
+
+    assert "\n" not in str(caught.value)
+
+
+def test_folder_that_may_not_be_written_is_named():
+    """A new database in a folder that may only be read is an error in one sentence that says what to check."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        with denying_writes(folder), pytest.raises(BackendError, match=r"redun\.db.*may be written") as caught:
+            open_and_close(folder / "redun.db")
+
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_are_made_only_where_that_is_allowed(tmp_path):
+    """Without automigrate, a database that has no tables is an error that says so."""
+    with pytest.raises(BackendError, match=r"has no tables yet, and .* automigrate is off"):
+        open_and_close(tmp_path / "redun.db", automigrate=False)
+
+
+def test_existing_tables_need_no_migration(empty_database, tmp_path):
+    """Without automigrate, a database that has its tables is opened."""
+    shutil.copy(empty_database, tmp_path / "redun.db")
+
+    actual = open_and_close(tmp_path / "redun.db", automigrate=False)
+
+    assert "value" in actual
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE TABLE call_node", "INTO alembic_version", "COMMIT"],
+)
+def test_killed_creation_leaves_nothing_behind(tmp_path, statement):
+    """A first run killed at any point of creating the tables leaves a file in which the next one creates them."""
+    path = tmp_path / "redun.db"
+    killed = subprocess.run([sys.executable, "-c", KILLED_CREATION, path, statement], check=False)
+
+    actual = open_and_close(path)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert {"value", "job", "alembic_version"} <= actual
+
+
+def test_processes_that_create_at_once_wait_for_one_another(tmp_path):
+    """When several processes create one database at once, one does it, the others wait, and all can use it."""
+    path = tmp_path / "redun.db"
+    command = [sys.executable, "-c", PAUSED_CREATION, str(path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+    with subprocess.Popen([*command, "CREATE TABLE call_node"], **pipes) as first:
+        assert first.stdout.readline() == "paused\n"
+        with subprocess.Popen([*command, "BEGIN IMMEDIATE"], **pipes) as second:
+            waits = second.stdout.readline()
+            second.stdin.write("go on\n")
+            second.stdin.flush()
+            first.communicate("go on\n")
+            output, _ = second.communicate()
+
+    assert (waits, output) == ("paused\n", "18\n")
+    assert (first.returncode, second.returncode) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("uri", "config_dir", "expected"),
+    [
+        ("sqlite:///redun.db", "conf", "conf/redun.db"),
+        ("sqlite:///sub/redun.db", "conf", "conf/sub/redun.db"),
+        ("sqlite:///redun.db", None, "redun.db"),
+        ("sqlite:////data/redun.db", "conf", "/data/redun.db"),
+        ("sqlite:///.redun/redun.db", ".redun", ".redun/redun.db"),
+        ("sqlite://", "conf", ":memory:"),
+        ("sqlite:///", "conf", ":memory:"),
+        ("sqlite:///:memory:", "conf", ":memory:"),
+        ("sqlite:////data/with space/ä.db", "conf", "/data/with space/ä.db"),
+        ("sqlite:////data/run#1/redun.db", "conf", "/data/run#1/redun.db"),
+    ],
+)
+def test_path_of_a_database(uri, config_dir, expected):
+    """A URI names a file relative to the configuration folder, an absolute one, or memory."""
+    assert find_database(uri, config_dir) == expected
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("postgresql://user:secret@host/db", r"db_uri = 'postgresql://\.\.\.' is not supported; use sqlite:///PATH"),
+        ("mysql://user:secret@host/db", r"'mysql://\.\.\.' is not supported"),
+        ("redun.db", "'redun.db' is not supported; use sqlite:///PATH"),
+        ("", "'' is not supported; use sqlite:///PATH"),
+        ("sqlite://redun.db", "needs three slashes before a relative path, four before an absolute one"),
+        ("sqlite:redun.db", "needs three slashes"),
+        ("sqlite:///redun.db?mode=ro", r"has parameters, which are not supported: \?mode=ro"),
+    ],
+)
+def test_odd_uris_are_refused(uri, message):
+    """A URI that names no SQLite database is an error in one sentence, which shows no password."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        find_database(uri, None)
+
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,33 @@
+"""``redun init``: a repository before the first run."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from redun.config import CONFIG_FOLDER, CONFIG_VARIABLE, create_config
+from redun.workspace import Workspace
+
+
+@click.command()
+@click.argument("directory", metavar="[DIR]", required=False)
+@click.pass_obj
+def init(workspace: Workspace, directory: str | None) -> None:
+    """Create a repository: a folder .redun with a configuration and a database.
+
+    DIR is the directory to create it in, by default this one. Running it again changes nothing. `redun run` does the
+    same by itself at the first run.
+
+    \b
+    Examples:
+      redun init            .redun in this directory
+      redun init project    .redun in project
+      redun -c shared init  the folder shared itself
+    """
+    named = workspace.explicit_dir or os.environ.get(CONFIG_VARIABLE)
+    folder = f"{directory}/{CONFIG_FOLDER}" if directory else named or CONFIG_FOLDER
+    create_config(folder)
+    created = Workspace(folder)
+    created.open_backend().close()
+    click.echo(f"Initialized redun repository: {created.config_dir}")

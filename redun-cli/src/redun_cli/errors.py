@@ -1,0 +1,76 @@
+"""How errors reach the user: one sentence on standard error, and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+from redun.errors import PluginWarning, RedunError
+
+EXIT_FAILURE = 1
+EXIT_INTERRUPT = 130
+
+
+class WorkflowFailed(Exception):
+    """A workflow failed and its error was reported already."""
+
+
+@dataclass
+class Report:
+    """How errors are to be reported: with their tracebacks, or in one sentence."""
+
+    is_debugging: bool = False
+
+
+@contextmanager
+def reporting_errors() -> Iterator[Report]:
+    """Report what goes wrong inside, and exit with the status that belongs to it."""
+    report = Report()
+    with warnings.catch_warnings():
+        _show_plugin_warnings_plainly()
+        try:
+            yield report
+        except click.exceptions.Exit as request:
+            if request.exit_code:
+                sys.exit(request.exit_code)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            print("redun: interrupted", file=sys.stderr)
+            sys.exit(EXIT_INTERRUPT)
+        except WorkflowFailed:
+            sys.exit(EXIT_FAILURE)
+        except BrokenPipeError:
+            # Whoever read the output has gone; Python must not complain when it closes the stream.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(EXIT_FAILURE)
+        except Exception as error:
+            if report.is_debugging:
+                raise
+            print(f"redun: {_describe(error)}", file=sys.stderr)
+            sys.exit(EXIT_FAILURE)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, RedunError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error} (run `redun --debug ...` for the traceback)"
+
+
+def _show_plugin_warnings_plainly() -> None:
+    shown = warnings.showwarning
+
+    def show(message, category, filename, lineno, file=None, line=None):  # type: ignore[no-untyped-def]
+        if issubclass(category, PluginWarning):
+            print(f"redun: warning: {message}", file=sys.stderr)
+        else:
+            shown(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show

@@ -1,0 +1,72 @@
+"""The root of the ``redun`` command, to which plugins add the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from redun._version import __version__
+from redun.errors import PluginError
+from redun.plugins.catalog import commands
+from redun.workspace import Workspace
+from redun_cli.errors import reporting_errors
+
+_ARGV = "redun.argv"
+_LEVELS = click.Choice(["ERROR", "WARN", "INFO", "DEBUG"], case_sensitive=False)
+
+
+class PluginGroup(click.Group):
+    """A group of the commands that plugins provide; listing them imports none of them."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        ctx.obj = Workspace(argv=ctx.meta.get(_ARGV, ()), **ctx.params)
+        # Before the command is looked up: the configuration may disable the plugin that has it.
+        ctx.obj.load_plugins()
+        return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "help":
+            return click.Command("help", callback=lambda: click.echo(ctx.get_help()), add_help_option=False)
+        loaded = commands.load(cmd_name)
+        if not isinstance(loaded, click.Command):
+            raise PluginError(f"command {cmd_name!r} of plugin {commands.find(cmd_name).plugin} is no click command")
+        return loaded
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(entry.provider.name, entry.provider.summary) for entry in commands.entries()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows or [("none", "every plugin is disabled or broken: see `redun plugins`")])
+
+
+@click.group(cls=PluginGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="%(version)s")
+@click.option(
+    "-c", "--config", "explicit_dir", metavar="DIR", help="The configuration folder, default .redun, here or above."
+)
+@click.option("--log-level", type=_LEVELS, default="INFO", show_default=True, help="The least level to report.")
+@click.option("--debug", is_flag=True, help="Show the Python traceback of errors.")
+@click.pass_context
+def cli(ctx: click.Context, /, **_: object) -> None:
+    """Run workflows that are ordinary Python, and ask where their results come from."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the ``redun`` command; an exit status other than 0 is raised as SystemExit.
+
+    Parameters
+    ----------
+    argv
+        The arguments after the program's name; default those of the process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    with reporting_errors() as report, cli.make_context("redun", list(arguments), obj=None) as ctx:
+        report.is_debugging = ctx.params["debug"]
+        ctx.meta[_ARGV] = ("redun", *arguments)
+        cli.invoke(ctx)

@@ -1,0 +1,88 @@
+"""Which distribution a name or a module of redun comes from.
+
+``from redun import File`` works when the part of redun that defines it is installed, and says what to install when it
+is not. Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from redun.errors import MissingPluginError
+
+CORE = "redun-core"
+
+EXPORTS: Mapping[str, tuple[str, str]] = {
+    "Scheduler": ("redun.scheduler", CORE),
+    "catch": ("redun.control", CORE),
+    "cond": ("redun.control", CORE),
+    "throw": ("redun.control", CORE),
+    "get_current_scheduler": ("redun.scheduler", CORE),
+    "set_current_scheduler": ("redun.scheduler", CORE),
+    "File": ("redun_value_file", "redun-value-file"),
+    "FileSet": ("redun_value_file", "redun-value-file"),
+    "Dir": ("redun_value_file", "redun-value-file"),
+    "Handle": ("redun_value_handle", "redun-value-handle"),
+    "merge_handles": ("redun_value_handle", "redun-value-handle"),
+}
+"""Where the names of ``redun`` that are imported late are: module and distribution."""
+
+FIRST_PARTY: Mapping[tuple[str, str], str] = {
+    ("backend", "sql"): "redun-backend-sql",
+    ("command", "init"): "redun-cli",
+    ("command", "log"): "redun-backend-sql",
+    ("command", "plugins"): "redun-cli",
+    ("command", "run"): "redun-cli",
+    ("executor", "aws_batch"): "redun-executor-batch",
+    ("executor", "spark"): "redun-executor-spark",
+    ("value", "redun.Dir"): "redun-value-file",
+    ("value", "redun.File"): "redun-value-file",
+    ("value", "redun.FileSet"): "redun-value-file",
+}
+"""The distributions of redun that provide an entry of a catalogue, by kind and name."""
+
+
+def load_export(name: str) -> Any:
+    """Return a name of ``redun`` that is imported late.
+
+    Raises
+    ------
+    AttributeError
+        When redun and its plugins have no such name.
+    MissingPluginError
+        When it belongs to a distribution that is not installed.
+    """
+    if name in EXPORTS:
+        module_name, distribution = EXPORTS[name]
+        return getattr(import_first_party(module_name, distribution, f"redun.{name}"), name)
+    if not name.startswith("_") and find_spec(f"redun.{name}") is None:
+        from redun.plugins.catalog import exports
+
+        if name in exports:
+            return exports.load(name)
+    raise AttributeError(f"module 'redun' has no attribute {name!r}")
+
+
+def list_installed_exports() -> list[str]:
+    """Return the names of ``redun`` that are imported late and can be."""
+    return [name for name, (module_name, _) in EXPORTS.items() if find_spec(module_name.partition(".")[0]) is not None]
+
+
+def import_first_party(module_name: str, distribution: str, wanted: str) -> Any:
+    """Import a module of one of redun's distributions on behalf of a name.
+
+    Raises
+    ------
+    MissingPluginError
+        When the distribution is not installed. What a broken installation raises is passed on.
+    """
+    package = module_name.partition(".")[0]
+    if find_spec(package) is None:
+        raise MissingPluginError(
+            f"{wanted} is provided by {distribution!r}, which is not installed: pip install {distribution}",
+            name=package,
+        )
+    return import_module(module_name)

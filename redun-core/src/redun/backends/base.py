@@ -1,0 +1,161 @@
+"""The contract of a store: answer batches of keys, write batches of records.
+
+A backend knows nothing of schedulers and tasks; it sees addresses, bytes and the plain records below. It must be able
+to look up what it recorded, in any later process. Everything else is optional: a backend that only caches may ignore
+jobs and executions, and only backends that can be queried by people offer more.
+
+Records never change once written, except that a job and an execution are written when they start and again when they
+end.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+from redun.arguments import EncodedArguments
+from redun.values.codec import EncodedValue
+
+
+class EvaluationRecord(NamedTuple):
+    """The cache entry of a call: what its task returned, before that was reduced further."""
+
+    eval_hash: str
+    task_hash: str
+    args_hash: str
+    value: EncodedValue
+
+
+class CallRecord(NamedTuple):
+    """A finished call: a node of the call graph.
+
+    Attributes
+    ----------
+    call_hash, task_hash
+        Addresses of the call and of its task.
+    task_name
+        The task's full name.
+    result
+        The final value.
+    arguments
+        The arguments with their address.
+    upstream
+        Addresses of the calls that arguments came from, by the argument's position or name; only of those that did.
+    children
+        Addresses of the calls made below it, in the order they were made, repeats included.
+    subtree
+        Hashes of all tasks in the call graph below and including this node.
+    timestamp
+        When it finished, in seconds since the epoch.
+    """
+
+    call_hash: str
+    task_name: str
+    task_hash: str
+    result: EncodedValue
+    arguments: EncodedArguments
+    upstream: Mapping[int | str, Sequence[str]]
+    children: Sequence[str]
+    subtree: Collection[str]
+    timestamp: float
+
+
+class JobRecord(NamedTuple):
+    """One call as it happened in one execution.
+
+    Times are in seconds since the epoch; `end_time` is None while the call runs.
+    """
+
+    id: str
+    start_time: float
+    end_time: float | None
+    task_hash: str
+    cached: bool
+    call_hash: str | None
+    parent_id: str | None
+    execution_id: str
+
+
+class ExecutionRecord(NamedTuple):
+    """One run of a workflow: the command that started it, its root job, and when it was last seen alive."""
+
+    id: str
+    args: str
+    job_id: str
+    updated_time: float
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records to be written together: all of them, or none.
+
+    Tasks are values whose `subtype` holds their definition; the address of the value is the task's hash.
+
+    A record refers only to records that are in the same batch or were written before. Jobs come parents first. What
+    ends in a later batch than it started is in `job_ends`, by id, instead of in `jobs`.
+    """
+
+    tasks: dict[str, EncodedValue] = field(default_factory=dict)
+    evaluations: list[EvaluationRecord] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+    jobs: dict[str, JobRecord] = field(default_factory=dict)
+    job_ends: dict[str, JobRecord] = field(default_factory=dict)
+    executions: dict[str, ExecutionRecord] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.evaluations) + len(self.calls) + len(self.jobs) + len(self.job_ends) + len(self.executions)
+
+
+class StoredValue(NamedTuple):
+    """A value as the store has it."""
+
+    value_hash: str
+    type_name: str
+    format: str
+    data: bytes
+
+
+class StoredCall(NamedTuple):
+    """A finished call as the store has it, with the hashes of all tasks in its subtree."""
+
+    call_hash: str
+    result: StoredValue
+    subtree: frozenset[str]
+
+
+class Backend(ABC):
+    """Base of stores. `lookup` and `record` are all that one must have.
+
+    Parameters
+    ----------
+    options
+        An instance of `options_type`, made of the configuration section ``[backend]``.
+    """
+
+    options_type: ClassVar[type[Any]]
+
+    def load(self) -> None:
+        """Open the store, creating or upgrading it where the options allow that. Called once before use; idempotent.
+
+        Raises
+        ------
+        BackendError
+            With one sentence that says what is wrong and what to do.
+        """
+
+    @abstractmethod
+    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, StoredValue]:
+        """Return the recorded evaluations among some keys; the newest where one was recorded more than once."""
+
+    @abstractmethod
+    def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
+        """Return the recorded calls, newest first, for some pairs of task hash and arguments hash."""
+
+    @abstractmethod
+    def record(self, batch: Batch) -> None:
+        """Write a batch, atomically. Records that exist already stay as they are."""
+
+    def close(self) -> None:
+        """Release what `load` opened. The backend can be loaded again."""

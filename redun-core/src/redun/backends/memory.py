@@ -1,0 +1,88 @@
+"""A store in memory: the cache and the call graph of one process, gone with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from redun.backends.base import (
+    Backend,
+    Batch,
+    CallRecord,
+    EvaluationRecord,
+    ExecutionRecord,
+    JobRecord,
+    StoredCall,
+    StoredValue,
+)
+from redun.values.codec import EncodedValue
+
+
+@dataclass(frozen=True)
+class MemoryOptions:
+    """A store in memory has no options."""
+
+
+class MemoryBackend(Backend):
+    """A backend of dictionaries; they are public for tests and notebooks to look into.
+
+    Attributes
+    ----------
+    tasks, values, evaluations, calls, jobs, executions : dict
+        The records by their hash or id.
+    """
+
+    options_type = MemoryOptions
+
+    def __init__(self, options: MemoryOptions | None = None) -> None:
+        self.options = options or MemoryOptions()
+        self.tasks: dict[str, EncodedValue] = {}
+        self.values: dict[str, EncodedValue] = {}
+        self.evaluations: dict[str, EvaluationRecord] = {}
+        self.calls: dict[str, CallRecord] = {}
+        self.jobs: dict[str, JobRecord] = {}
+        self.executions: dict[str, ExecutionRecord] = {}
+        self._calls_of: dict[tuple[str, str], list[CallRecord]] = {}
+
+    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, StoredValue]:
+        found = self.evaluations
+        return {key: _stored(found[key].value) for key in eval_hashes if key in found}
+
+    def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
+        return {
+            key: [
+                StoredCall(call.call_hash, _stored(call.result), frozenset(call.subtree))
+                for call in reversed(self._calls_of[key])
+            ]
+            for key in keys
+            if key in self._calls_of
+        }
+
+    def record(self, batch: Batch) -> None:
+        for task in batch.tasks.values():
+            self.tasks.setdefault(task.value_hash, task)
+            self._record_value(task)
+        for evaluation in batch.evaluations:
+            self.evaluations[evaluation.eval_hash] = evaluation
+            self._record_value(evaluation.value)
+        for call in batch.calls:
+            if call.call_hash not in self.calls:
+                self._record_call(call)
+        self.jobs.update(batch.jobs)
+        self.jobs.update(batch.job_ends)
+        self.executions.update(batch.executions)
+
+    def _record_call(self, call: CallRecord) -> None:
+        self.calls[call.call_hash] = call
+        self._calls_of.setdefault((call.task_hash, call.arguments.args_hash), []).append(call)
+        for value in (call.result, *call.arguments.positional, *call.arguments.keyword.values()):
+            self._record_value(value)
+
+    def _record_value(self, value: EncodedValue) -> None:
+        self.values.setdefault(value.value_hash, value)
+        for subvalue in value.subvalues:
+            self.values.setdefault(subvalue.value_hash, subvalue)
+
+
+def _stored(value: EncodedValue) -> StoredValue:
+    return StoredValue(value.value_hash, value.type_name, value.format, value.data)

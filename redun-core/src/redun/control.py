@@ -1,0 +1,187 @@
+"""Control flow: conditions, recovery from errors, and the root of every execution.
+
+These are scheduler tasks. They get their arguments unevaluated and decide what is evaluated, and when.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from redun.errors import SchedulerError
+from redun.expression import QuotedExpression, SchedulerExpression, ValueExpression, add_upstreams
+from redun.hashing import hash_eval
+from redun.options import CacheScope
+from redun.promise import Promise, wait_promises
+from redun.registry import get_task_registry
+from redun.task import scheduler_task, task
+from redun.values.nested import iter_nested_value, map_nested_value
+
+if TYPE_CHECKING:
+    from redun.scheduler import Scheduler
+    from redun.scheduler.job import Job
+
+
+@task(namespace="redun", version="1", compat=["d2fb66af6183efcf1b55b176d1e94b48b56f10b8"])
+def root_task(expr: QuotedExpression[Any]) -> Any:
+    """Evaluate a quoted expression; the root job of an execution whose expression is no plain call."""
+    return expr.eval()
+
+
+@scheduler_task(namespace="redun")
+def cond(
+    scheduler: Scheduler,
+    parent_job: Job,
+    sexpr: SchedulerExpression[Any],
+    cond_expr: Any,
+    then_expr: Any,
+    *rest: Any,
+) -> Promise[Any]:
+    """Choose by conditions: ``cond(c1, value1, c2, value2, ..., otherwise)``.
+
+    Conditions are evaluated in order up to the first that is true; only the value that goes with it is evaluated, or
+    the last one, if no condition is true.
+
+    Raises
+    ------
+    IndexError
+        When no condition is true and there is no last value.
+
+    Examples
+    --------
+    >>> from redun import Scheduler
+    >>> Scheduler().run(cond(ValueExpression(1) > 2, "more", "less"))
+    'less'
+    """
+    choices = [cond_expr, then_expr, *rest]
+
+    def choose(index: int) -> Promise[Any]:
+        if index == len(choices):
+            raise IndexError("cond() has no value left: no condition is true, and there is no last value")
+        if index == len(choices) - 1:
+            return take(choices[index])
+
+        def follow(truth: Any) -> Promise[Any]:
+            return take(choices[index + 1]) if truth else choose(index + 2)
+
+        add_upstreams(sexpr, choices[index])
+        return scheduler.evaluate(choices[index], parent_job).then(follow)
+
+    def take(value: Any) -> Promise[Any]:
+        add_upstreams(sexpr, value)
+        return scheduler.evaluate(value, parent_job)
+
+    return choose(0)
+
+
+@scheduler_task(namespace="redun")
+def catch(
+    scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpression[Any], expr: Any, *catch_args: Any
+) -> Promise[Any]:
+    """Recover from errors: ``catch(expr, Error1, recover1, Error2, recover2, ...)``.
+
+    When evaluating `expr` fails, the first class (or tuple of classes) that the error is an instance of decides: its
+    recovery, a task or function, is called with the error, and the result is evaluated in place of `expr`. An error
+    that matches nothing is raised on.
+
+    What it came to, `expr` or the recovery, is cached, so that a recovered failure is not tried again while nothing
+    changes.
+
+    Examples
+    --------
+    >>> from redun import Scheduler, task
+    >>> @task(version="1")
+    ... def divide(a, b):
+    ...     return a / b
+    >>> @task(version="1")
+    ... def explain(error):
+    ...     return str(error)
+    >>> Scheduler().run(catch(divide(1, 0), ZeroDivisionError, explain))
+    'division by zero'
+    """
+    if len(catch_args) % 2:
+        raise SchedulerError("catch() takes pairs of an error class and a recovery after the expression")
+    recoveries = list(zip(catch_args[::2], catch_args[1::2], strict=True))
+    called = get_task_registry().get(sexpr.task_name)
+    assert called is not None
+    eval_hash = hash_eval(called.hash, sexpr.encode_arguments().args_hash)
+    scope = sexpr.task_options.get("cache_scope") or parent_job.get_option("cache_scope")
+
+    def evaluate(chosen: Any) -> Promise[Any]:
+        def keep(value: Any) -> Any:
+            scheduler.record_evaluation(sexpr, eval_hash, chosen)
+            add_upstreams(sexpr, chosen)
+            return value
+
+        return scheduler.evaluate(chosen, parent_job).then(keep, recover)
+
+    def recover(error: BaseException) -> Promise[Any]:
+        for classes, recovery in recoveries:
+            if isinstance(error, classes):
+                failure = ValueExpression(error)
+                add_upstreams(failure, expr)
+                return evaluate_recovery(recovery(failure))
+        raise error
+
+    def evaluate_recovery(recovered: Any) -> Promise[Any]:
+        def keep(value: Any) -> Any:
+            scheduler.record_evaluation(sexpr, eval_hash, recovered)
+            add_upstreams(sexpr, recovered)
+            return value
+
+        return scheduler.evaluate(recovered, parent_job).then(keep)
+
+    if scope is CacheScope.NONE:
+        return evaluate(expr)
+    return scheduler.look_up(eval_hash).then(
+        lambda found: evaluate(found.value if found is not None and found.is_valid and found.is_readable else expr)
+    )
+
+
+@scheduler_task(namespace="redun")
+def catch_all(
+    scheduler: Scheduler,
+    parent_job: Job,
+    sexpr: SchedulerExpression[Any],
+    exprs: Any,
+    error_class: Any = None,
+    recover: Any = None,
+) -> Promise[Any]:
+    """Evaluate every expression in a nested value to its end, whatever happens to the others.
+
+    Without errors, the result is the evaluated value. Otherwise, with a recovery, it is what ``recover`` makes of the
+    value with errors in the places of the results that are missing, provided that each error is an instance of
+    `error_class`; else the first error that is not is raised.
+
+    Examples
+    --------
+    >>> from redun import Scheduler, task
+    >>> @task(version="1")
+    ... def divide(a, b):
+    ...     return a / b
+    >>> @task(version="1")
+    ... def count(values):
+    ...     return sum(isinstance(value, Exception) for value in values)
+    >>> Scheduler().run(catch_all([divide(1, 0), divide(1, 1)], ZeroDivisionError, count))
+    1
+    """
+    leaves = list(iter_nested_value(exprs))
+    promises = [scheduler.evaluate(leaf, parent_job) for leaf in leaves]
+    add_upstreams(sexpr, *leaves)
+
+    def finish(values: Any) -> Any:
+        (classes, recovery), _ = values
+        errors = [promise.error for promise in promises if promise.is_rejected]
+        unmatched = [error for error in errors if recovery is None or not isinstance(error, classes or Exception)]
+        if unmatched:
+            raise unmatched[0]
+        results = {id(leaf): promise.value for leaf, promise in zip(leaves, promises, strict=True)}
+        settled = map_nested_value(lambda leaf: results[id(leaf)], exprs)
+        return scheduler.evaluate(recovery(settled), parent_job) if errors else settled
+
+    return Promise.all([scheduler.evaluate([error_class, recover], parent_job), wait_promises(promises)]).then(finish)
+
+
+@task(namespace="redun", version="1")
+def throw(error: BaseException) -> NoReturn:
+    """Raise an error, lazily: the expression fails with it when it is evaluated."""
+    raise error

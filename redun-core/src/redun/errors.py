@@ -1,0 +1,67 @@
+"""What can go wrong, by kind.
+
+Every exception that redun raises on purpose is a `RedunError`, and also the builtin exception that fits, so that
+callers may catch either. Messages are sentences: what was asked, what was found, what to do.
+"""
+
+from __future__ import annotations
+
+
+class RedunError(Exception):
+    """Base of every error that redun raises on purpose."""
+
+
+class ConfigError(RedunError, ValueError):
+    """A configuration file, section or option is missing or malformed."""
+
+
+class InvalidValueError(RedunError, ValueError):
+    """A value cannot be stored, or a stored value cannot be read; the cache treats the latter as a miss."""
+
+
+class UnknownTypeError(RedunError, TypeError):
+    """A stored type name belongs to no class that can be found (``redun.value.TypeError``)."""
+
+
+class UnknownTaskError(RedunError, NotImplementedError):
+    """An expression names a task that is not registered in this process."""
+
+
+class SchedulerError(RedunError):
+    """The scheduler was used wrongly, or it cannot go on."""
+
+
+class NoCurrentScheduler(SchedulerError):
+    """A running scheduler is needed, and none runs on this thread."""
+
+
+class DryRunResult(RedunError):
+    """A dry run reached calls that a real run would execute."""
+
+
+class TaskExitError(RedunError):
+    """A task tried to end the process, by `sys.exit` for example, in place of returning or failing."""
+
+
+class ExecutorError(RedunError):
+    """An executor is unknown, or it cannot run what it was given."""
+
+
+class BackendError(RedunError):
+    """The store cannot be opened, read or written."""
+
+
+class PluginError(RedunError):
+    """A plugin is broken, does not fit this version, or conflicts with another one."""
+
+
+class MissingPluginError(PluginError, ImportError):
+    """A name belongs to a distribution that is not installed; the message says which."""
+
+
+class UnknownNameError(PluginError, LookupError):
+    """No installed plugin provides the name that was asked for."""
+
+
+class PluginWarning(UserWarning):
+    """A plugin was set aside, or it slows every start down; redun works on without it."""

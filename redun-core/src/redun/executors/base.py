@@ -1,0 +1,99 @@
+"""The contract of an executor: take calls, return futures.
+
+An executor never sees the scheduler. It is handed frozen `Call`s, in batches as large as the workflow allows, and
+returns a `concurrent.futures.Future` for each, which it settles from any thread with what the call's function
+returned or raised. `submit` is the one method to write.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, ClassVar, NamedTuple
+
+
+class Call(NamedTuple):
+    """A task applied to concrete arguments, ready to run.
+
+    Attributes
+    ----------
+    task_name : str
+        The task's full name.
+    func : Callable
+        The task's function. Another process imports `load_module` and looks the task up by name instead.
+    args, kwargs
+        The arguments.
+    options : Mapping[str, Any]
+        The task's options, the executor's own among them.
+    eval_hash : str
+        The address of the call, equal for equal work; a name for its files in a scratch space.
+    job_id : str
+        The id of the job that the call belongs to.
+    load_module : str
+        The module that defines the task.
+    is_script : bool
+        Whether the function returns a shell script to run.
+    """
+
+    task_name: str
+    func: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    options: Mapping[str, Any]
+    eval_hash: str
+    job_id: str
+    load_module: str
+    is_script: bool
+
+
+class Executor(ABC):
+    """Base of executors.
+
+    Parameters
+    ----------
+    name
+        The name that tasks ask for with option ``executor``.
+    options
+        An instance of `options_type`, made of the configuration section ``[executors.NAME]``.
+
+    Examples
+    --------
+    >>> class Immediate(Executor):
+    ...     options_type = dict
+    ...     def submit(self, call):
+    ...         future = Future()
+    ...         try:
+    ...             future.set_result(call.func(*call.args, **call.kwargs))
+    ...         except Exception as error:
+    ...             future.set_exception(error)
+    ...         return future
+    """
+
+    options_type: ClassVar[type[Any]]
+
+    def __init__(self, name: str, options: Any = None) -> None:
+        self.name = name
+        self.options = self.options_type() if options is None else options
+
+    @abstractmethod
+    def submit(self, call: Call) -> Future[Any]:
+        """Start a call and return the future of its result. Called on one thread at a time; must not block."""
+
+    def submit_many(self, calls: Sequence[Call]) -> Sequence[Future[Any]]:
+        """Start calls and return their futures in order. Override it where handing over many at once is cheaper."""
+        return [self.submit(call) for call in calls]
+
+    def cancel(self, future: Future[Any]) -> bool:
+        """Try to stop a call; return whether it will not finish. Calls that have not started can always be stopped."""
+        return future.cancel()
+
+    def supports(self, feature: str) -> bool:
+        """Whether the executor can do something that not every executor can, such as ``"async"`` tasks."""
+        return False
+
+    def start(self) -> None:
+        """Get ready. Called at the start of every execution that uses the executor."""
+
+    def stop(self) -> None:
+        """Release threads, processes and connections. Called at the end of every execution; `start` may follow."""

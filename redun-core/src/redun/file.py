@@ -1,0 +1,14 @@
+"""Files, under the name by which workflows import them and stored pickles refer to them; from redun-value-file."""
+
+from typing import TYPE_CHECKING, Any
+
+from redun._exports import import_first_party
+
+if TYPE_CHECKING:
+    from redun_value_file.public import *  # noqa: F403
+
+_module = import_first_party("redun_value_file", "redun-value-file", "redun.file")
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_module, name)

@@ -1,0 +1,227 @@
+"""Lazy operations: what Python's operators do on the values of expressions once these are known.
+
+Each operation has a name, which is stored and hashed with the expressions that use it, and an optional symbol, by which
+they are shown. ``&`` and ``|`` are Python's ``and`` and ``or`` on the two values.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class LazyOperators:
+    """Python's operators, attribute and item access, and calls, all of which make expressions."""
+
+    __slots__ = ()
+
+    def _operate(self, name: str, *operands: Any) -> Any:
+        """Return the expression that applies an operation to this one and to further operands."""
+        raise NotImplementedError
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            if key.stop is None:
+                raise TypeError("a slice of an expression needs an end, for its length is not known yet")
+            return [self[index] for index in range(key.start or 0, key.stop, key.step or 1)]
+        return self._operate("getitem", key)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return self._operate("getattr", name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._operate("call", args, kwargs)
+
+    def __eq__(self, other: object) -> Any:
+        return self._operate("eq", other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._operate("ne", other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._operate("lt", other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._operate("le", other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._operate("gt", other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._operate("ge", other)
+
+    def __add__(self, other: Any) -> Any:
+        return self._operate("add", other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._operate("radd", other)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._operate("sub", other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._operate("rsub", other)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._operate("mul", other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._operate("rmul", other)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._operate("div", other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._operate("rdiv", other)
+
+    def __and__(self, other: Any) -> Any:
+        return self._operate("and", other)
+
+    def __rand__(self, other: Any) -> Any:
+        return self._operate("rand", other)
+
+    def __or__(self, other: Any) -> Any:
+        return self._operate("or", other)
+
+    def __ror__(self, other: Any) -> Any:
+        return self._operate("ror", other)
+
+
+class LazyOperation(NamedTuple):
+    """An operation on concrete values, with what is needed to show an expression that applies it."""
+
+    name: str
+    func: Callable[..., Any]
+    symbol: str | None = None
+    reverse: bool = False
+
+
+_operations: dict[str, LazyOperation] = {}
+
+
+def get_lazy_operation(name: str) -> LazyOperation:
+    """Return an operation by name.
+
+    Raises
+    ------
+    NotImplementedError
+        When there is no such operation, as in an expression that another version stored.
+    """
+    try:
+        return _operations[name]
+    except KeyError:
+        raise NotImplementedError(f"Lazy operation {name!r} does not exist") from None
+
+
+def format_operation(name: str, args: Sequence[Any]) -> str:
+    """Return an operation applied to arguments as it is written in Python."""
+    if name == "getitem":
+        return f"{args[0]!r}[{args[1]!r}]"
+    if name == "getattr":
+        return f"{args[0]!r}.{args[1]}"
+    if name == "call":
+        called, positional, keyword = args
+        return f"{called!r}({format_arguments(positional, keyword)})"
+    operation = _operations.get(name)
+    if operation is None or operation.symbol is None or len(args) != 2:
+        return f"{name}({format_arguments(args, {})})"
+    left, right = reversed(args) if operation.reverse else args
+    return f"({left!r} {operation.symbol} {right!r})"
+
+
+def format_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return arguments as they are written in a call, the keywords sorted.
+
+    Examples
+    --------
+    >>> format_arguments((1,), {"c": 3, "b": 2})
+    '1, b=2, c=3'
+    """
+    return ", ".join([*map(repr, args), *(f"{key}={kwargs[key]!r}" for key in sorted(kwargs))])
+
+
+def lazy_operation(
+    method: str | None = None, name: str | None = None, symbol: str | None = None, reverse: bool = False
+) -> Callable[[F], F]:
+    """Register a function on values as an operation on expressions.
+
+    Parameters
+    ----------
+    method
+        The method of `Expression` to define, such as ``__matmul__``; without one, the function's name.
+    name
+        The name that is stored and hashed; without one, the function's name.
+    symbol
+        How the operation is written between its operands.
+    reverse
+        Whether the operands are swapped, as in ``__radd__``.
+
+    Examples
+    --------
+    >>> from redun.expression import ValueExpression
+    >>> @lazy_operation(method="__xor__", symbol="^")
+    ... def xor(a, b):
+    ...     return a ^ b
+    >>> ValueExpression(6) ^ 3
+    (ValueExpression(6) ^ 3)
+    """
+
+    def register(func: F) -> F:
+        operation = LazyOperation(name or func.__name__, func, symbol, reverse)
+        _operations[operation.name] = operation
+
+        def apply(self: LazyOperators, *operands: Any) -> Any:
+            return self._operate(operation.name, *operands)
+
+        setattr(LazyOperators, method or func.__name__, apply)
+        return func
+
+    return register
+
+
+def _call(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    return func(*args, **kwargs)
+
+
+def _both(left: Any, right: Any) -> Any:
+    return left and right
+
+
+def _either(left: Any, right: Any) -> Any:
+    return left or right
+
+
+def _register_builtin() -> None:
+    binary: tuple[tuple[str, str, Callable[[Any, Any], Any]], ...] = (
+        ("==", "eq", operator.eq),
+        ("!=", "ne", operator.ne),
+        ("<", "lt", operator.lt),
+        ("<=", "le", operator.le),
+        (">", "gt", operator.gt),
+        (">=", "ge", operator.ge),
+        ("+", "add", operator.add),
+        ("-", "sub", operator.sub),
+        ("*", "mul", operator.mul),
+        ("/", "div", operator.truediv),
+        ("&", "and", _both),
+        ("|", "or", _either),
+    )
+    for symbol, name, func in binary:
+        _operations[name] = LazyOperation(name, func, symbol)
+        reverse = f"r{name}"
+        _operations[reverse] = LazyOperation(reverse, _swapped(func), symbol, reverse=True)
+    access: dict[str, Callable[..., Any]] = {"getitem": operator.getitem, "getattr": getattr, "call": _call}
+    for name, accessor in access.items():
+        _operations[name] = LazyOperation(name, accessor)
+
+
+def _swapped(func: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda left, right: func(right, left)
+
+
+_register_builtin()

@@ -1,0 +1,35 @@
+"""The hook module of redun itself: what the kernel ships comes through the same door as everybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from redun.plugins.provider import Provider
+from redun.plugins.specs import hookimpl
+
+redun_api = 1
+
+
+@hookimpl
+def redun_executors() -> Iterable[Provider]:
+    """Offer the local executor."""
+    yield Provider("local", "redun.executors.local:LocalExecutor", "Threads of this process")
+
+
+@hookimpl
+def redun_backends() -> Iterable[Provider]:
+    """Offer the store in memory."""
+    yield Provider("memory", "redun.backends.memory:MemoryBackend", "The memory of this process")
+
+
+@hookimpl
+def redun_values() -> Iterable[Provider]:
+    """Offer the value types of the standard library."""
+    for name, attribute, summary in (
+        ("builtins.bool", "Bool", "Truth values"),
+        ("builtins.set", "Set", "Sets, hashed in sorted order"),
+        ("builtins.function", "Function", "Functions of a module, hashed by source"),
+        ("datetime.datetime", "DatetimeType", "Points in time"),
+        ("enum.Enum", "EnumType", "Members of enumerations"),
+    ):
+        yield Provider(name, f"redun.values.builtin:{attribute}", summary)

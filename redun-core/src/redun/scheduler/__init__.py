@@ -1,0 +1,281 @@
+"""The scheduler: reduces an expression to its value, in parallel, answered from the cache wherever that is right.
+
+`Scheduler` is what programs use; it holds the configuration, the store and the executors, and can run one execution
+after another. Each execution is worked off by an `ExecutionLoop` of its own, so that nothing of a failed one stays
+behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from redun.backends.base import Backend
+from redun.config import Config
+from redun.control import catch, catch_all, cond, root_task, throw
+from redun.errors import DryRunResult, NoCurrentScheduler, SchedulerError
+from redun.executors.base import Executor
+from redun.expression import Expression, SchedulerExpression, TaskExpression, quote
+from redun.ids import new_id
+from redun.logging import ensure_handler, logger
+from redun.plugins.host import get_host
+from redun.promise import Promise
+from redun.registry import get_task_registry
+from redun.scheduler.failure import ErrorValue, attach_traceback
+from redun.scheduler.job import Execution, Job, JobStatus
+from redun.scheduler.loop import ExecutionLoop
+from redun.scheduler.rebuilder import Candidate
+from redun.scheduler.setup import Executors, apply_plugin_options, make_backend, read_scheduler_options
+from redun.scheduler.status import format_task_call
+from redun.task import scheduler_task, task
+from redun.traceback import Frame, Traceback, trim_string
+from redun.values.nested import find_leaves
+
+_current = threading.local()
+
+
+class Scheduler:
+    """Runs workflows.
+
+    Parameters
+    ----------
+    config
+        The configuration, a `Config` or a mapping of sections; without one, the cache and the call graph live in memory
+        and tasks run on threads of this process.
+    backend
+        The store, in place of the configured one.
+    executor
+        An executor to add, in place of the configured one of its name; alone, it also is the default.
+    logger
+        Where progress is reported.
+    use_task_traceback
+        Whether a failure is reported with the tasks that led to it.
+    job_status_interval
+        How often the table of jobs is reported while nothing else happens, in seconds; default 20, 0 for never.
+
+    Examples
+    --------
+    >>> from redun import task
+    >>> @task(version="1")
+    ... def add(a, b):
+    ...     return a + b
+    >>> with Scheduler() as scheduler:
+    ...     scheduler.run(add(add(1, 2), 3))
+    6
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        backend: Backend | None = None,
+        executor: Executor | None = None,
+        logger: logging.Logger = logger,
+        use_task_traceback: bool = True,
+        job_status_interval: float | None = None,
+        migrate: bool | None = None,
+    ) -> None:
+        self.config = config if isinstance(config, Config) else Config(config)
+        apply_plugin_options(self.config)
+        self.logger = logger
+        self.backend = make_backend(self.config) if backend is None else backend
+        self._executors = Executors(self.config, executor)
+        self._use_task_traceback = use_task_traceback
+        self._options = read_scheduler_options(self.config)
+        interval = self._options.job_status_interval if job_status_interval is None else job_status_interval
+        self.job_status_interval = interval if interval > 0 else threading.TIMEOUT_MAX
+        self._is_loaded = False
+        self._loop: ExecutionLoop | None = None
+        _notify("redun_configure", config=self.config)
+
+    def load(self, migrate: bool | None = None) -> None:
+        """Open the store. `run` does so when it is needed."""
+        if not self._is_loaded:
+            self.backend.load()
+            self._is_loaded = True
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._is_loaded:
+            self._is_loaded = False
+            self.backend.close()
+
+    def __enter__(self) -> Scheduler:
+        self.load()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(
+        self,
+        expr: Any,
+        exec_argv: Sequence[str] | None = None,
+        dryrun: bool = False,
+        cache: bool = True,
+        execution_id: str | None = None,
+    ) -> Any:
+        """Return the value of an expression, or of a nested value with expressions in it.
+
+        Parameters
+        ----------
+        expr
+            What to evaluate.
+        exec_argv
+            The command to record with the execution.
+        dryrun
+            List the calls that would run, without running or recording anything.
+        cache
+            Whether to use results of earlier executions.
+        execution_id
+            The id of the execution; a new one by default.
+
+        Raises
+        ------
+        DryRunResult
+            When calls would run in a dry run.
+        Exception
+            What a task raised and nothing caught; its attribute ``redun_traceback`` says where it comes from.
+        """
+        if self._loop is not None or get_current_scheduler(required=False) is not None:
+            raise SchedulerError("a scheduler is running on this thread already; use another thread for a nested run")
+        ensure_handler()
+        self.load()
+        argv = list(exec_argv) if exec_argv is not None else ["scheduler.run", trim_string(repr(expr))]
+        execution = Execution(execution_id or new_id(), argv)
+        self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(argv[1:]))
+        start = time.monotonic()
+        self._loop = loop = ExecutionLoop(self, execution, cache, dryrun)
+        set_current_scheduler(self)
+        failure: BaseException | None = None
+        _notify("redun_execution_start", execution=execution)
+        try:
+            return loop.run(_wrap_root(expr))
+        except BaseException as error:
+            failure = error
+            self._report_failure(error, loop.failures.find_traceback(error))
+            raise
+        finally:
+            self._loop = None
+            set_current_scheduler(None)
+            self._executors.stop()
+            _notify("redun_execution_finish", execution=execution, error=failure)
+            loop.board.log_table()
+            self.logger.info("Execution duration: %.2f seconds", time.monotonic() - start)
+
+    def evaluate(self, expr: Any, parent_job: Job) -> Promise[Any]:
+        """Return the promise of a nested value with its expressions reduced under a job. For scheduler tasks."""
+        return self._running_loop.evaluator.evaluate(expr, parent_job)
+
+    def look_up(self, eval_hash: str) -> Promise[Candidate | None]:
+        """Return the promise of what the cache holds under an evaluation's address. For scheduler tasks."""
+        return self._running_loop.calls.ask(eval_hash)
+
+    def record_evaluation(self, expr: SchedulerExpression[Any], eval_hash: str, value: Any) -> None:
+        """Store a value under the address of a scheduler task's call. For scheduler tasks."""
+        loop = self._running_loop
+        called = get_task_registry().get(expr.task_name)
+        assert called is not None
+        loop.recorder.add_evaluation(called, eval_hash, expr.encode_arguments().args_hash, loop.encode(value))
+
+    def start_executor(self, name: str) -> Executor:
+        """Return the executor of a name, started.
+
+        Raises
+        ------
+        SchedulerError
+            When no executor of that name is configured.
+        """
+        return self._executors.start(name)
+
+    @property
+    def _running_loop(self) -> ExecutionLoop:
+        if self._loop is None:
+            raise NoCurrentScheduler("Scheduler is not running.")
+        return self._loop
+
+    def _report_failure(self, error: BaseException, traceback: Traceback | None) -> None:
+        attach_traceback(error, traceback)
+        if self._use_task_traceback and traceback is not None:
+            self.logger.error("*** Execution failed. Traceback (most recent task last):")
+            for line in traceback.format():
+                self.logger.error("%s", line)
+
+
+def _notify(hook: str, **arguments: Any) -> None:
+    notify = get_host().observers(hook)
+    if notify is not None:
+        notify(**arguments)
+
+
+def _wrap_root(expr: Any) -> TaskExpression[Any]:
+    """Return an expression that can be the root job's: a plain call, or a call of the root task on the quoted rest."""
+    if needs_root_task(expr):
+        wrapped: TaskExpression[Any] = root_task(quote(expr))
+        return wrapped
+    assert isinstance(expr, TaskExpression)
+    return expr
+
+
+def needs_root_task(expr: Any) -> bool:
+    """Whether an expression must be wrapped to be run: anything but the call of a task with concrete arguments."""
+    if not isinstance(expr, TaskExpression) or isinstance(expr, SchedulerExpression):
+        return True
+    called = get_task_registry().get(expr.task_name)
+    parts: list[Any] = [expr.args, expr.kwargs, expr.task_options]
+    if called is not None:
+        parts += [called.get_task_options(), [default.value for default in called.defaults]]
+    return any(isinstance(leaf, Expression) for leaf in find_leaves(parts))
+
+
+def get_current_scheduler(required: bool = True) -> Scheduler | None:
+    """Return the scheduler that runs on this thread.
+
+    Raises
+    ------
+    NoCurrentScheduler
+        When there is none and `required` is true.
+    """
+    scheduler: Scheduler | None = getattr(_current, "scheduler", None)
+    if scheduler is None and required:
+        raise NoCurrentScheduler("Scheduler is not running.")
+    return scheduler
+
+
+def set_current_scheduler(scheduler: Scheduler | None) -> None:
+    """Set or, with None, clear the scheduler that counts as running on this thread."""
+    _current.scheduler = scheduler
+
+
+__all__ = [
+    "DryRunResult",
+    "ErrorValue",
+    "Execution",
+    "Frame",
+    "Job",
+    "JobStatus",
+    "NoCurrentScheduler",
+    "Promise",
+    "Scheduler",
+    "SchedulerError",
+    "Traceback",
+    "catch",
+    "catch_all",
+    "cond",
+    "format_task_call",
+    "get_current_scheduler",
+    "get_task_registry",
+    "needs_root_task",
+    "quote",
+    "root_task",
+    "scheduler_task",
+    "set_current_scheduler",
+    "task",
+    "throw",
+]

@@ -1,0 +1,158 @@
+"""Deciding on calls whose arguments are known: answered by this execution, answered by the store, or run.
+
+The frontier is worked off in batches: one look-up in the store answers for all of its calls. Each call is made once per
+execution, so a later one with the same key joins the first, whether that is still running or done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from redun.backends.base import Backend, StoredCall, StoredValue
+from redun.errors import InvalidValueError
+from redun.options import CacheResult
+from redun.promise import Promise
+from redun.registry import get_task_registry
+from redun.scheduler.failure import ErrorValue
+from redun.scheduler.job import CallInputs, Job
+from redun.scheduler.rebuilder import (
+    Candidate,
+    Mode,
+    Reason,
+    Replay,
+    Run,
+    choose_final_result,
+    choose_mode,
+    decide,
+)
+from redun.values.registry import get_type_registry
+
+
+class Join(NamedTuple):
+    """The call was made in this execution already, by another job."""
+
+    twin: Job
+
+
+class Rejected(NamedTuple):
+    """The call can't be made, because its arguments can't be stored or a plugin fails to decide."""
+
+    error: Exception
+
+
+Decision = Run | Replay | Join | Rejected
+
+
+class CallTable:
+    """The calls of one execution by their key, and the questions put to the store on their behalf.
+
+    Parameters
+    ----------
+    backend
+        The store.
+    use_cache
+        Whether results of earlier executions are used.
+    may_look_up
+        What plugins say about looking a job up in the store; None if no plugin has a say.
+    """
+
+    def __init__(
+        self, backend: Backend, use_cache: bool, may_look_up: Callable[..., bool | None] | None = None
+    ) -> None:
+        self._backend = backend
+        self._use_cache = use_cache
+        self._may_look_up = may_look_up
+        self._calls: dict[str, Job] = {}
+        self._questions: list[tuple[str, Promise[Candidate | None]]] = []
+
+    def decide_all(self, jobs: Sequence[Job]) -> list[tuple[Job, Decision, Candidate | None]]:
+        """Return what to do with each of some jobs, in their order, and what the store had for it."""
+        decisions: list[tuple[Job, Decision, Candidate | None]] = []
+        open_calls: list[tuple[int, Job, Mode]] = []
+        for job in jobs:
+            try:
+                job.preprocess()
+                inputs = job.encode_inputs()
+                mode = self._choose_mode(job)
+            except Exception as error:
+                decisions.append((job, Rejected(error), None))
+                continue
+            if mode.this_execution:
+                twin = self._calls.setdefault(inputs.eval_hash, job)
+                if twin is not job:
+                    decisions.append((job, Join(twin), None))
+                    continue
+            if mode.reads_store:
+                open_calls.append((len(decisions), job, mode))
+            decisions.append((job, Run(Reason.NO_CACHE), None))
+        found = self._look_up([(job, mode) for _, job, mode in open_calls])
+        for (index, job, mode), candidate in zip(open_calls, found, strict=True):
+            decisions[index] = (job, decide(mode, candidate), candidate)
+        return decisions
+
+    def _choose_mode(self, job: Job) -> Mode:
+        use_cache = self._use_cache
+        if self._may_look_up is not None and self._may_look_up(job=job) is False:
+            use_cache = False
+        return choose_mode(job.options, use_cache)
+
+    def ask(self, eval_hash: str) -> Promise[Candidate | None]:
+        """Return the promise of the recorded single reduction under a key, for scheduler tasks that cache."""
+        promise: Promise[Candidate | None] = Promise()
+        self._questions.append((eval_hash, promise))
+        return promise
+
+    def answer_questions(self) -> bool:
+        """Answer everything that was asked with one look-up; return whether there was anything."""
+        questions, self._questions = self._questions, []
+        if not questions:
+            return False
+        stored = self._backend.lookup([key for key, _ in questions]) if self._use_cache else {}
+        for key, promise in questions:
+            value = stored.get(key)
+            promise.do_resolve(None if value is None else _read(CacheResult.SINGLE, value))
+        return True
+
+    def _look_up(self, calls: Sequence[tuple[Job, Mode]]) -> list[Candidate | None]:
+        """Return the recorded result that each call's mode prefers, if there is any; two look-ups at most."""
+        final = self._look_up_final([job for job, mode in calls if mode.final_result])
+        keys = [_inputs(job).eval_hash for job, mode in calls if mode.single_reduction and job.id not in final]
+        single = self._backend.lookup(keys) if keys else {}
+        found: list[Candidate | None] = []
+        for job, mode in calls:
+            call = final.get(job.id)
+            if call is not None:
+                found.append(_read(CacheResult.ULTIMATE, call.result, call))
+                continue
+            stored = single.get(_inputs(job).eval_hash) if mode.single_reduction else None
+            found.append(None if stored is None else _read(CacheResult.SINGLE, stored))
+        return found
+
+    def _look_up_final(self, jobs: Sequence[Job]) -> Mapping[str, StoredCall]:
+        """Return recorded calls whose tasks are all as they were, by the ids of the jobs that they can answer."""
+        if not jobs:
+            return {}
+        keys = {job.id: (job.task.hash, _inputs(job).encoded.args_hash) for job in jobs}
+        recorded = self._backend.lookup_calls(set(keys.values()))
+        current = get_task_registry().task_hashes
+        chosen = {job_id: choose_final_result(recorded.get(key, ()), current) for job_id, key in keys.items()}
+        return {job_id: call for job_id, call in chosen.items() if call is not None}
+
+
+def _inputs(job: Job) -> CallInputs:
+    assert job.inputs is not None
+    return job.inputs
+
+
+def _read(kind: CacheResult, stored: StoredValue, call: StoredCall | None = None) -> Candidate:
+    """Read a recorded result and check whether it still is valid; what can't be read is described by its value."""
+    if stored.type_name == ErrorValue.type_name:
+        return Candidate(kind, stored, is_error=True, call=call)
+    registry = get_type_registry()
+    try:
+        value, is_valid = registry.decode_and_check(stored.type_name, stored.format, stored.data)
+    except Exception as error:  # Of a pickle that can't be read, or of a value that can't say whether it is valid.
+        problem = str(error) if isinstance(error, InvalidValueError) else f"{type(error).__name__}: {error}"
+        return Candidate(kind, stored, value=problem, is_readable=False, call=call)
+    return Candidate(kind, stored, value, is_valid=is_valid, call=call)

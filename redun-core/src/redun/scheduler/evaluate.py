@@ -1,0 +1,319 @@
+"""Reducing expressions to the calls that have to be made, without recursion.
+
+Evaluating a value finds the expressions in it and reduces each of them under the job whose result it was found in.
+Equal expressions under one job are reduced once. What is to be reduced next lies on a stack, so that expressions are
+expanded depth first and from left to right, whatever their depth; results come back through promises, whose callbacks
+run from a queue. A task expression becomes a job at once, before its arguments are reduced, and is *ready* when they
+are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from redun.arguments import add_defaults
+from redun.errors import UnknownTaskError
+from redun.expression import (
+    ApplyExpression,
+    Expression,
+    SchedulerExpression,
+    SimpleExpression,
+    TaskExpression,
+    ValueExpression,
+)
+from redun.ids import new_id
+from redun.operators import get_lazy_operation
+from redun.promise import Promise
+from redun.registry import get_task_registry
+from redun.scheduler.job import Execution, Job, JobStatus, Outcome
+from redun.scheduler.status import StatusBoard
+from redun.values.nested import find_leaves, substitute
+
+if TYPE_CHECKING:
+    from redun.scheduler import Scheduler
+
+_Step = tuple[ApplyExpression[Any], Job, "Promise[Any]"]
+
+
+class Evaluator:
+    """Turns the expressions of one execution into jobs that are ready to be decided on.
+
+    Parameters
+    ----------
+    scheduler
+        What scheduler tasks are called with.
+    execution
+        The execution that jobs belong to.
+    board
+        Counts the jobs.
+
+    Attributes
+    ----------
+    ready : deque of Job
+        Jobs whose arguments are known, first come first served.
+    """
+
+    def __init__(self, scheduler: Scheduler, execution: Execution, board: StatusBoard) -> None:
+        self._scheduler = scheduler
+        self._execution = execution
+        self._board = board
+        self._tasks = get_task_registry()
+        self._stack: list[_Step] = []
+        self.ready: deque[Job] = deque()
+
+    def evaluate(self, value: Any, parent_job: Job) -> Promise[Any]:
+        """Return the promise of a nested value with every expression in it reduced.
+
+        Parameters
+        ----------
+        value
+            Any value.
+        parent_job
+            The job under which its expressions are reduced.
+        """
+        leaves = find_expressions(value)
+        promise: Promise[Any] = Promise()
+        if not leaves:
+            promise.do_resolve(value)
+            return promise
+        promises = self._reduce_all(leaves, parent_job)
+        if leaves[0] is value:
+            return promises[0]
+        _ValueGathering(leaves, promises, value, promise)
+        return promise
+
+    def expand(self, max_ready: int) -> bool:
+        """Expand expressions until none is left or enough jobs are ready; return whether anything was done."""
+        stack, ready = self._stack, self.ready
+        if not stack or len(ready) >= max_ready:
+            return False
+        while stack and len(ready) < max_ready:
+            expression, parent_job, promise = stack.pop()
+            _EXPANSIONS[type(expression)](self, expression, parent_job, promise)
+        return True
+
+    def give_up(self) -> None:
+        """Forget everything that has not begun."""
+        self._stack.clear()
+        self.ready.clear()
+
+    def begin_call(self, expression: TaskExpression[Any], parent_job: Job | None, promise: Promise[Any]) -> None:
+        """Make the job for a task expression, which is ready as soon as its options and arguments are known."""
+        task = self._tasks.get(expression.task_name)
+        if task is None:
+            promise.do_reject(UnknownTaskError(f"Task '{expression.task_name}' does not exist"))
+            return
+        job = Job(new_id(), task, expression, parent_job, self._execution, promise)
+        if parent_job is not None:
+            parent_job.open_scope().children.append(job)
+        self._board.add(job)
+        options = job.merge_options()
+        if task.defaults:
+            job.kwargs = add_defaults(task.defaults, job.args, job.kwargs)
+        leaves = expression.argument_leaves if task.is_plain else find_leaves([job.args, job.kwargs, options])
+        pending = [leaf for leaf in leaves if isinstance(leaf, Expression)] if leaves else leaves
+        if pending and parent_job is not None:
+            _JobGathering(pending, self._reduce_all(pending, parent_job), self, job, options)
+        else:
+            self.make_ready(job, options)
+
+    def make_ready(self, job: Job, options: Mapping[str, Any]) -> None:
+        """Let a job be decided on; its arguments and options are known."""
+        job.set_options(options)
+        self.ready.append(job)
+
+    def abandon(self, job: Job, error: BaseException) -> None:
+        """Let a job fail whose arguments or options could not be had."""
+        self._board.move(job, JobStatus.FAILED)
+        job.end(Outcome(None, error, "", frozenset()))
+
+    def _reduce_all(self, expressions: Sequence[Expression[Any]], parent_job: Job) -> Sequence[Promise[Any]]:
+        """Begin to reduce expressions, such that the first is expanded first."""
+        start = len(self._stack)
+        promises = [self._reduce(expression, parent_job) for expression in expressions]
+        if len(promises) > 1:
+            self._stack[start:] = self._stack[start:][::-1]
+        return promises
+
+    def _reduce(self, expression: Expression[Any], parent_job: Job) -> Promise[Any]:
+        promise: Promise[Any] = Promise()
+        if not isinstance(expression, ApplyExpression):
+            promise.do_resolve(expression.value if isinstance(expression, ValueExpression) else expression)
+            return promise
+        try:
+            key = expression.get_hash()
+        except Exception as error:  # An argument that can't be stored: the call fails, the workflow may catch it.
+            promise.do_reject(error)
+            return promise
+        evaluated = parent_job.open_scope().evaluated
+        if key in evaluated:
+            return evaluated[key][0]
+        evaluated[key] = (promise, expression)
+        self._stack.append((expression, parent_job, promise))
+        return promise
+
+    def _expand_task(self, expression: TaskExpression[Any], parent_job: Job, promise: Promise[Any]) -> None:
+        self.begin_call(expression, parent_job, promise)
+
+    def _expand_scheduler_task(
+        self, expression: SchedulerExpression[Any], parent_job: Job, promise: Promise[Any]
+    ) -> None:
+        task = self._tasks.get(expression.task_name)
+        if task is None:
+            promise.do_reject(UnknownTaskError(f"Scheduler task '{expression.task_name}' does not exist"))
+            return
+        try:
+            result = task.func(self._scheduler, parent_job, expression, *expression.args, **expression.kwargs)
+        except Exception as error:
+            promise.do_reject(error)
+        else:
+            promise.do_resolve(result)
+
+    def _expand_simple(self, expression: SimpleExpression[Any], parent_job: Job, promise: Promise[Any]) -> None:
+        def apply(operands: Promise[Any]) -> None:
+            if operands.is_rejected:
+                promise.do_reject(operands.error)
+                return
+            args, kwargs = operands.value
+            try:
+                value = get_lazy_operation(expression.func_name).func(*args, **kwargs)
+            except Exception as error:
+                promise.do_reject(error)
+            else:
+                promise.do_resolve(self.evaluate(value, parent_job))
+
+        self.evaluate((expression.args, expression.kwargs), parent_job).watch(apply)
+
+
+_EXPANSIONS: dict[type, Callable[..., None]] = {
+    TaskExpression: Evaluator._expand_task,
+    SchedulerExpression: Evaluator._expand_scheduler_task,
+    SimpleExpression: Evaluator._expand_simple,
+}
+
+
+class _Gathering(ABC):
+    """Waits for the expressions inside something, and puts their results in their places."""
+
+    __slots__ = ("_leaves", "_missing", "_promises")
+
+    def __init__(self, leaves: Sequence[Expression[Any]], promises: Sequence[Promise[Any]]) -> None:
+        self._leaves, self._promises = leaves, promises
+        self._missing = len(promises)
+        for promise in promises:
+            promise.watch(self._arrive)
+
+    @abstractmethod
+    def fail(self, error: BaseException) -> None:
+        """Go on with the first error."""
+
+    @abstractmethod
+    def finish(self, results: Mapping[int, Any]) -> None:
+        """Go on with all results, by the `id` of their expressions."""
+
+    def _arrive(self, arrived: Promise[Any]) -> None:
+        if self._missing < 0:
+            return
+        if arrived.is_rejected:
+            self._missing = -1
+            self.fail(arrived.error)
+            return
+        self._missing -= 1
+        if self._missing:
+            return
+        results = {id(leaf): promise.value for leaf, promise in zip(self._leaves, self._promises, strict=True)}
+        try:
+            self.finish(results)
+        except Exception as error:  # A dataclass may refuse the values, nesting may be too deep.
+            self.fail(error)
+
+
+class _ValueGathering(_Gathering):
+    """Waits for the expressions inside a value."""
+
+    __slots__ = ("_promise", "_value")
+
+    def __init__(
+        self,
+        leaves: Sequence[Expression[Any]],
+        promises: Sequence[Promise[Any]],
+        value: Any,
+        promise: Promise[Any],
+    ) -> None:
+        self._value, self._promise = value, promise
+        super().__init__(leaves, promises)
+
+    def fail(self, error: BaseException) -> None:
+        self._promise.do_reject(error)
+
+    def finish(self, results: Mapping[int, Any]) -> None:
+        self._promise.do_resolve(substitute(self._value, results))
+
+
+class _JobGathering(_Gathering):
+    """Waits for the expressions inside the arguments and options of a job."""
+
+    __slots__ = ("_evaluator", "_job", "_options")
+
+    def __init__(
+        self,
+        leaves: Sequence[Expression[Any]],
+        promises: Sequence[Promise[Any]],
+        evaluator: Evaluator,
+        job: Job,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._evaluator, self._job, self._options = evaluator, job, options
+        super().__init__(leaves, promises)
+
+    def fail(self, error: BaseException) -> None:
+        self._evaluator.abandon(self._job, error)
+
+    def finish(self, results: Mapping[int, Any]) -> None:
+        job = self._job
+        job.args = substitute(job.args, results)
+        job.kwargs = substitute(job.kwargs, results)
+        self._evaluator.make_ready(job, substitute(self._options, results))
+
+
+def find_expressions(value: Any) -> Sequence[Expression[Any]]:
+    """Return the expressions in a nested value, in order; quoted ones are data."""
+    leaves = find_leaves(value)
+    return [leaf for leaf in leaves if isinstance(leaf, Expression)] if leaves else ()
+
+
+def find_upstream_calls(value: Any, parent_job: Job) -> Sequence[str]:
+    """Return the addresses of the calls whose results an unreduced value is made of, each once, in order.
+
+    Parameters
+    ----------
+    value
+        An argument as it was written, with expressions in it.
+    parent_job
+        The job under which those expressions were reduced.
+    """
+    evaluated = parent_job.scope.evaluated if parent_job.scope is not None else {}
+    found: dict[str, None] = {}
+    visited: set[int] = set()
+    stack = list(reversed(find_expressions(value)))
+    while stack:
+        expression = stack.pop()
+        if id(expression) in visited:
+            continue
+        visited.add(id(expression))
+        if isinstance(expression, ApplyExpression):
+            known = evaluated.get(expression.get_hash())
+            reduced = known[1] if known is not None else expression
+            if isinstance(reduced, TaskExpression) and not isinstance(reduced, SchedulerExpression):
+                if reduced.call_hash is not None:
+                    found[reduced.call_hash] = None
+                continue
+            stack.extend(reversed(reduced._upstreams))
+            if isinstance(reduced, SimpleExpression):
+                stack.extend(leaf for leaf in reversed(reduced.argument_leaves) if isinstance(leaf, Expression))
+        elif isinstance(expression, ValueExpression):
+            stack.extend(reversed(expression._upstreams))
+    return list(found)

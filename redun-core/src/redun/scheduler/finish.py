@@ -1,0 +1,231 @@
+"""Ending jobs: from what a task returned to a recorded call and a known result.
+
+A job whose call is complete either is resolved at once, when the result is plain, or waits for the expressions in it.
+Every job ends exactly once, as done, cached or failed; then its call node is addressed and recorded, and its promise
+settled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from redun.arguments import add_defaults
+from redun.backends.base import CallRecord
+from redun.hashing import hash_call_node
+from redun.promise import Promise
+from redun.scheduler.evaluate import Evaluator, find_expressions, find_upstream_calls
+from redun.scheduler.failure import Failures
+from redun.scheduler.job import Job, JobStatus, Outcome, Scope
+from redun.scheduler.rebuilder import Candidate
+from redun.scheduler.record import Recorder
+from redun.scheduler.status import StatusBoard
+from redun.values.codec import EncodedValue
+from redun.values.nested import find_leaves
+from redun.values.registry import get_type_registry
+
+
+class JobObservers(NamedTuple):
+    """What plugins want to be told about jobs; None where nobody listens, so that a job pays nothing."""
+
+    on_start: Callable[..., None] | None = None
+    on_finish: Callable[..., None] | None = None
+
+
+class Finisher:
+    """Ends the jobs of one execution.
+
+    Parameters
+    ----------
+    evaluator
+        Reduces results that hold expressions.
+    recorder
+        Writes down what happened.
+    board
+        Shows it.
+    failures
+        Remembers where errors come from.
+    observers
+        The plugins that watch jobs.
+
+    Attributes
+    ----------
+    unfinished : dict of str to Job
+        The jobs that have begun and not ended, by id, in the order they began.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        recorder: Recorder,
+        board: StatusBoard,
+        failures: Failures,
+        observers: JobObservers,
+    ) -> None:
+        self._evaluator = evaluator
+        self._recorder = recorder
+        self._board = board
+        self._failures = failures
+        self._observers = observers
+        self._encode = get_type_registry().encode
+        self._subtrees: dict[frozenset[str], frozenset[str]] = {}
+        self._singletons: dict[str, frozenset[str]] = {}
+        self.unfinished: dict[str, Job] = {}
+
+    def begin(self, job: Job) -> None:
+        """Let a job run."""
+        job.start_time = time.time()
+        self._board.move(job, JobStatus.RUNNING)
+        self.unfinished[job.id] = job
+        self._recorder.note_job(job)
+        if self._observers.on_start is not None:
+            self._observers.on_start(job=job)
+
+    def complete(self, job: Job, returned: Any) -> None:
+        """Go on with what a job's task returned: cache it, then reduce it.
+
+        Raises
+        ------
+        Exception
+            When the value can't be stored.
+        """
+        inputs = job.inputs
+        assert inputs is not None
+        result = returned
+        if find_leaves(returned):
+            result = get_type_registry().postprocess(returned, {"pre_call_hash": inputs.eval_hash})
+        encoded = self._encode(result)
+        self._recorder.add_evaluation(job.task, inputs.eval_hash, inputs.encoded.args_hash, encoded)
+        if find_expressions(result):
+            self._reduce(job, result, JobStatus.DONE)
+        else:
+            self._end_call(job, JobStatus.DONE, result, None, encoded)
+
+    def replay(self, job: Job, candidate: Candidate) -> None:
+        """Go on with a recorded result in place of a run; a final result is not reduced again."""
+        call, stored = candidate.call, candidate.stored
+        if call is not None:
+            self._skip(job)
+            self._end(job, JobStatus.CACHED, Outcome(candidate.value, None, call.call_hash, call.subtree))
+            return
+        encoded = EncodedValue(stored.value_hash, stored.type_name, stored.format, stored.data)
+        if find_expressions(candidate.value):
+            self.begin(job)
+            self._reduce(job, candidate.value, JobStatus.CACHED)
+        else:
+            self._skip(job)
+            self._end_call(job, JobStatus.CACHED, candidate.value, None, encoded)
+
+    def join(self, job: Job, twin: Job) -> None:
+        """End a job with what another job of the same call came to."""
+        outcome = twin.outcome
+        assert outcome is not None
+        if outcome.error is None:
+            self._board.log_cached(job, outcome.call_hash)
+        self._skip(job)
+        self._end(job, JobStatus.CACHED if outcome.error is None else JobStatus.FAILED, outcome)
+
+    def fail(self, job: Job, error: BaseException) -> None:
+        """End a job with an error, its own or one from below."""
+        if job.inputs is None:
+            self._end(job, JobStatus.FAILED, Outcome(None, error, "", frozenset()))
+            return
+        self._end_call(job, JobStatus.FAILED, None, error, self._failures.encode(error, job))
+
+    def _skip(self, job: Job) -> None:
+        """Let a job pass that has nothing to do."""
+        job.start_time = time.time()
+        if self._observers.on_start is not None:
+            self._observers.on_start(job=job)
+
+    def _reduce(self, job: Job, result: Any, status: JobStatus) -> None:
+        self._evaluator.evaluate(result, job).watch(_Reduction(self, job, status).finish)
+
+    def resolve(self, job: Job, value: Any, status: JobStatus) -> None:
+        """End a job with its reduced result."""
+        try:
+            encoded = self._encode(value)
+        except Exception as error:
+            self.fail(job, error)
+        else:
+            self._end_call(job, status, value, None, encoded)
+
+    def _end_call(
+        self, job: Job, status: JobStatus, value: Any, error: BaseException | None, result: EncodedValue
+    ) -> None:
+        """Address and record the call that a job came to, then end the job."""
+        inputs = job.inputs
+        assert inputs is not None
+        task_hash = job.task.hash
+        children = _list_child_calls(job.scope) if job.scope is not None else ()
+        child_hashes = [child.call_hash for child in children]
+        call_hash = hash_call_node(task_hash, inputs.encoded.args_hash, result.value_hash, child_hashes)
+        subtree = self._join_subtrees(task_hash, children)
+        self._recorder.add_call(
+            CallRecord(
+                call_hash,
+                job.task.fullname,
+                task_hash,
+                result,
+                inputs.encoded,
+                _find_upstream(job),
+                child_hashes,
+                subtree,
+                time.time(),
+            )
+        )
+        self._end(job, status, Outcome(value, error, call_hash, subtree))
+
+    def _end(self, job: Job, status: JobStatus, outcome: Outcome) -> None:
+        self._board.move(job, status)
+        self.unfinished.pop(job.id, None)
+        job.end_time = time.time()
+        job.end(outcome)
+        self._recorder.note_job(job)
+        if self._observers.on_finish is not None:
+            self._observers.on_finish(job=job)
+
+    def _join_subtrees(self, task_hash: str, children: Sequence[Outcome]) -> frozenset[str]:
+        """Return the hashes of a task and of all tasks below it; equal sets are one object."""
+        if not children:
+            alone = self._singletons.get(task_hash)
+            if alone is None:
+                alone = self._singletons[task_hash] = frozenset((task_hash,))
+            return alone
+        distinct = {id(child.subtree): child.subtree for child in children}
+        joined = frozenset((task_hash,)).union(*distinct.values())
+        return self._subtrees.setdefault(joined, joined)
+
+
+class _Reduction:
+    """Waits for the reduced result of a job."""
+
+    __slots__ = ("_finisher", "_job", "_status")
+
+    def __init__(self, finisher: Finisher, job: Job, status: JobStatus) -> None:
+        self._finisher, self._job, self._status = finisher, job, status
+
+    def finish(self, promise: Promise[Any]) -> None:
+        """End the job with the result, or with the error that came instead."""
+        if promise.is_rejected:
+            self._finisher.fail(self._job, promise.error)
+        else:
+            self._finisher.resolve(self._job, promise.value, self._status)
+
+
+def _list_child_calls(scope: Scope) -> Sequence[Outcome]:
+    outcomes = [child.outcome for child in scope.children]
+    return [outcome for outcome in outcomes if outcome is not None and outcome.call_hash]
+
+
+def _find_upstream(job: Job) -> Mapping[int | str, Sequence[str]]:
+    """Return the calls that a job's arguments came from, by position and name."""
+    inputs, expression, parent = job.inputs, job.expr, job.parent_job
+    assert inputs is not None
+    if parent is None or (inputs.args is expression.args and inputs.kwargs is expression.kwargs):
+        return {}
+    raw: dict[int | str, Any] = dict(enumerate(expression.args))
+    raw.update(add_defaults(job.task.defaults, expression.args, expression.kwargs))
+    found = {place: find_upstream_calls(value, parent) for place, value in raw.items()}
+    return {place: calls for place, calls in found.items() if calls}

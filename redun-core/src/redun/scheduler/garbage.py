@@ -1,0 +1,36 @@
+"""Keeping Python's cycle collector from looking through a large execution again and again.
+
+A running execution makes many small objects that stay, which is what the collector takes for a reason to run. With its
+default thresholds it costs a fifth of the time at 10,000 tasks, and finds nothing. It is kept at work, only less often.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_THRESHOLD = 50_000
+_lock = threading.Lock()
+_users = 0
+_saved: tuple[int, int, int] = gc.get_threshold()
+
+
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Raise the collector's first threshold while any execution of this process runs."""
+    global _users, _saved
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _saved = gc.get_threshold()
+            if 0 < _saved[0] < _THRESHOLD:
+                gc.set_threshold(_THRESHOLD, *_saved[1:])
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                gc.set_threshold(*_saved)

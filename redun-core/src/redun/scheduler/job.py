@@ -1,0 +1,257 @@
+"""Jobs: one call of a task within one execution, from the expression to the recorded result.
+
+A job is *pending* until its arguments are known, *running* until its result is, and ends as *done*, *cached* or
+*failed*. What a phase needs is an object of its own, given up when the phase ends: `CallInputs` while the call is
+decided on and runs, the expressions reduced under the job until it is resolved, the `Outcome` from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redun.arguments import EncodedArguments, encode_values, find_argument_leaves
+from redun.hashing import hash_eval
+from redun.options import EMPTY_OPTIONS, merge_options
+from redun.promise import Promise
+from redun.values.registry import get_type_registry
+
+if TYPE_CHECKING:
+    from redun.expression import ApplyExpression, TaskExpression
+    from redun.task import Task
+
+
+class JobStatus(IntEnum):
+    """The phases of a job."""
+
+    PENDING = 0
+    RUNNING = 1
+    FAILED = 2
+    CACHED = 3
+    DONE = 4
+
+
+class Execution:
+    """One run of a workflow.
+
+    Attributes
+    ----------
+    id : str
+        A UUID.
+    args : Sequence[str]
+        The command that started it.
+    job : Job or None
+        The root job, once it exists.
+    """
+
+    __slots__ = ("args", "id", "job")
+
+    def __init__(self, id: str, args: Sequence[str]) -> None:
+        self.id = id
+        self.args = args
+        self.job: Job | None = None
+
+    def __repr__(self) -> str:
+        return f"Execution(id={self.id[:8]}, args={' '.join(self.args[1:])!r})"
+
+
+class CallInputs(NamedTuple):
+    """A call whose arguments are known: what decides on it, runs it and is recorded with it."""
+
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    encoded: EncodedArguments
+    eval_hash: str
+
+
+class Scope:
+    """What is reduced under a job while its result is being reduced.
+
+    Attributes
+    ----------
+    children : list of Job
+        The jobs made under it, in the order of their expressions.
+    evaluated : dict
+        The promise and the expression, by the expression's address.
+    """
+
+    __slots__ = ("children", "evaluated")
+
+    def __init__(self) -> None:
+        self.children: list[Job] = []
+        self.evaluated: dict[str, tuple[Promise[Any], ApplyExpression[Any]]] = {}
+
+
+class Outcome(NamedTuple):
+    """What a finished job leaves behind for the jobs around it: a value or an error, and the call it came to.
+
+    A job that failed before its call could be addressed has an empty `call_hash`.
+    """
+
+    value: Any
+    error: BaseException | None
+    call_hash: str
+    subtree: frozenset[str]
+
+
+class Job:
+    """A call of a task within an execution.
+
+    Attributes
+    ----------
+    id : str
+        A UUID.
+    task : Task
+        The task.
+    expr : TaskExpression
+        The expression that the job reduces.
+    parent_job : Job or None
+        The job whose result the expression was found in.
+    execution : Execution
+        The execution that the job belongs to.
+    promise : Promise
+        The promise of the final result.
+    status : JobStatus
+        The phase that the job is in.
+    children : list of Job
+        The jobs made under this one, in the order of their expressions; given up when the job ends.
+    options, exported : Mapping
+        The options that hold for the job, and those of them that jobs below it inherit.
+    inputs : CallInputs or None
+        The call, while it is decided on and runs.
+    start_time, end_time : float
+        When the job began and ended, in seconds since the epoch.
+    is_recorded : bool
+        Whether the store knows of the job.
+    scope : Scope or None
+        What is reduced under the job, while its result is being reduced.
+    outcome : Outcome or None
+        The result, once it is known.
+    """
+
+    __slots__ = (
+        "args",
+        "end_time",
+        "execution",
+        "exported",
+        "expr",
+        "id",
+        "inputs",
+        "is_recorded",
+        "kwargs",
+        "options",
+        "outcome",
+        "parent_job",
+        "promise",
+        "scope",
+        "start_time",
+        "status",
+        "task",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        task: Task[..., Any],
+        expr: TaskExpression[Any],
+        parent_job: Job | None,
+        execution: Execution,
+        promise: Promise[Any],
+    ) -> None:
+        self.id = id
+        self.task = task
+        self.expr = expr
+        self.parent_job = parent_job
+        self.execution = execution
+        self.promise = promise
+        self.status = JobStatus.PENDING
+        self.options: Mapping[str, Any] = EMPTY_OPTIONS
+        self.exported: Mapping[str, Any] = EMPTY_OPTIONS
+        self.args: Sequence[Any] = expr.args
+        self.kwargs: Mapping[str, Any] = expr.kwargs
+        self.inputs: CallInputs | None = None
+        self.outcome: Outcome | None = None
+        self.start_time = 0.0
+        self.end_time: float | None = None
+        self.is_recorded = False
+        self.scope: Scope | None = None
+
+    def get_options(self) -> Mapping[str, Any]:
+        """Return the options that hold for the job; not to be changed."""
+        return self.options
+
+    def get_option(self, key: str, default: Any = None) -> Any:
+        """Return one of the options that hold for the job."""
+        return self.options.get(key, default)
+
+    def merge_options(self) -> Mapping[str, Any]:
+        """Return the options of the definition, of the jobs above, and of the call, merged; some may be expressions."""
+        parent, options = self.parent_job, self.task.get_task_options()
+        inherited = parent.exported if parent is not None else EMPTY_OPTIONS
+        if not inherited and not self.expr.task_options:
+            return options
+        return merge_options(options, inherited, self.expr.task_options)
+
+    def set_options(self, options: Mapping[str, Any]) -> None:
+        """Settle the job's options, and with them those that jobs below it inherit."""
+        self.options = options
+        if self.parent_job is not None:
+            self.exported = self.parent_job.exported
+        names = self.task.exported | self.expr.export_options
+        if names:
+            own = {name: options[name] for name in names if name in options}
+            self.exported = merge_options(self.exported, own)
+
+    def encode_inputs(self) -> CallInputs:
+        """Return the call with its arguments encoded and addressed; those encoded with the expression are reused.
+
+        Raises
+        ------
+        InvalidValueError
+            When an argument can't be stored.
+        """
+        expr, task = self.expr, self.task
+        args, kwargs = self.args, self.kwargs
+        known = expr.encode_arguments()
+        if args is expr.args and kwargs is expr.kwargs and not task.unhashed:
+            encoded = known
+        else:
+            reusable = {
+                id(value): item
+                for value, item in (
+                    *zip(expr.args, known.positional, strict=True),
+                    *((expr.kwargs[key], item) for key, item in known.keyword.items()),
+                )
+                if item.type_name
+            }
+            encoded = encode_values(args, kwargs, reusable, task.unhashed)
+        self.inputs = CallInputs(args, kwargs, encoded, hash_eval(task.hash, encoded.args_hash))
+        return self.inputs
+
+    def open_scope(self) -> Scope:
+        """Return the scope of the job, made at the first use."""
+        if self.scope is None:
+            self.scope = Scope()
+        return self.scope
+
+    def end(self, outcome: Outcome) -> None:
+        """Give up what only unfinished jobs need, and let the result be known."""
+        self.outcome = outcome
+        self.expr.call_hash = outcome.call_hash or None
+        self.expr.forget_arguments()
+        self.inputs = self.scope = None
+        self.args, self.kwargs = (), EMPTY_OPTIONS
+        if outcome.error is None:
+            self.promise.do_resolve(outcome.value)
+        else:
+            self.promise.do_reject(outcome.error)
+
+    def preprocess(self) -> None:
+        """Let arguments that are special values turn into what the task receives."""
+        is_known = self.args is self.expr.args and self.kwargs is self.expr.kwargs
+        if self.expr.argument_leaves if is_known else find_argument_leaves(self.args, self.kwargs):
+            self.args, self.kwargs = get_type_registry().preprocess((self.args, self.kwargs), {})
+
+    def __repr__(self) -> str:
+        return f"Job(id={self.id[:8]}, task={self.task.fullname}, status={self.status.name})"

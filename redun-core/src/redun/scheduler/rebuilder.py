@@ -1,0 +1,150 @@
+"""Deciding whether a call has to run, from what is known about it; pure data in, pure data out.
+
+What a call may be answered from follows from its options through one table, `MODES`. The scheduler looks up what the
+mode allows, `decide` says what to do and why.
+
+=========  =========  ============================  ==================  ======================
+scope      check      finished in this execution    final result        single reduction
+=========  =========  ============================  ==================  ======================
+NONE       any        no                            no                  no
+CSE        any        yes                           no                  no
+BACKEND    full       yes                           no                  yes
+BACKEND    shallow    yes                           yes, tried first    if no final result
+=========  =========  ============================  ==================  ======================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+from redun.backends.base import StoredCall, StoredValue
+from redun.options import CacheCheckValid, CacheResult, CacheScope
+
+
+class Mode(NamedTuple):
+    """What a call may be answered from."""
+
+    this_execution: bool
+    final_result: bool
+    single_reduction: bool
+
+    @property
+    def reads_store(self) -> bool:
+        """Whether the store has to be asked."""
+        return self.final_result or self.single_reduction
+
+
+NO_CACHE = Mode(False, False, False)
+THIS_EXECUTION = Mode(True, False, False)
+FULL = Mode(True, False, True)
+SHALLOW = Mode(True, True, True)
+
+MODES: Mapping[tuple[CacheScope, CacheCheckValid], Mode] = {
+    (CacheScope.NONE, CacheCheckValid.FULL): NO_CACHE,
+    (CacheScope.NONE, CacheCheckValid.SHALLOW): NO_CACHE,
+    (CacheScope.CSE, CacheCheckValid.FULL): THIS_EXECUTION,
+    (CacheScope.CSE, CacheCheckValid.SHALLOW): THIS_EXECUTION,
+    (CacheScope.BACKEND, CacheCheckValid.FULL): FULL,
+    (CacheScope.BACKEND, CacheCheckValid.SHALLOW): SHALLOW,
+}
+
+
+class Reason(Enum):
+    """Why a call runs."""
+
+    NOT_FOUND = "no earlier result is recorded"
+    INVALID = "the recorded result is no longer valid"
+    UNREADABLE = "the recorded result can't be read"
+    NO_CACHE = "the cache is not used"
+
+
+class Candidate(NamedTuple):
+    """A recorded result that might answer a call.
+
+    Attributes
+    ----------
+    kind
+        ``CacheResult.ULTIMATE`` for a final result, ``CacheResult.SINGLE`` for a single reduction.
+    stored
+        The result as the store has it.
+    value
+        The result itself, when it could be read.
+    is_readable, is_valid, is_error
+        Whether it could be read, whether every external value in it is as it was, and whether it is an error.
+    call
+        The recorded call, for a final result.
+    """
+
+    kind: CacheResult
+    stored: StoredValue
+    value: Any = None
+    is_readable: bool = True
+    is_valid: bool = True
+    is_error: bool = False
+    call: StoredCall | None = None
+
+
+class Run(NamedTuple):
+    """The call runs."""
+
+    reason: Reason
+
+
+class Replay(NamedTuple):
+    """The call is answered from the store."""
+
+    candidate: Candidate
+
+
+def choose_mode(options: Mapping[str, Any], use_cache: bool) -> Mode:
+    """Return what a call may be answered from.
+
+    Parameters
+    ----------
+    options
+        The call's options.
+    use_cache
+        Whether the execution uses results of earlier ones.
+    """
+    if not options:
+        return FULL if use_cache else THIS_EXECUTION
+    scope = options.get("cache_scope") or CacheScope.BACKEND
+    if scope is CacheScope.BACKEND and not use_cache:
+        scope = CacheScope.CSE
+    mode = MODES[scope, options.get("check_valid") or CacheCheckValid.FULL]
+    allowed = options.get("allowed_cache_results")
+    if allowed is None:
+        return mode
+    return Mode(
+        mode.this_execution and CacheResult.CSE in allowed,
+        mode.final_result and CacheResult.ULTIMATE in allowed,
+        mode.single_reduction and CacheResult.SINGLE in allowed,
+    )
+
+
+def choose_final_result(calls: Sequence[StoredCall], current_tasks: Mapping[str, int]) -> StoredCall | None:
+    """Return the newest recorded call whose whole subtree of tasks is defined as it was then."""
+    return next((call for call in calls if all(task in current_tasks for task in call.subtree)), None)
+
+
+def decide(mode: Mode, candidate: Candidate | None) -> Run | Replay:
+    """Return what to do with a call that this execution has not made yet.
+
+    Parameters
+    ----------
+    mode
+        What the call may be answered from.
+    candidate
+        The recorded result that the mode prefers, if there is any. An invalid one has no substitute.
+    """
+    if not mode.reads_store:
+        return Run(Reason.NO_CACHE)
+    if candidate is None or candidate.is_error:
+        return Run(Reason.NOT_FOUND)
+    if not candidate.is_readable:
+        return Run(Reason.UNREADABLE)
+    if not candidate.is_valid:
+        return Run(Reason.INVALID)
+    return Replay(candidate)

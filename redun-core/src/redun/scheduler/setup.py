@@ -1,0 +1,126 @@
+"""From a configuration to the store, the executors and the options of a scheduler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from redun.backends.base import Backend
+from redun.config import Config
+from redun.errors import SchedulerError
+from redun.executors.base import Executor
+from redun.logging import logger
+from redun.plugins import catalog
+from redun.plugins.host import PluginOptions, get_host, reload_plugins
+from redun.settings import parse_options
+
+DEFAULT_EXECUTOR = "default"
+
+
+@dataclass(frozen=True)
+class SchedulerOptions:
+    """Options of the scheduler, section ``[scheduler]``."""
+
+    job_status_interval: float = field(
+        default=20.0,
+        metadata={
+            "help": "how often the table of jobs is reported while nothing else happens, in seconds; 0 for never"
+        },
+    )
+
+
+def read_scheduler_options(config: Config) -> SchedulerOptions:
+    """Return the options in section ``[scheduler]``."""
+    return parse_options(SchedulerOptions, config.section("scheduler"), "[scheduler]")
+
+
+def apply_plugin_options(config: Config) -> None:
+    """Load the plugins that a configuration wants, if it says anything about plugins."""
+    section = config.section("plugins")
+    if section:
+        options = parse_options(PluginOptions, section, "[plugins]")
+        if get_host().options != options:
+            reload_plugins(options)
+
+
+def make_backend(config: Config) -> Backend:
+    """Return the configured store, not loaded yet; the memory of this process when none is configured.
+
+    Raises
+    ------
+    PluginError
+        When nothing installed provides the store.
+    ConfigError
+        When its options are wrong.
+    """
+    section = config.section("backend")
+    kind = section.get("type", "sql" if section else "memory")
+    backend_class = catalog.backends.load(kind)
+    options = parse_options(
+        backend_class.options_type, section, "[backend]", ignore=("type",), config_dir=config.configdir
+    )
+    return backend_class(options)  # type: ignore[call-arg]
+
+
+class Executors:
+    """The executors of a scheduler: configured by name, made and started when first used.
+
+    Parameters
+    ----------
+    config
+        The configuration, with a section for each executor.
+    given
+        An executor that the program made itself.
+    """
+
+    def __init__(self, config: Config, given: Executor | None = None) -> None:
+        self._sections = config.subsections("executors")
+        self._config_dir = config.configdir
+        self._made: dict[str, Executor] = {}
+        if given is not None:
+            self._made[given.name] = given
+            if DEFAULT_EXECUTOR not in self._sections:
+                self._made[DEFAULT_EXECUTOR] = given
+        self._started: dict[str, Executor] = {}
+
+    def start(self, name: str) -> Executor:
+        """Return the executor of a name, ready for calls.
+
+        Raises
+        ------
+        SchedulerError
+            When there is none of that name.
+        """
+        executor = self._started.get(name)
+        if executor is None:
+            executor = self._made[name] = self._made.get(name) or self._make(name)
+            executor.start()
+            self._started[name] = executor
+        return executor
+
+    def stop(self) -> None:
+        """Stop every executor that was started; one that fails to stop is reported and holds nobody up."""
+        started, self._started = list(self._started.values()), {}
+        for executor in started:
+            try:
+                executor.stop()
+            except Exception:
+                logger.exception("executor %s can't be stopped", executor.name)
+
+    def _make(self, name: str) -> Executor:
+        section = self._sections.get(name)
+        if section is None and name != DEFAULT_EXECUTOR:
+            known = sorted({DEFAULT_EXECUTOR, *self._sections, *self._made})
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"configured are {', '.join(known)}"
+            raise SchedulerError(f'Unknown executor "{name}"; {hint} (section [executors.{name}] of redun.ini)')
+        where = f"[executors.{name}]"
+        if section is None:
+            section = {"type": "local"}
+        elif "type" not in section:
+            raise SchedulerError(f"{where} needs option 'type'; installed are {', '.join(catalog.executors)}")
+        executor_class = catalog.executors.load(section["type"])
+        options = parse_options(
+            executor_class.options_type, section, where, ignore=("type",), config_dir=self._config_dir
+        )
+        return executor_class(name, options)

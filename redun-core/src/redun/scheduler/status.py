@@ -1,0 +1,145 @@
+"""What users read while a workflow runs: a line per job, and a table of how many jobs are where."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import Parameter
+from logging import INFO, Logger
+from typing import Any
+
+from redun.scheduler.job import Job, JobStatus
+from redun.scheduler.rebuilder import Candidate
+from redun.task import Task
+from redun.traceback import safe_repr, trim_string
+
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_COLUMNS = [*(status.name for status in JobStatus), "TOTAL"]
+_MIN_WIDTH = 7
+
+
+def format_task_call(task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return a call as it is written in Python, arguments by name in the order of the signature."""
+    names = [name for name, parameter in task.signature.parameters.items() if parameter.kind in _POSITIONAL]
+    shown = [f"{name}={safe_repr(value)}" for name, value in zip(names, args, strict=False)]
+    shown += [safe_repr(value) for value in args[len(names) :]]
+    order = {name: index for index, name in enumerate(task.signature.parameters)}
+    keywords = sorted(kwargs, key=lambda name: order.get(name, len(order)))
+    shown += [f"{name}={safe_repr(kwargs[name])}" for name in keywords]
+    return f"{task.fullname}({', '.join(shown)})"
+
+
+class StatusBoard:
+    """Counts jobs by task and status, and logs what becomes of them.
+
+    Parameters
+    ----------
+    logger
+        Where the lines go.
+    """
+
+    def __init__(self, logger: Logger) -> None:
+        self._logger = logger
+        self._is_shown = logger.isEnabledFor(INFO)
+        self._counts: dict[str, list[int]] = {}
+
+    def add(self, job: Job) -> None:
+        """Count a new, pending job."""
+        name = job.task.fullname
+        counts = self._counts.get(name)
+        if counts is None:
+            counts = self._counts[name] = [0] * len(JobStatus)
+        counts[JobStatus.PENDING] += 1
+
+    def move(self, job: Job, status: JobStatus) -> None:
+        """Move a job to its next status."""
+        counts = self._counts[job.task.fullname]
+        counts[job.status] -= 1
+        counts[status] += 1
+        job.status = status
+
+    def log_run(self, job: Job, executor_name: str, action: str = "Run") -> None:
+        """Log that a call is handed to an executor."""
+        if self._is_shown:
+            call = format_task_call(job.task, job.args, job.kwargs)
+            self._logger.info("%s Job %s:  %s on %s", action.ljust(6), job.id[:8], call, executor_name)
+
+    def log_cached(self, job: Job, call_hash: str | None) -> None:
+        """Log that a call is answered from the cache, with the address of its final result if that was reused."""
+        if self._is_shown and job.inputs is not None:
+            call = format_task_call(job.task, job.args, job.kwargs)
+            shallow = ", check_valid=shallow" if call_hash else ""
+            self._logger.info(
+                "Cached Job %s:  %s (eval_hash=%s%s, call_hash=%s)",
+                job.id[:8],
+                call,
+                job.inputs.eval_hash[:8],
+                shallow,
+                call_hash[:8] if call_hash else None,
+            )
+
+    def log_miss(self, job: Job, candidate: Candidate) -> None:
+        """Log that a recorded result exists but can't be used."""
+        if candidate.is_error:
+            return
+        assert job.inputs is not None
+        eval_hash = job.inputs.eval_hash[:8]
+        if candidate.is_readable:
+            shown = safe_repr(candidate.value)
+            self._logger.info(
+                "Miss   Job %s:  Cached result is no longer valid (result=%s, eval_hash=%s).",
+                job.id[:8],
+                shown,
+                eval_hash,
+            )
+        else:
+            self._logger.warning(
+                "Miss   Job %s:  Cached result of %s can't be read: %s (eval_hash=%s).",
+                job.id[:8],
+                job.task.fullname,
+                candidate.value,
+                eval_hash,
+            )
+
+    def log_reject(self, job: Job) -> None:
+        """Log that a job failed of itself."""
+        call = format_task_call(job.task, job.args, job.kwargs)
+        self._logger.error("*** Reject Job %s:  %s:", job.id[:8], call)
+
+    def log_table(self) -> None:
+        """Log how many jobs of each task are in each status."""
+        if self._is_shown:
+            for line in format_job_statuses(self._counts, time.localtime()):
+                self._logger.info("%s", line)
+
+
+def format_job_statuses(counts: Mapping[str, Sequence[int]], now: time.struct_time) -> Iterator[str]:
+    """Yield the lines of the table of job statuses.
+
+    Parameters
+    ----------
+    counts
+        How many jobs are in each status, in the order of `JobStatus`, by task.
+    now
+        The local time to show.
+    """
+    totals = [sum(column) for column in zip(*counts.values(), strict=True)] or [0] * len(JobStatus)
+    rows = [_row("ALL", totals), *(_row(trim_string(name, 60), counts[name]) for name in sorted(counts))]
+    table = [["TASK", *_COLUMNS], *rows]
+    widths = [max(_MIN_WIDTH, *(len(row[column]) for row in table)) for column in range(len(_COLUMNS) + 1)]
+    lines = [
+        " ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in table
+    ]
+    yield ""
+    yield f"| JOB STATUS {time.strftime('%Y/%m/%d %H:%M:%S', now)}"
+    yield f"| {lines[0]}"
+    yield "| "
+    yield from (f"| {line}" for line in lines[1:])
+    yield ""
+
+
+def _row(name: str, count: Sequence[int]) -> list[str]:
+    return [name, *map(str, count), str(sum(count))]

@@ -1,0 +1,136 @@
+"""Options as dataclasses: what a plugin can be told, described once and checked when it is read.
+
+A field's type says how its text is read; its metadata may hold ``help`` (shown to users), ``minimum`` (of a number) and
+``choices``. An option that no field knows is an error that names the nearest one.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from difflib import get_close_matches
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from redun.errors import ConfigError
+
+D = TypeVar("D")
+
+_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def parse_options(
+    options_type: type[D], section: Mapping[str, str], where: str, ignore: Collection[str] = (), **given: Any
+) -> D:
+    """Read a section's options into a dataclass.
+
+    Parameters
+    ----------
+    options_type
+        The dataclass. A type that is none accepts no options.
+    section
+        The options as text.
+    where
+        What the section is called in messages, such as ``"[executors.default]"``.
+    ignore
+        Options that belong to somebody else.
+    **given
+        Values for fields that come from elsewhere; those the dataclass does not have are left out.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown option, a missing one, or a text that is no value of the field's type.
+
+    Examples
+    --------
+    >>> from redun.executors.local import LocalOptions
+    >>> parse_options(LocalOptions, {"max_workers": "4"}, "[executors.default]")
+    LocalOptions(max_workers=4)
+    """
+    known = {item.name: item for item in fields(options_type)} if is_dataclass(options_type) else {}
+    values = {name: value for name, value in given.items() if name in known}
+    for name, text in section.items():
+        if name in ignore:
+            continue
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}"
+            raise ConfigError(f"{where} has no option {name!r}; {hint}")
+        values[name] = _read_field(options_type, known[name], text, f"{where} {name}")
+    missing = [name for name, item in known.items() if name not in values and _is_required(item)]
+    if missing:
+        raise ConfigError(f"{where} needs option {' and '.join(map(repr, missing))}{_help(known[missing[0]], ': {}')}")
+    return options_type(**values)
+
+
+def _hints(options_type: Callable[..., Any]) -> Mapping[str, Any]:
+    return get_type_hints(options_type)
+
+
+def _is_required(item: Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
+
+
+def _help(item: Field[Any], form: str = " ({})") -> str:
+    text = item.metadata.get("help")
+    return form.format(text) if text else ""
+
+
+def _read_field(options_type: type[Any], item: Field[Any], text: str, where: str) -> Any:
+    wanted = _hints(options_type)[item.name]
+    try:
+        value = _read_text(wanted, text.strip())
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{where} = {text!r} is no valid value: {error}{_help(item)}") from None
+    minimum, choices = item.metadata.get("minimum"), item.metadata.get("choices")
+    if value is None:
+        return None
+    if minimum is not None and not value >= minimum:
+        raise ConfigError(f"{where} = {text!r} is too small, the least is {minimum}{_help(item)}")
+    if choices is not None and value not in choices:
+        raise ConfigError(f"{where} = {text!r} is none of {', '.join(map(str, choices))}{_help(item)}")
+    return value
+
+
+def _read_text(wanted: Any, text: str) -> Any:
+    origin, arguments = get_origin(wanted), get_args(wanted)
+    if origin in (Union, UnionType):
+        if text == "" or text.lower() == "none":
+            return None
+        return _read_text(next(option for option in arguments if option is not type(None)), text)
+    if wanted is bool:
+        if text.lower() not in _TRUTH:
+            raise ValueError("expected true or false")
+        return _TRUTH[text.lower()]
+    if origin in (list, tuple):
+        items = shlex.split(text.replace(",", " "))
+        return origin(_read_text(arguments[0], part) for part in items)
+    if origin is dict or wanted is dict:
+        value = json.loads(text)
+        if not isinstance(value, dict):
+            raise ValueError("expected a JSON object")
+        return value
+    convert: Callable[[str], Any] = wanted
+    return convert(text)
+
+
+def describe_options(options_type: type[Any]) -> list[tuple[str, str, str, str]]:
+    """Return the name, type, default and help of each option of a dataclass, as text."""
+    described = []
+    for item in fields(options_type):
+        default = "required" if _is_required(item) else repr(_default(item))
+        described.append(
+            (item.name, _type_name(_hints(options_type)[item.name]), default, item.metadata.get("help", ""))
+        )
+    return described
+
+
+def _default(item: Field[Any]) -> Any:
+    return item.default if item.default_factory is MISSING else item.default_factory()
+
+
+def _type_name(wanted: Any) -> str:
+    return wanted.__name__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted).replace("typing.", "")

@@ -1,0 +1,1 @@
+"""Values: identity, storage and validity of everything that passes between tasks."""

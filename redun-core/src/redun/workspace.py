@@ -1,0 +1,105 @@
+"""Where a command works: its configuration folder, and the store and scheduler made from it.
+
+The ``redun`` program hands every command one as the object of its click context (``@click.pass_obj``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redun.config import CONFIG_FILE, Config, create_config, find_config_dir
+from redun.errors import ConfigError
+from redun.logging import ensure_handler, logger
+
+if TYPE_CHECKING:
+    from redun.backends.base import Backend
+    from redun.scheduler import Scheduler
+
+
+class Workspace:
+    """The setting of one command.
+
+    Parameters
+    ----------
+    explicit_dir
+        The configuration folder that the user named.
+    log_level
+        The least level to report.
+    debug
+        Whether to show tracebacks.
+    argv
+        The command with its arguments, to be recorded with executions.
+    """
+
+    def __init__(
+        self,
+        explicit_dir: str | None = None,
+        log_level: str = "INFO",
+        debug: bool = False,
+        argv: Sequence[str] = (),
+    ) -> None:
+        self.explicit_dir = explicit_dir
+        self.config_dir: Path = find_config_dir(explicit_dir)
+        self.debug = debug
+        self.argv = argv
+        logger.setLevel(log_level.upper())
+        ensure_handler()
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is a configuration."""
+        return Path(self.config_dir, CONFIG_FILE).exists()
+
+    def load_plugins(self) -> None:
+        """Load the plugins that the configuration wants, if there is one and it says anything about plugins.
+
+        What is wrong with the configuration otherwise is left to the commands that need it.
+        """
+        from redun.scheduler.setup import apply_plugin_options
+
+        if self.is_configured:
+            try:
+                config = Config.read(self.config_dir)
+            except ConfigError:
+                return
+            apply_plugin_options(config)
+
+    def read_config(self, create: bool = True) -> Config:
+        """Return the configuration.
+
+        Parameters
+        ----------
+        create
+            Whether to write a default configuration where there is none and the user named none.
+
+        Raises
+        ------
+        ConfigError
+            When there is none, or it is malformed.
+        """
+        if not self.is_configured and self.explicit_dir is None:
+            if not create:
+                raise ConfigError(
+                    f"there is no redun repository in {self.config_dir.parent} or above: "
+                    "run a workflow, or `redun init`"
+                )
+            create_config(self.config_dir)
+        return Config.read(self.config_dir)
+
+    def open_backend(self, create: bool = True) -> Backend:
+        """Return the configured store, open."""
+        from redun.scheduler.setup import make_backend
+
+        backend = make_backend(self.read_config(create))
+        backend.load()
+        return backend
+
+    def open_scheduler(self) -> Scheduler:
+        """Return a scheduler with the configured store, open."""
+        from redun.scheduler import Scheduler
+
+        scheduler = Scheduler(self.read_config())
+        scheduler.load()
+        return scheduler

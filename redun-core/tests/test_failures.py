@@ -1,0 +1,299 @@
+"""Failing well: the user's own error, where it came from, and nothing lost of what was finished."""
+
+import threading
+
+import pytest
+
+from redun import Scheduler, task
+from redun.errors import ExecutorError, InvalidValueError, SchedulerError, TaskExitError
+from redun.executors.base import Executor
+from redun.scheduler import ErrorValue
+from redun.task import scheduler_task
+
+redun_namespace = "test_failures"
+
+
+class Unpicklable(Exception):
+    def __init__(self):
+        super().__init__("can't travel")
+        self.lock = threading.Lock()
+
+
+@task()
+def fail(message):
+    raise ValueError(message)
+
+
+@task()
+def inc(x):
+    return x + 1
+
+
+@task()
+def add(a, b):
+    return a + b
+
+
+@task()
+def outer(message):
+    return add(1, fail(message))
+
+
+@task()
+def exits():
+    raise SystemExit(3)
+
+
+@task()
+def interrupts():
+    raise KeyboardInterrupt
+
+
+@task()
+def raises_unpicklable():
+    raise Unpicklable
+
+
+@task()
+def returns_generator():
+    return (number for number in range(3))
+
+
+@task()
+def shared_failure(label):
+    return fail("shared")
+
+
+def statuses(scheduler):
+    """Return how the jobs of each task ended, by task name."""
+    backend = scheduler.backend
+    ended = {}
+    for job in backend.jobs.values():
+        name = backend.tasks[job.task_hash].subtype.name
+        failed = job.call_hash is None or backend.calls[job.call_hash].result.type_name == ErrorValue.type_name
+        ended.setdefault(name, []).append("FAILED" if failed else "DONE" if job.end_time else "RUNNING")
+    return ended
+
+
+def test_error_is_the_one_that_was_raised(scheduler):
+    """`run` raises the very exception that the task raised."""
+    error = ValueError("this one")
+
+    @task(namespace=redun_namespace, version="1")
+    def raise_it():
+        raise error
+
+    with pytest.raises(ValueError, match="this one") as caught:
+        scheduler.run([inc(1), raise_it()])
+
+    assert caught.value is error
+
+
+def test_error_tells_the_way_through_the_tasks(scheduler, caplog):
+    """The traceback lists the tasks from the root down with their arguments, then the user's own lines."""
+    with pytest.raises(ValueError, match="oh no") as caught:
+        scheduler.run(outer("oh no"))
+
+    lines = list(caught.value.redun_traceback.format())
+    assert [line.strip() for line in lines if ", in " in line and "Job" in line] == [
+        f'Job {frame.job_id[:8]}: File "{__file__}", line {frame.lineno}, in {frame.name}'
+        for frame in caught.value.redun_traceback.frames[:2]
+    ]
+    assert [frame.name for frame in caught.value.redun_traceback.frames] == [
+        "test_failures.outer",
+        "test_failures.fail",
+        "fail",
+    ]
+    assert "    def outer(message):" in lines
+    assert "    message = 'oh no'" in lines
+    assert "    raise ValueError(message)" in lines
+    assert lines[-1] == "ValueError: oh no"
+    assert "*** Execution failed. Traceback (most recent task last):" in caplog.text
+    assert caplog.text.count("*** Reject Job") == 1
+
+
+def test_traceback_of_a_deep_workflow_is_short(scheduler):
+    """The middle of a long chain of jobs is left out of the traceback, and it says how much."""
+
+    @task(namespace=redun_namespace, version="1")
+    def descend(n):
+        return fail("deep") if n == 0 else descend(n - 1)
+
+    with pytest.raises(ValueError, match="deep") as caught:
+        scheduler.run(descend(500))
+
+    frames = caught.value.redun_traceback.frames
+    assert len(frames) < 50
+    assert any("more jobs" in frame.name for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("expression", "error", "message"),
+    [
+        (exits(), TaskExitError, r"SystemExit\(3\)"),
+        (interrupts(), TaskExitError, "KeyboardInterrupt"),
+        (raises_unpicklable(), Unpicklable, "can't travel"),
+        (returns_generator(), InvalidValueError, "generator"),
+        (inc("text"), TypeError, "concatenate"),
+        (inc(1)["no item"], TypeError, "not subscriptable"),
+        (inc(1).no_attribute, AttributeError, "no_attribute"),
+        (inc.options(executor="nowhere")(1), SchedulerError, 'Unknown executor "nowhere"'),
+    ],
+)
+def test_everything_that_goes_wrong_in_a_task_is_its_failure(scheduler, expression, error, message):
+    """Exits, interrupts and results that can't be stored are failures of the task, which end the run and no more."""
+    with pytest.raises(error, match=message):
+        scheduler.run([expression])
+
+    assert scheduler.run(inc(1)) == 2
+
+
+def test_failed_run_is_recorded(scheduler):
+    """The jobs that failed are recorded with the error as their result, those above them too."""
+    with pytest.raises(ValueError, match="oh no"):
+        scheduler.run(outer("oh no"))
+
+    assert statuses(scheduler) == {"outer": ["FAILED"], "fail": ["FAILED"]}
+    results = [call.result for call in scheduler.backend.calls.values()]
+    assert {result.type_name for result in results} == {"redun.ErrorValue"}
+
+
+def test_errors_are_not_answered_from_the_cache(scheduler, ran):
+    """A call that failed runs again in the next execution."""
+    for _ in range(2):
+        with pytest.raises(ValueError, match="oh no"):
+            scheduler.run(fail("oh no"))
+
+    assert ran() == ["fail"]
+
+
+def test_equal_calls_share_their_failure(scheduler, ran):
+    """Within one execution, a call that failed fails for everybody, and runs once."""
+    from redun.scheduler import catch_all
+
+    @task(namespace=redun_namespace, version="1")
+    def count(values):
+        return [type(value).__name__ for value in values]
+
+    result = scheduler.run(catch_all([shared_failure("a"), shared_failure("b")], ValueError, count))
+
+    assert result == ["ValueError", "ValueError"]
+    assert ran().count("fail") == 2  # Both jobs are recorded as failed; the function ran for the first.
+
+
+def test_finished_work_is_kept_when_a_sibling_fails(scheduler, ran):
+    """What was running when something failed is waited for and recorded, so the next run has it."""
+    started, failed = threading.Event(), threading.Event()
+
+    @task(namespace=redun_namespace, version="1")
+    def slow():
+        started.set()
+        assert failed.wait(10)
+        return "finished"
+
+    @task(namespace=redun_namespace, version="1")
+    def fail_when_slow_runs():
+        assert started.wait(10)
+        failed.set()
+        raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        scheduler.run([slow(), fail_when_slow_runs()])
+    result = scheduler.run(slow())
+
+    assert result == "finished"
+    assert ran() == []
+
+
+def test_nothing_new_starts_after_a_failure(scheduler):
+    """Once the workflow has failed, calls that were waiting for others are not made any more."""
+    failed = threading.Event()
+
+    @task(namespace=redun_namespace, version="1")
+    def fail_first():
+        failed.set()
+        raise ValueError("first")
+
+    @task(namespace=redun_namespace, version="1")
+    def slow():
+        assert failed.wait(10)
+        return 1
+
+    @task(namespace=redun_namespace, version="1")
+    def never():
+        return [inc(slow())]
+
+    with pytest.raises(ValueError, match="first"):
+        scheduler.run([fail_first(), never()])
+
+    assert "inc" not in statuses(scheduler)
+    assert "RUNNING" not in [status for ended in statuses(scheduler).values() for status in ended]
+
+
+def test_scheduler_works_on_after_a_failure(scheduler):
+    """A scheduler can be used again after a run that failed, with nothing of it left over."""
+    with pytest.raises(ValueError, match="oh no"):
+        scheduler.run([outer("oh no"), *[inc(number) for number in range(100)]])
+
+    assert scheduler.run(add(inc(1), 1)) == 3
+
+
+def test_error_in_a_scheduler_task_can_be_caught(scheduler):
+    """What a scheduler task raises before it returns a promise is an ordinary error of its expression."""
+    from redun import catch
+
+    @scheduler_task(namespace=redun_namespace)
+    def broken(scheduler, parent_job, sexpr):
+        raise ValueError("broken")
+
+    @task(namespace=redun_namespace, version="1")
+    def explain(error):
+        return f"recovered from {error}"
+
+    assert scheduler.run(catch(broken(), ValueError, explain)) == "recovered from broken"
+
+
+def test_executor_that_can_not_take_calls_fails_them():
+    """An executor whose `submit` raises, or that cancels a call, fails the call."""
+
+    class Full(Executor):
+        options_type = dict
+
+        def submit(self, call):
+            raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        Scheduler(executor=Full("default")).run(inc(1))
+
+
+def test_executor_that_loses_calls_fails_them():
+    """An executor that returns fewer futures than it got calls fails all of them."""
+
+    class Losing(Executor):
+        options_type = dict
+
+        def submit(self, call):
+            raise NotImplementedError
+
+        def submit_many(self, calls):
+            return []
+
+    with pytest.raises(ExecutorError, match="0 futures for 1 calls"):
+        Scheduler(executor=Losing("default")).run(inc(1))
+
+
+def test_cancelled_call_is_a_failure():
+    """A call that the executor cancelled fails with a sentence."""
+    from concurrent.futures import Future
+
+    class Cancelling(Executor):
+        options_type = dict
+
+        def submit(self, call):
+            future = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return future
+
+    with pytest.raises(SchedulerError, match="cancelled the call"):
+        Scheduler(executor=Cancelling("default")).run(inc(1))

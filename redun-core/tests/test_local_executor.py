@@ -1,0 +1,135 @@
+"""Running calls on threads: in parallel, without loss, and without leftovers."""
+
+import threading
+import weakref
+
+import pytest
+
+from redun import Scheduler, task
+from redun.config import Config
+from redun.errors import ConfigError
+from redun.executors.base import Call
+from redun.executors.local import LocalExecutor, LocalOptions
+
+redun_namespace = "test_local_executor"
+
+
+def make_call(func, *args, **kwargs):
+    """Return a call of a function."""
+    return Call("test", func, args, kwargs, {}, "e" * 40, "job", __name__, False)
+
+
+@pytest.fixture
+def executor():
+    """An executor with four workers, stopped after the test."""
+    made = LocalExecutor("default", LocalOptions(max_workers=4))
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_result_and_error_arrive(executor):
+    """A future holds what the function returned, or what it raised, exits included."""
+
+    def leave():
+        raise SystemExit(3)
+
+    added, divided, left = executor.submit_many(
+        [make_call(lambda a, b: a + b, 1, b=2), make_call(lambda: 1 / 0), make_call(leave)]
+    )
+
+    assert added.result(10) == 3
+    assert isinstance(divided.exception(10), ZeroDivisionError)
+    assert isinstance(left.exception(10), SystemExit)
+
+
+def test_calls_run_in_parallel_up_to_the_number_of_workers(executor):
+    """As many calls run at the same time as there are workers, also when they are submitted one by one."""
+    barrier = threading.Barrier(4)
+
+    futures = [executor.submit(make_call(barrier.wait, 10)) for _ in range(4)]
+
+    assert sorted(future.result(10) for future in futures) == [0, 1, 2, 3]
+
+
+def test_waiting_calls_do_not_hold_up_others(executor):
+    """A call that arrives while workers are busy gets a worker of its own, as long as one may be started."""
+    release = threading.Event()
+    blocked = executor.submit_many([make_call(release.wait, 10) for _ in range(3)])
+
+    quick = executor.submit(make_call(lambda: "quick"))
+
+    assert quick.result(10) == "quick"
+    release.set()
+    assert all(future.result(10) for future in blocked)
+
+
+def test_many_calls_all_finish(executor):
+    """Ten thousand calls give ten thousand results, in the order of their futures."""
+    futures = executor.submit_many([make_call(lambda number: number, number) for number in range(10_000)])
+
+    assert [future.result(30) for future in futures] == list(range(10_000))
+
+
+def test_call_that_has_not_started_can_be_cancelled(executor):
+    """A queued call can be cancelled and never runs; a running one can't."""
+    release, started, ran = threading.Event(), threading.Barrier(5), []
+    running = executor.submit_many([make_call(lambda: (started.wait(10), release.wait(10))) for _ in range(4)])
+    started.wait(10)
+    queued = executor.submit(make_call(ran.append, 1))
+
+    assert executor.cancel(queued) is True
+    assert executor.cancel(running[0]) is False
+    release.set()
+    for future in running:
+        future.result(10)
+    executor.stop()
+    assert ran == []
+
+
+def test_stopped_executor_can_be_started_again(executor):
+    """After `stop`, no worker is left; the executor works again when it is used."""
+    executor.submit(make_call(lambda: 1)).result(10)
+    executor.stop()
+    names = [thread.name for thread in threading.enumerate()]
+
+    again = executor.submit(make_call(lambda: 2))
+
+    assert not [name for name in names if name.startswith("redun-default")]
+    assert again.result(10) == 2
+
+
+def test_idle_worker_keeps_nothing_alive(executor):
+    """Arguments and results are released when a call is over, not when the next one comes."""
+
+    class Thing:
+        pass
+
+    thing = Thing()
+    reference = weakref.ref(thing)
+    future = executor.submit(make_call(lambda value: value, thing))
+    assert future.result(10) is thing
+
+    del thing, future
+    executor.submit(make_call(lambda: None)).result(10)
+
+    assert reference() is None
+
+
+def test_options_come_from_the_configuration():
+    """The number of workers is configured in the executor's section, and checked."""
+
+    @task(namespace=redun_namespace, version="1")
+    def wait_for_two():
+        return barrier.wait(10)
+
+    @task(namespace=redun_namespace, version="1")
+    def also_wait_for_two():
+        return barrier.wait(10)
+
+    barrier = threading.Barrier(2)
+    config = Config({"executors.default": {"type": "local", "max_workers": "2"}})
+
+    assert sorted(Scheduler(config).run([wait_for_two(), also_wait_for_two()])) == [0, 1]
+    with pytest.raises(ConfigError, match="too small"):
+        Scheduler(Config({"executors.default": {"type": "local", "max_workers": "0"}})).run(wait_for_two())

@@ -1,0 +1,215 @@
+"""What is written down: jobs, calls, arguments and where they came from, in batches."""
+
+import pytest
+
+from redun import Scheduler, cond, task
+from redun.backends.memory import MemoryBackend
+from redun.hashing import hash_call_node, hash_eval
+from redun.values.registry import get_type_registry
+
+redun_namespace = "test_recording"
+
+
+@task()
+def inc(x):
+    return x + 1
+
+
+@task()
+def add(a, b=2):
+    return a + b
+
+
+@task()
+def main(x):
+    return add(inc(x), b=inc(x + 1) * 2)
+
+
+@task()
+def chain(n):
+    value = 0
+    for _ in range(n):
+        value = inc(value)
+    return value
+
+
+class CountingBackend(MemoryBackend):
+    """A store that counts what it is asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.lookups = []
+        self.batches = []
+
+    def lookup(self, eval_hashes):
+        self.lookups.append(len(eval_hashes))
+        return super().lookup(eval_hashes)
+
+    def record(self, batch):
+        self.batches.append(batch)
+        super().record(batch)
+
+
+def calls_by_name(backend):
+    """Return the recorded calls of each task, by its name."""
+    found = {}
+    for call in backend.calls.values():
+        found.setdefault(call.task_name.rpartition(".")[2], []).append(call)
+    return found
+
+
+def test_call_hash_follows_from_task_arguments_result_and_children(scheduler):
+    """The address of a call is that of its task, its arguments, its result and its children's calls."""
+    scheduler.run(main(1))
+
+    calls = calls_by_name(scheduler.backend)
+    (call,) = calls["main"]
+    encode = get_type_registry().encode
+    assert call.result.value_hash == encode(8).value_hash
+    assert call.call_hash == hash_call_node(
+        main.hash, call.arguments.args_hash, call.result.value_hash, list(call.children)
+    )
+    assert sorted(call.children) == sorted(child.call_hash for name in ("add", "inc") for child in calls[name])
+
+
+def test_subtree_holds_every_task_below(scheduler):
+    """A call knows the hashes of its own task and of all tasks that were called below it."""
+    scheduler.run(main(1))
+
+    calls = calls_by_name(scheduler.backend)
+    assert set(calls["main"][0].subtree) == {main.hash, add.hash, inc.hash}
+    assert set(calls["add"][0].subtree) == {add.hash}
+
+
+def test_arguments_are_recorded_with_their_origin(scheduler):
+    """Arguments are recorded by position or name, defaults by name, with the calls that their values came from."""
+    scheduler.run(main(1))
+
+    calls = calls_by_name(scheduler.backend)
+    (call,) = calls["add"]
+    incs = {child.result.data: child.call_hash for child in calls["inc"]}
+    encode = get_type_registry().encode
+    assert [value.value_hash for value in call.arguments.positional] == [encode(2).value_hash]
+    assert {key: value.value_hash for key, value in call.arguments.keyword.items()} == {"b": encode(6).value_hash}
+    assert call.upstream == {0: [incs[encode(2).data]], "b": [incs[encode(3).data]]}
+
+
+def test_origin_is_followed_through_control_flow(scheduler):
+    """A value that a conditional passed on came from the condition and from the branch that was taken."""
+
+    @task(namespace=redun_namespace, version="1")
+    def outer():
+        return add(cond(inc(1) > 1, inc(10), inc(20)), 0)
+
+    scheduler.run(outer())
+
+    calls = calls_by_name(scheduler.backend)
+    results = {
+        get_type_registry().decode("builtins.int", "", call.result.data): call.call_hash for call in calls["inc"]
+    }
+    assert set(calls["add"][0].upstream[0]) == {results[2], results[11]}
+
+
+def test_evaluation_holds_what_the_task_returned(scheduler):
+    """The cache entry of a call is what its task returned, before that was reduced."""
+    scheduler.run(main(1))
+
+    (call,) = calls_by_name(scheduler.backend)["main"]
+    evaluation = scheduler.backend.evaluations[hash_eval(main.hash, call.arguments.args_hash)]
+    assert evaluation.value.type_name == "redun.expression.TaskExpression"
+
+
+def test_jobs_form_the_tree_of_the_execution(scheduler):
+    """Each call is a job below the one whose result it was found in; all have ended and have their calls."""
+    scheduler.run(main(1), exec_argv=["redun", "run", "x"], execution_id="an-id")
+
+    backend = scheduler.backend
+    (execution,) = backend.executions.values()
+    root = backend.jobs[execution.job_id]
+    others = [job for job in backend.jobs.values() if job is not root]
+    assert (execution.id, execution.args) == ("an-id", '["redun", "run", "x"]')
+    assert root.parent_id is None
+    assert {job.parent_id for job in others} == {root.id}
+    assert all(job.end_time >= job.start_time and job.call_hash in backend.calls for job in backend.jobs.values())
+
+
+def test_same_workflow_has_the_same_call_graph_hash():
+    """Two runs in two stores come to the same call, whatever the order in which its parts finished."""
+    hashes = set()
+    for _ in range(3):
+        backend = MemoryBackend()
+        Scheduler(backend=backend).run(main(1))
+        (execution,) = backend.executions.values()
+        hashes.add(backend.jobs[execution.job_id].call_hash)
+
+    assert len(hashes) == 1
+
+
+def test_store_is_asked_once_per_frontier():
+    """A fan-out of thousands of calls asks the store a few times, and writes in a few batches."""
+    backend = CountingBackend()
+
+    @task(namespace=redun_namespace, version="1")
+    def fan_out(n):
+        return [inc(number) for number in range(n)]
+
+    Scheduler(backend=backend).run(fan_out(5_000))
+
+    assert sum(backend.lookups) == 5_001
+    assert len(backend.lookups) <= 10
+    assert len(backend.batches) <= 10
+
+
+@pytest.mark.parametrize("size", [100, 1_000])
+def test_number_of_records_is_linear(size):
+    """A chain of n calls makes a number of records proportional to n."""
+    backend = CountingBackend()
+
+    Scheduler(backend=backend).run(chain(size))
+
+    assert len(backend.calls) == size + 1
+    assert len(backend.jobs) == size + 1
+    assert sum(len(call.subtree) for call in backend.calls.values()) == size + 2
+
+
+def test_batches_refer_only_to_what_is_written():
+    """A batch never refers to a call, a job or a task that is not in it or in an earlier one."""
+    backend = CountingBackend()
+
+    Scheduler(backend=backend).run([chain(50), main(3)])
+
+    calls, jobs, tasks = set(), set(), set()
+    for batch in backend.batches:
+        tasks |= set(batch.tasks)
+        for call in batch.calls:
+            assert set(call.children) <= calls
+            assert {upstream for found in call.upstream.values() for upstream in found} <= calls
+            assert {call.task_hash, *call.subtree} <= tasks
+            calls.add(call.call_hash)
+        for job in [*batch.jobs.values(), *batch.job_ends.values()]:
+            assert job.parent_id is None or job.parent_id in jobs
+            assert job.call_hash is None or job.call_hash in calls
+            jobs.add(job.id)
+
+
+def test_running_jobs_are_written_while_they_run():
+    """A job that takes long is in the store before it ends, and is completed there when it does."""
+    import threading
+
+    backend, seen, may_end = CountingBackend(), [], threading.Event()
+
+    def watch(batch):
+        seen.extend(job for job in batch.jobs.values() if job.end_time is None)
+        may_end.set()
+
+    @task(namespace=redun_namespace, version="1")
+    def wait():
+        assert may_end.wait(10)
+        return "ended"
+
+    record = backend.record
+    backend.record = lambda batch: (record(batch), watch(batch))
+    Scheduler(backend=backend).run(wait())
+
+    assert len(seen) == 1
+    assert backend.jobs[seen[0].id].end_time is not None

@@ -1,0 +1,197 @@
+import inspect
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from redun.traceback import MAX_REPR, Frame, Traceback, safe_repr, shorten_frames, trim_string
+from redun.values.nested import map_nested_value
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+def fail(value):
+    longer_name = [value]
+    raise ValueError(f"bad {longer_name}")
+
+
+def catch_error(func, *args):
+    """Return the error that a function raises, its traceback beginning inside that function."""
+    try:
+        func(*args)
+    except Exception as error:
+        return error.with_traceback(error.__traceback__.tb_next)
+
+
+def frame(name, **settings):
+    return Frame("f.py", 1, name, {}, **{"line": "", **settings})
+
+
+@pytest.mark.parametrize(
+    ("text", "max_length", "trimmed"),
+    [("abcdef", 6, "abcdef"), ("abcdefg", 6, "abc..."), ("", 6, ""), ("abcdefg", 3, "..."), ("abc", 3, "abc")],
+)
+def test_text_is_trimmed_with_a_mark(text, max_length, trimmed):
+    """A text that is too long is cut to the length, the mark included."""
+    actual = trim_string(text, max_length)
+
+    assert actual == trimmed
+
+
+@given(st.text(max_size=30), st.integers(3, 30))
+@settings(max_examples=50, deadline=None)
+def test_trimmed_text_is_never_longer(text, max_length):
+    """A trimmed text is as long as allowed at most, and a short one stays as it is."""
+    actual = trim_string(text, max_length)
+
+    assert len(actual) == min(len(text), max_length)
+    assert actual == text or actual == text[: max_length - 3] + "..."
+
+
+@pytest.mark.parametrize("max_length", [0, 1, 2])
+def test_text_is_trimmed_below_the_length_of_the_mark(max_length):
+    """A text cut to less than the mark's length is not longer than asked for."""
+    actual = len(trim_string("abcdefgh", max_length))
+
+    assert actual <= max_length
+
+
+def test_any_value_can_be_shown():
+    """A value shows as its representation on one line, cut to 200 characters, even if its own method fails."""
+
+    class Lines:
+        def __repr__(self):
+            return "a\nb"
+
+    actual = [safe_repr("x"), safe_repr(Lines()), safe_repr(Unshowable()), len(safe_repr("x" * 1000))]
+
+    assert actual == ["'x'", "a\\nb", "<Unshowable that can't be shown: RuntimeError>", MAX_REPR]
+
+
+def test_frame_shows_place_line_and_values():
+    """A frame shows its place, its line, and values sorted and aligned by name."""
+    made = Frame("flow.py", 7, "work", {"zeta": "1", "a": "'x'"}, line="return a + zeta")
+
+    actual = list(made.format())
+
+    assert actual == [
+        '  File "flow.py", line 7, in work',
+        "    return a + zeta",
+        "    a    = 'x'",
+        "    zeta = 1",
+    ]
+
+
+def test_frame_of_a_job_shows_the_job():
+    """The frame of a task shows the first 8 characters of its job's id."""
+    made = Frame("flow.py", 7, "ns.work", {}, job_id="0123456789abcdef", line="def work(a):")
+
+    actual = list(made.format())
+
+    assert actual == ['  Job 01234567: File "flow.py", line 7, in ns.work', "    def work(a):"]
+
+
+def test_frame_finds_its_line(tmp_path):
+    """Without a line given, a frame takes it from the file, and has none when the file has none."""
+    path = tmp_path / "flow.py"
+    path.write_text("first\n    second\n")
+
+    actual = [Frame(str(path), number, "work", {}).line for number in (1, 2, 3)]
+
+    assert actual == ["first", "second", ""]
+
+
+def test_traceback_of_an_error_has_the_frames_of_the_users_code():
+    """A traceback has a frame for each function, outermost first, with the values of its local variables."""
+    error = catch_error(lambda value: fail(value), 5)
+
+    actual = Traceback.from_error(error)
+
+    assert [(item.name, item.filename) for item in actual.frames] == [("<lambda>", __file__), ("fail", __file__)]
+    assert actual.frames[1].locals == {"value": "5", "longer_name": "[5]"}
+    assert actual.frames[1].line == 'raise ValueError(f"bad {longer_name}")'
+    assert actual.frames[1].lineno == inspect.getsourcelines(fail)[1] + 2
+    assert (actual.error, actual.logs) == (error, [])
+
+
+def test_frames_of_redun_at_the_start_are_left_out():
+    """Frames of redun's own code before the user's are left out unless asked for; later ones stay."""
+    error = catch_error(map_nested_value, lambda leaf: map_nested_value(fail, leaf), [5])
+
+    trimmed, full = Traceback.from_error(error), Traceback.from_error(error, trim_frames=False)
+
+    assert [item.name for item in trimmed.frames] == ["<lambda>", "map_nested_value", "fail"]
+    assert full.frames[0].name == "map_nested_value"
+    assert [item.name for item in full.frames][-3:] == ["<lambda>", "map_nested_value", "fail"]
+
+
+def test_error_without_frames_has_an_empty_traceback():
+    """An error that was never raised has a traceback without frames."""
+    actual = list(Traceback.from_error(KeyError("k")).format())
+
+    assert actual == ["KeyError: 'k'"]
+
+
+def test_traceback_shows_frames_error_and_logs():
+    """A traceback shows its frames, then the error, then the latest lines of the log."""
+    made = Traceback(ValueError("bad\nvalue"), [frame("outer"), frame("inner", line="x = 1")], ["one\n", "two"])
+
+    actual = list(made.format())
+
+    assert actual == [
+        '  File "f.py", line 1, in outer',
+        '  File "f.py", line 1, in inner',
+        "    x = 1",
+        "ValueError: bad\nvalue",
+        "",
+        "Latest logs:",
+        "one",
+        "two",
+    ]
+
+
+def test_values_that_cannot_be_shown_do_not_break_a_traceback():
+    """A local value whose representation fails is shown as such, and the traceback is complete."""
+
+    def work(value):
+        raise KeyError("k")
+
+    actual = list(Traceback.from_error(catch_error(work, Unshowable())).format())
+
+    assert actual[-2:] == ["    value = <Unshowable that can't be shown: RuntimeError>", "KeyError: 'k'"]
+
+
+def test_traceback_is_plain_data():
+    """A traceback can be stored and read, under the names that existing stores use, and shows the same."""
+    error = catch_error(fail, Unshowable)
+    made = Traceback(error, [frame("job", job_id="0123456789"), *Traceback.from_error(error).frames], ["log"])
+
+    data = pickle.dumps(made, 3)
+
+    assert b"credun.scheduler\nTraceback\n" in data
+    assert b"credun.scheduler\nFrame\n" in data
+    assert list(pickle.loads(data).format()) == list(made.format())
+
+
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_few_frames_stay(count):
+    """Up to 40 frames are shown all."""
+    frames = [frame(f"job{index}") for index in range(count)]
+
+    actual = shorten_frames(frames)
+
+    assert actual == frames
+
+
+def test_middle_of_many_frames_is_counted():
+    """Of more than 40 frames the first and the last 20 are shown, and how many are between them."""
+    frames = [frame(f"job{index}") for index in range(100_000)]
+
+    actual = shorten_frames(frames)
+
+    assert actual[:20] + actual[21:] == frames[:20] + frames[-20:]
+    assert list(actual[20].format()) == ['  File "...", line 0, in 99960 more jobs']

@@ -1,0 +1,416 @@
+"""Files, sets of files and directories as values.
+
+A file is passed between tasks by path. Its hash is that of its state when it was passed or returned, so that a task
+runs again when an input has changed, and a recorded result is void when an output is no longer what it was.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import partial
+from io import TextIOWrapper
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+from weakref import ref
+
+from redun.hashing import hash_struct
+from redun.values.base import FileSubtype, Subtype, Value
+from redun_value_file.filesystems import FileSystem, get_filesystem
+
+if TYPE_CHECKING:
+    from redun_value_file.staging import StagingDir, StagingFile
+
+
+class FileClasses:
+    """The classes of one family of file values, so that what one of them makes belongs to the same family."""
+
+    File: type[File]
+    FileSet: type[FileSet]
+    Dir: type[Dir]
+    StagingFile: type[StagingFile]
+    StagingDir: type[StagingDir]
+
+
+class _Located(Value):
+    """Base of values that stand for what is at a place; their hash is computed when it is first asked for.
+
+    Attributes
+    ----------
+    filesystem : FileSystem
+        Where the place is.
+    """
+
+    register = False
+    __module__ = "redun.file"
+    type_basename: ClassVar[str]
+    classes: ClassVar[type[FileClasses]] = FileClasses
+
+    def __init__(self, place: str) -> None:
+        self.filesystem: FileSystem = get_filesystem(url=place)
+        self._hash: str | None = None
+
+    @property
+    def hash(self) -> str:
+        """The address of the state: when it was first asked for, or at the last `update_hash`."""
+        if self._hash is None:
+            self._hash = self._calc_hash()
+        return self._hash
+
+    def get_hash(self, data: bytes | None = None) -> str:
+        return self.hash
+
+    def update_hash(self) -> None:
+        """Take the state as it is now for the value's."""
+        self._hash = self._calc_hash()
+
+    def is_valid(self) -> bool:
+        """Whether the state is what it was; a value that was never hashed takes its state as it is now.
+
+        What can't be looked at, such as a file in a folder that is closed now, is not valid.
+        """
+        try:
+            if self._hash is None:
+                self.update_hash()
+            return self._hash == self._calc_hash()
+        except OSError:
+            return False
+
+    def _calc_hash(self) -> str:
+        raise NotImplementedError
+
+
+class File(_Located):
+    """A file.
+
+    Parameters
+    ----------
+    path
+        A local path or a URL. The path counts as it is written: a relative and an absolute path to one file are two
+        values.
+
+    Attributes
+    ----------
+    path : str
+        The path.
+    hash : str
+        The address of its state.
+
+    Examples
+    --------
+    >>> file = File("/tmp/redun-example.txt")
+    >>> _ = file.write("hello")
+    >>> file.read(), file.size()
+    ('hello', 5)
+    >>> file.remove()
+    """
+
+    __module__ = "redun.file"
+    type_basename = "File"
+    type_name = "redun.File"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = _as_text(path)
+        super().__init__(self.path)
+
+    def open(self, mode: str = "r", encoding: str | None = None, **kwargs: Any) -> IO[Any]:
+        """Open the file. When a stream that may write is closed, the hash is taken anew.
+
+        Parameters
+        ----------
+        mode
+            As of the builtin `open`.
+        encoding
+            The encoding of text; default is that of the file system.
+        **kwargs
+            Whatever else the file system's streams have; with an encoding, ``newline`` and ``errors`` of text streams.
+
+        Raises
+        ------
+        RedunFileNotFoundError, RedunPermissionError, RedunOSError
+            As the builtin errors they are subclasses of.
+        ValueError
+            When an encoding is given for a binary mode.
+        """
+        stream: IO[Any]
+        if encoding is None:
+            stream = self.filesystem.open(self.path, mode, **kwargs)
+        elif "b" in mode:
+            raise ValueError("a file opened in binary mode has no encoding")
+        else:
+            text = {name: kwargs.pop(name) for name in ("newline", "errors") if name in kwargs}
+            binary = self.filesystem.open(self.path, mode.replace("t", "") + "b", **kwargs)
+            stream = TextIOWrapper(binary, encoding=encoding, **text)
+        if any(letter in mode for letter in "wax+"):
+            # The stream must not refer to itself: one that is dropped is to be flushed at once.
+            stream.close = partial(_close_and_rehash, ref(stream), self)  # type: ignore[method-assign]
+        return stream
+
+    def read(self, mode: str = "r", encoding: str | None = None) -> Any:
+        """Return the whole content, text or, with mode ``"rb"``, bytes."""
+        with self.open(mode, encoding=encoding) as stream:
+            return stream.read()
+
+    def readlines(self, mode: str = "r") -> list[Any]:
+        """Return the lines of the content."""
+        with self.open(mode) as stream:
+            return stream.readlines()
+
+    def write(self, data: Any, mode: str = "w", encoding: str | None = None) -> None:
+        """Replace the content; with mode ``"a"`` append to it, with a ``"b"`` write bytes."""
+        with self.open(mode, encoding=encoding) as stream:
+            stream.write(data)
+
+    def exists(self) -> bool:
+        """Whether the file exists."""
+        return self.filesystem.exists(self.path)
+
+    def remove(self) -> None:
+        """Delete the file; one that does not exist is fine."""
+        self.filesystem.remove(self.path)
+        self._hash = None
+
+    def touch(self, time: float | None = None) -> None:
+        """Create the file or set its time of modification, in seconds since the epoch; default is now."""
+        self.filesystem.touch(self.path, time)
+        self.update_hash()
+
+    def isfile(self) -> bool:
+        """Whether the path is that of a file."""
+        return self.filesystem.isfile(self.path)
+
+    def isdir(self) -> bool:
+        """Whether the path is that of a directory."""
+        return self.filesystem.isdir(self.path)
+
+    def size(self) -> int:
+        """Return the size in bytes."""
+        return self.filesystem.filesize(self.path)
+
+    def basename(self) -> str:
+        """Return the last part of the path."""
+        return os.path.basename(self.path)
+
+    def dirname(self) -> str:
+        """Return the path without its last part."""
+        return os.path.dirname(self.path)
+
+    def copy_to(self, dest_file: File, skip_if_exists: bool = False) -> File:
+        """Copy the content to another file, and return that one.
+
+        Parameters
+        ----------
+        dest_file
+            The file to write.
+        skip_if_exists
+            Whether to leave a file that exists as it is.
+        """
+        if not (skip_if_exists and dest_file.exists()):
+            copy_bytes(self.path, dest_file.path)
+        dest_file.update_hash()
+        return dest_file
+
+    def shell_copy_to(self, dest_path: str | None) -> str:
+        """Return the shell command that copies the file to a path, or to standard output."""
+        return self.filesystem.shell_copy(self.path, dest_path)
+
+    def stage(self, local: str | None = None) -> StagingFile:
+        """Pair the file with a local place to copy it to: a path, a folder with ``/`` at its end, default its name."""
+        if local is None:
+            local = self.basename()
+        elif local.endswith("/"):
+            local += self.basename()
+        return self.classes.StagingFile(self.classes.File(local), self)
+
+    def get_subtype(self) -> Subtype | None:
+        return FileSubtype(self.path)
+
+    def _calc_hash(self) -> str:
+        return self.filesystem.get_hash(self.path)
+
+    def __repr__(self) -> str:
+        try:
+            shown = self.hash[:8]
+        except OSError:
+            shown = "unknown"
+        return f"{self.type_basename}(path={self.path}, hash={shown})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "hash": self.hash}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        File.__init__(self, state["path"])
+        self._hash = state["hash"]
+
+
+class FileSet(_Located):
+    """The files that match a pattern.
+
+    Parameters
+    ----------
+    pattern
+        A path with ``*``, ``?``, ``[...]`` and ``**``, which stands for any number of directories. Hidden files are
+        matched by patterns that name the dot.
+    """
+
+    __module__ = "redun.file"
+    type_basename = "FileSet"
+    type_name = "redun.FileSet"
+
+    def __init__(self, pattern: str | os.PathLike[str]) -> None:
+        self.pattern = _as_text(pattern)
+        super().__init__(self.pattern)
+
+    def files(self) -> list[File]:
+        """Return the files that match now."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[File]:
+        for path in self.filesystem.glob(self.pattern):
+            if self.filesystem.isfile(path):
+                yield self.classes.File(path)
+
+    def iter_subvalues(self) -> Iterable[Value]:
+        return iter(self)
+
+    def _calc_hash(self) -> str:
+        return hash_struct([self.type_basename, self.pattern, *sorted(file.hash for file in self)])
+
+    def __repr__(self) -> str:
+        return f"{self.type_basename}(pattern={self.pattern}, hash={self._shown_hash})"
+
+    @property
+    def _shown_hash(self) -> str:
+        # Not computed just to be shown: that reads a whole directory.
+        return self._hash[:8] if self._hash else "unknown"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"pattern": self.pattern, "hash": self.hash}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        FileSet.__init__(self, state["pattern"])
+        self._hash = state["hash"]
+
+
+class Dir(FileSet):
+    """A directory with everything in it.
+
+    Parameters
+    ----------
+    path
+        A local path or a URL; a ``/`` at the end is dropped.
+
+    Attributes
+    ----------
+    path : str
+        The path.
+    """
+
+    __module__ = "redun.file"
+    type_basename = "Dir"
+    type_name = "redun.Dir"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        path = _as_text(path)
+        self.path = path.rstrip("/") or path
+        super().__init__(f"{path.rstrip('/')}/**")
+
+    def __iter__(self) -> Iterator[File]:
+        return (self.classes.File(path) for path in self.filesystem.iter_files(self.path))
+
+    def exists(self) -> bool:
+        """Whether the directory exists."""
+        return self.filesystem.exists(self.path)
+
+    def mkdir(self) -> None:
+        """Create the directory with everything above it; one that exists is fine."""
+        self.filesystem.mkdir(self.path)
+        self.update_hash()
+
+    def rmdir(self, recursive: bool = False) -> None:
+        """Delete the directory, with everything in it if `recursive`."""
+        self.filesystem.rmdir(self.path, recursive)
+        self.update_hash()
+
+    def file(self, rel_path: str) -> File:
+        """Return a file of the directory, which need not exist."""
+        return self.classes.File(f"{self._prefix}{rel_path}")
+
+    def rel_path(self, path: str) -> str:
+        """Return a path relative to the directory.
+
+        Raises
+        ------
+        ValueError
+            When it is not below the directory.
+        """
+        if not path.startswith(self._prefix):
+            raise ValueError(f"{path!r} is not below the directory {self.path!r}")
+        return path[len(self._prefix) :]
+
+    def copy_to(self, dest_dir: Dir, skip_if_exists: bool = False) -> Dir:
+        """Copy all files to another directory, and return that one."""
+        for file in self:
+            file.copy_to(dest_dir.file(self.rel_path(file.path)), skip_if_exists)
+        dest_dir.update_hash()
+        return dest_dir
+
+    def shell_copy_to(self, dest_path: str) -> str:
+        """Return the shell command that copies the directory to a path."""
+        return self.filesystem.shell_copy(self.path, dest_path, recursive=True)
+
+    def stage(self, local: str | None = None) -> StagingDir:
+        """Pair the directory with a local place to copy it to: a path, default its name."""
+        return self.classes.StagingDir(self.classes.Dir(local or os.path.basename(self.path)), self)
+
+    def get_subtype(self) -> Subtype | None:
+        return FileSubtype(self.path)
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.path.rstrip('/')}/"
+
+    def _calc_hash(self) -> str:
+        return hash_struct([self.type_basename, self.path, *sorted(self._iter_hashes())])
+
+    def _iter_hashes(self) -> Iterator[str]:
+        return map(self.filesystem.get_hash, self.filesystem.iter_files(self.path))
+
+    def __repr__(self) -> str:
+        return f"{self.type_basename}(path={self.path}, hash={self._shown_hash})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "hash": self.hash}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Dir.__init__(self, state["path"])
+        self._hash = state["hash"]
+
+
+def _as_text(path: str | os.PathLike[str]) -> str:
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"expected str or os.PathLike of str, not {text!r}; os.fsdecode makes one")
+    return text
+
+
+def _close_and_rehash(stream_ref: ref[IO[Any]], file: File) -> None:
+    stream = stream_ref()
+    if stream is not None and not stream.closed:
+        type(stream).close(stream)
+        file.update_hash()
+
+
+def copy_bytes(src_path: str, dest_path: str) -> None:
+    """Copy a file between any two file systems."""
+    source, destination = get_filesystem(url=src_path), get_filesystem(url=dest_path)
+    if source is destination:
+        source.copy(src_path, dest_path)
+        return
+    with source.open(src_path, "rb") as reader, destination.open(dest_path, "wb") as writer:
+        while block := reader.read(1 << 20):
+            writer.write(block)
+
+
+FileClasses.File = File
+FileClasses.FileSet = FileSet
+FileClasses.Dir = Dir

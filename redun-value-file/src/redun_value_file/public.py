@@ -1,0 +1,51 @@
+"""The public names of the package; importing this imports all of it."""
+
+from redun_value_file.errors import RedunFileNotFoundError, RedunOSError, RedunPermissionError
+from redun_value_file.file import Dir, File, FileSet
+from redun_value_file.filesystems import (
+    FileSystem,
+    get_filesystem,
+    get_proto,
+    list_filesystems,
+    register_filesystem,
+)
+from redun_value_file.staging import Staging, StagingDir, StagingFile
+from redun_value_file.variants import (
+    ContentDir,
+    ContentFile,
+    ContentFileSet,
+    ContentStagingDir,
+    ContentStagingFile,
+    IDir,
+    IFile,
+    IFileSet,
+    IStagingDir,
+    IStagingFile,
+)
+
+__all__ = [
+    "ContentDir",
+    "ContentFile",
+    "ContentFileSet",
+    "ContentStagingDir",
+    "ContentStagingFile",
+    "Dir",
+    "File",
+    "FileSet",
+    "FileSystem",
+    "IDir",
+    "IFile",
+    "IFileSet",
+    "IStagingDir",
+    "IStagingFile",
+    "RedunFileNotFoundError",
+    "RedunOSError",
+    "RedunPermissionError",
+    "Staging",
+    "StagingDir",
+    "StagingFile",
+    "get_filesystem",
+    "get_proto",
+    "list_filesystems",
+    "register_filesystem",
+]

@@ -1,0 +1,129 @@
+"""Relatives of files: those that never change, and those that are identified by their content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from redun.hashing import hash_stream, hash_struct
+from redun_value_file.file import Dir, File, FileClasses, FileSet
+from redun_value_file.staging import StagingDir, StagingFile
+
+
+class ImmutableClasses(FileClasses):
+    """The family of files that never change."""
+
+
+class ContentClasses(FileClasses):
+    """The family of files that are identified by their content."""
+
+
+class IFile(File):
+    """A file that never changes once written, so that its path says everything."""
+
+    __module__ = "redun.file"
+    type_basename = "IFile"
+    type_name = "redun.IFile"
+    classes = ImmutableClasses
+
+    def _calc_hash(self) -> str:
+        return hash_struct([self.type_basename, self.path])
+
+
+class IFileSet(FileSet):
+    """Files that never change once written."""
+
+    __module__ = "redun.file"
+    type_basename = "IFileSet"
+    type_name = "redun.IFileSet"
+    classes = ImmutableClasses
+
+    def _calc_hash(self) -> str:
+        return hash_struct([self.type_basename, self.pattern])
+
+
+class IDir(Dir):
+    """A directory that never changes once written."""
+
+    __module__ = "redun.file"
+    type_basename = "IDir"
+    type_name = "redun.IDir"
+    classes = ImmutableClasses
+
+    def _calc_hash(self) -> str:
+        return hash_struct([self.type_basename, self.path])
+
+
+class IStagingFile(StagingFile):
+    """A file that never changes and the local place to copy it to."""
+
+    __module__ = "redun.file"
+    type_name = "redun.IStagingFile"
+    classes = ImmutableClasses
+
+
+class IStagingDir(StagingDir):
+    """A directory that never changes and the local place to copy it to."""
+
+    __module__ = "redun.file"
+    type_name = "redun.IStagingDir"
+    classes = ImmutableClasses
+
+
+class ContentFile(File):
+    """A file identified by its path and content, so that touching it changes nothing."""
+
+    __module__ = "redun.file"
+    type_basename = "ContentFile"
+    type_name = "redun.ConentFile"  # Misspelt where it was first stored; stored names don't change.
+    classes = ContentClasses
+
+    def _calc_hash(self) -> str:
+        with self.filesystem.open(self.path, "rb") as stream:
+            return hash_struct([self.type_basename, self.path, hash_stream(stream)])
+
+    def is_valid(self) -> bool:
+        return self.exists() and super().is_valid()
+
+
+class ContentFileSet(FileSet):
+    """The files that match a pattern, identified by their content."""
+
+    __module__ = "redun.file"
+    type_basename = "ContentFileSet"
+    type_name = "redun.CnotentFileSet"  # Misspelt where it was first stored; stored names don't change.
+    classes = ContentClasses
+
+
+class ContentDir(Dir):
+    """A directory whose files are identified by their content."""
+
+    __module__ = "redun.file"
+    type_basename = "ContentDir"
+    type_name = "redun.ContentDir"
+    classes = ContentClasses
+
+    def _iter_hashes(self) -> Iterator[str]:
+        return (file.hash for file in self)
+
+
+class ContentStagingFile(StagingFile):
+    """A file identified by its content and the local place to copy it to."""
+
+    __module__ = "redun.file"
+    type_name = "redun.ContentStagingFile"
+    classes = ContentClasses
+
+
+class ContentStagingDir(StagingDir):
+    """A directory identified by its content and the local place to copy it to."""
+
+    __module__ = "redun.file"
+    type_name = "redun.ContentStagingDir"
+    classes = ContentClasses
+
+
+for _family, _members in (
+    (ImmutableClasses, (IFile, IFileSet, IDir, IStagingFile, IStagingDir)),
+    (ContentClasses, (ContentFile, ContentFileSet, ContentDir, ContentStagingFile, ContentStagingDir)),
+):
+    _family.File, _family.FileSet, _family.Dir, _family.StagingFile, _family.StagingDir = _members
