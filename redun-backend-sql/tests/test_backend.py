@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redun.backends.base import Batch, EvaluationRecord, ExecutionRecord, JobRecord, StoredCall, StoredValue
+from redun.backends.base import Batch, EvaluationRecord, ExecutionRecord, JobRecord, StoredCall
 from redun.backends.memory import MemoryBackend
 from redun.errors import BackendError
 from redun.hashing import hash_eval
+from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend, SqlOptions
 
@@ -20,7 +21,7 @@ def encode(value):
 
 
 def stored(value):
-    return StoredValue(*encode(value)[:4])
+    return EncodedValue(*encode(value)[:4])
 
 
 def make_evaluation(task, args_hash, value):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from redun.backends.base import StoredCall, StoredValue
+from redun.backends.base import StoredCall
 from redun.options import CacheCheckValid, CacheResult, CacheScope
 from redun.scheduler.rebuilder import (
     FULL,
@@ -18,8 +18,9 @@ from redun.scheduler.rebuilder import (
     choose_mode,
     decide,
 )
+from redun.values.codec import EncodedValue
 
-STORED = StoredValue("hash", "builtins.int", "pickle", b"")
+STORED = EncodedValue("hash", "builtins.int", "pickle", b"")
 VALID = Candidate(CacheResult.SINGLE, STORED, 1)
 
 

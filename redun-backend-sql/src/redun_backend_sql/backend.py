@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from redun.backends.base import Backend, Batch, StoredCall, StoredValue
+from redun.backends.base import Backend, Batch, StoredCall
 from redun.errors import BackendError, ConfigError
+from redun.values.codec import EncodedValue
 from redun_backend_sql.rows import INSERTS, make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
 
@@ -83,17 +84,17 @@ class SqlBackend(Backend):
             self._database.close()
             self._database = None
 
-    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, StoredValue]:
-        return {row[0]: StoredValue(*row[1:]) for row in self.database.select_in(_LOOKUP, eval_hashes)}
+    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
+        return {row[0]: EncodedValue(*row[1:]) for row in self.database.select_in(_LOOKUP, eval_hashes)}
 
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         wanted: dict[str, list[str]] = {}
         for task_hash, args_hash in keys:
             wanted.setdefault(task_hash, []).append(args_hash)
-        found: dict[tuple[str, str], list[tuple[str, StoredValue]]] = {}
+        found: dict[tuple[str, str], list[tuple[str, EncodedValue]]] = {}
         for task_hash, args_hashes in wanted.items():
             for args_hash, call_hash, *value in self.database.select_in(_LOOKUP_CALLS, args_hashes, task_hash):
-                found.setdefault((task_hash, args_hash), []).append((call_hash, StoredValue(*value)))
+                found.setdefault((task_hash, args_hash), []).append((call_hash, EncodedValue(*value)))
         subtrees: dict[str, set[str]] = {call_hash: set() for calls in found.values() for call_hash, _ in calls}
         for call_hash, task_hash in self.database.select_in(_SUBTREE, list(subtrees)):
             subtrees[call_hash].add(task_hash)

@@ -73,8 +73,8 @@ class SqliteDatabase:
                 self.connection.rollback()
                 raise
 
-    def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Iterator[Any]:
-        """Yield the rows of a query over some keys, asked for in chunks.
+    def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
+        """Return the rows of a query over some keys, asked for in chunks.
 
         Parameters
         ----------
@@ -85,13 +85,15 @@ class SqliteDatabase:
         *first
             Parameters that come before the keys.
         """
+        rows: list[Any] = []
         distinct = list(dict.fromkeys(keys))
         with translating_errors(self.path):
             for start in range(0, len(distinct), _MAX_PARAMETERS):
                 chunk = distinct[start : start + _MAX_PARAMETERS]
                 length = _padded_length(len(chunk))
                 padded = chunk + chunk[-1:] * (length - len(chunk))
-                yield from self.connection.execute(_fill_keys(statement, length), (*first, *padded))
+                rows.extend(self.connection.execute(_fill_keys(statement, length), (*first, *padded)))
+        return rows
 
     def write(self, statements: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
         """Execute statements, each for all of its rows, in one transaction."""

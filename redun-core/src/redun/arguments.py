@@ -95,7 +95,7 @@ def encode_values(
     excluded
         Positions and names of arguments that do not take part in the address.
     """
-    positional = [known.get(id(value)) or _encode(value) for value in args]
+    positional = [known.get(id(value)) or _encode(value) for value in args] if known else [*map(_encode, args)]
     keyword = {key: known.get(id(value)) or _encode(value) for key, value in kwargs.items()} if kwargs else {}
     if not excluded:
         return _address(positional, keyword)

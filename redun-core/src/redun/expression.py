@@ -2,8 +2,7 @@
 
 An expression is a node of a graph. A `TaskExpression` applies a task to arguments, a `SchedulerExpression` a task
 that the scheduler itself runs, a `SimpleExpression` a cheap operation such as ``+`` or item access. Arguments may be
-expressions or hold some in containers, so the graph is as deep as the program makes it; nothing here recurses over
-it.
+expressions or hold some in containers, so the graph may be of any depth, and nothing here recurses over it.
 
 Expressions are immutable. Python's operators, attribute and item access and calls on an expression make further
 expressions, which is why an expression can't be compared, tested or looped over where a workflow is written.
@@ -100,6 +99,11 @@ class ApplyExpression(Expression[R]):
     def iter_children(self) -> Iterator[GraphValue]:
         return iter([leaf for leaf in self.argument_leaves if isinstance(leaf, GraphValue)])
 
+    def get_hash(self, data: bytes | None = None) -> str:
+        if self._hash is None and not self.argument_leaves:
+            self._hash = self._calc_hash()
+        return self._hash or super().get_hash(data)
+
     def encode_arguments(self) -> EncodedArguments:
         """Return the encoded arguments; computed once, and given up by `forget_arguments`."""
         if self._encoded is None:
@@ -152,7 +156,7 @@ class TaskExpression(ApplyExpression[R]):
         self.length = length
 
     def _find_leaves(self) -> Sequence[Any]:
-        leaves = super()._find_leaves()
+        leaves = find_argument_leaves(self.args, self.kwargs)
         return [*leaves, *find_leaves(self.task_options)] if self.task_options else leaves
 
     def __iter__(self) -> Iterator[Any]:

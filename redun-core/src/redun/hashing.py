@@ -210,8 +210,8 @@ def hash_eval(task_hash: str, args_hash: str) -> str:
 
 def hash_call_node(task_hash: str, args_hash: str, result_hash: str, child_call_hashes: Sequence[str]) -> str:
     """Return the address of a finished call; the order of its children does not matter, their number does."""
-    children = sorted(child_call_hashes)
-    listed = "".join([f"{len(child)}:{child}" for child in children])
+    children = sorted(child_call_hashes) if child_call_hashes else ()
+    listed = "".join([f"{len(child)}:{child}" for child in children]) if children else ""
     filled = (
         f"l8:CallNode{len(task_hash)}:{task_hash}{len(args_hash)}:{args_hash}"
         f"{len(result_hash)}:{result_hash}l{listed}ee"

@@ -108,20 +108,11 @@ class Batch:
         return len(self.evaluations) + len(self.calls) + len(self.jobs) + len(self.job_ends) + len(self.executions)
 
 
-class StoredValue(NamedTuple):
-    """A value as the store has it."""
-
-    value_hash: str
-    type_name: str
-    format: str
-    data: bytes
-
-
 class StoredCall(NamedTuple):
     """A finished call as the store has it, with the hashes of all tasks in its subtree."""
 
     call_hash: str
-    result: StoredValue
+    result: EncodedValue
     subtree: frozenset[str]
 
 
@@ -146,7 +137,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, StoredValue]:
+    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
         """Return the recorded evaluations among some keys; the newest where one was recorded more than once."""
 
     @abstractmethod

@@ -13,7 +13,6 @@ from redun.backends.base import (
     ExecutionRecord,
     JobRecord,
     StoredCall,
-    StoredValue,
 )
 from redun.values.codec import EncodedValue
 
@@ -44,7 +43,7 @@ class MemoryBackend(Backend):
         self.executions: dict[str, ExecutionRecord] = {}
         self._calls_of: dict[tuple[str, str], list[CallRecord]] = {}
 
-    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, StoredValue]:
+    def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
         found = self.evaluations
         return {key: _stored(found[key].value) for key in eval_hashes if key in found}
 
@@ -84,5 +83,6 @@ class MemoryBackend(Backend):
             self.values.setdefault(subvalue.value_hash, subvalue)
 
 
-def _stored(value: EncodedValue) -> StoredValue:
-    return StoredValue(value.value_hash, value.type_name, value.format, value.data)
+def _stored(value: EncodedValue) -> EncodedValue:
+    """Return a value as a look-up gives it: without the values inside it, which are recorded on their own."""
+    return EncodedValue(value.value_hash, value.type_name, value.format, value.data)

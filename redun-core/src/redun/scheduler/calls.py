@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from redun.backends.base import Backend, StoredCall, StoredValue
+from redun.backends.base import Backend, StoredCall
 from redun.errors import InvalidValueError
 from redun.options import CacheResult
 from redun.promise import Promise
@@ -26,6 +26,7 @@ from redun.scheduler.rebuilder import (
     choose_mode,
     decide,
 )
+from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
 
@@ -117,16 +118,18 @@ class CallTable:
     def _look_up(self, calls: Sequence[tuple[Job, Mode]]) -> list[Candidate | None]:
         """Return the recorded result that each call's mode prefers, if there is any; two look-ups at most."""
         final = self._look_up_final([job for job, mode in calls if mode.final_result])
-        keys = [_inputs(job).eval_hash for job, mode in calls if mode.single_reduction and job.id not in final]
-        single = self._backend.lookup(keys) if keys else {}
+        keys = [
+            _inputs(job).eval_hash if mode.single_reduction and job.id not in final else None for job, mode in calls
+        ]
+        single = self._backend.lookup([key for key in keys if key is not None])
         found: list[Candidate | None] = []
-        for job, mode in calls:
-            call = final.get(job.id)
-            if call is not None:
-                found.append(_read(CacheResult.ULTIMATE, call.result, call))
-                continue
-            stored = single.get(_inputs(job).eval_hash) if mode.single_reduction else None
-            found.append(None if stored is None else _read(CacheResult.SINGLE, stored))
+        for (job, _), key in zip(calls, keys, strict=True):
+            if key is None:
+                call = final.get(job.id)
+                found.append(None if call is None else _read(CacheResult.ULTIMATE, call.result, call))
+            else:
+                stored = single.get(key)
+                found.append(None if stored is None else _read(CacheResult.SINGLE, stored))
         return found
 
     def _look_up_final(self, jobs: Sequence[Job]) -> Mapping[str, StoredCall]:
@@ -145,7 +148,7 @@ def _inputs(job: Job) -> CallInputs:
     return job.inputs
 
 
-def _read(kind: CacheResult, stored: StoredValue, call: StoredCall | None = None) -> Candidate:
+def _read(kind: CacheResult, stored: EncodedValue, call: StoredCall | None = None) -> Candidate:
     """Read a recorded result and check whether it still is valid; what can't be read is described by its value."""
     if stored.type_name == ErrorValue.type_name:
         return Candidate(kind, stored, is_error=True, call=call)
@@ -155,4 +158,4 @@ def _read(kind: CacheResult, stored: StoredValue, call: StoredCall | None = None
     except Exception as error:  # Of a pickle that can't be read, or of a value that can't say whether it is valid.
         problem = str(error) if isinstance(error, InvalidValueError) else f"{type(error).__name__}: {error}"
         return Candidate(kind, stored, value=problem, is_readable=False, call=call)
-    return Candidate(kind, stored, value, is_valid=is_valid, call=call)
+    return Candidate(kind, stored, value, True, is_valid, False, call)

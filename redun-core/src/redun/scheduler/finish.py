@@ -109,13 +109,12 @@ class Finisher:
             self._skip(job)
             self._end(job, JobStatus.CACHED, Outcome(candidate.value, None, call.call_hash, call.subtree))
             return
-        encoded = EncodedValue(stored.value_hash, stored.type_name, stored.format, stored.data)
         if find_expressions(candidate.value):
             self.begin(job)
             self._reduce(job, candidate.value, JobStatus.CACHED)
         else:
             self._skip(job)
-            self._end_call(job, JobStatus.CACHED, candidate.value, None, encoded)
+            self._end_call(job, JobStatus.CACHED, candidate.value, None, stored)
 
     def join(self, job: Job, twin: Job) -> None:
         """End a job with what another job of the same call came to."""

@@ -19,8 +19,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from redun.backends.base import StoredCall, StoredValue
+from redun.backends.base import StoredCall
 from redun.options import CacheCheckValid, CacheResult, CacheScope
+from redun.values.codec import EncodedValue
 
 
 class Mode(NamedTuple):
@@ -78,7 +79,7 @@ class Candidate(NamedTuple):
     """
 
     kind: CacheResult
-    stored: StoredValue
+    stored: EncodedValue
     value: Any = None
     is_readable: bool = True
     is_valid: bool = True

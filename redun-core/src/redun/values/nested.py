@@ -90,7 +90,7 @@ def find_leaves(value: Any) -> Sequence[Any]:
         return ()
     if kind == LEAF:
         return (value,)
-    if not _is_interesting(_items(value, kind)):
+    if not _is_interesting(value if kind == SEQUENCE else _items(value, kind)):
         return ()
     leaves: list[Any] = []
     visited: set[int] = set()
@@ -109,7 +109,13 @@ def find_leaves(value: Any) -> Sequence[Any]:
 
 
 def _is_interesting(items: Iterable[Any]) -> bool:
-    return any(get_kind(raw_type) != PLAIN for raw_type in set(map(type, items)))
+    for raw_type in set(map(type, items)):
+        kind = kind_cache.get(raw_type)
+        if kind is None:
+            kind = get_kind(raw_type)
+        if kind != PLAIN:
+            return True
+    return False
 
 
 def _items(node: Any, kind: int) -> Sequence[Any]:

@@ -84,8 +84,8 @@ class TypeRegistry:
     def decode_and_check(self, type_name: str, data_format: str, data: bytes) -> tuple[Any, bool]:
         """Return the value as `decode` does, and whether every leaf of it still is what it was when it was stored."""
         if data_format != MIME_TYPE_GRAPH:
-            value = self.deserialize(type_name, data)
-            return value, self.is_valid_nested(value)
+            value = decode_pickle(data) if type_name in plain_names else self.deserialize(type_name, data)
+            return value, not find_leaves(value) or self.is_valid_nested(value)
         nodes, value = _decode_graph(type_name, data)
         others = [leaf for leaf in find_leaves(value) if not isinstance(leaf, GraphValue)]
         return value, all(map(self.is_valid, others)) and all(node.is_valid_node() for node in nodes)
