@@ -51,7 +51,12 @@ unquoted = st.recursive(
 
 
 class Color(enum.Enum):
+    """Members that are pickled by their values, as all are but those of Python 3.11.0 to 3.11.3."""
+
     RED = 1
+
+    def __reduce_ex__(self, protocol):
+        return Color, (self.value,)
 
 
 class Named(collections.namedtuple("Named", "x y")):

@@ -15,7 +15,14 @@ from typing import Any
 EMPTY_OPTIONS: Mapping[str, Any] = {}
 
 
-class CacheCheckValid(Enum):
+class _StoredEnum(Enum):
+    """Members that are pickled by their values, on Python 3.11.0 to 3.11.3 too, which pickle members by their names."""
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return type(self), (self.value,)
+
+
+class CacheCheckValid(_StoredEnum):
     """How a cached call is checked: every call below it, or its final result only."""
 
     __module__ = "redun.task"
@@ -23,7 +30,7 @@ class CacheCheckValid(Enum):
     SHALLOW = "shallow"
 
 
-class CacheScope(Enum):
+class CacheScope(_StoredEnum):
     """From how far a cached result may come: nowhere, the same execution, or any earlier one."""
 
     __module__ = "redun.task"
@@ -32,7 +39,7 @@ class CacheScope(Enum):
     BACKEND = "BACKEND"
 
 
-class CacheResult(Enum):
+class CacheResult(_StoredEnum):
     """What a look-up in the cache found: a finished call of this execution, a single or a final result, or nothing."""
 
     __module__ = "redun.task"
