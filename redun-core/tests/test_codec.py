@@ -208,7 +208,7 @@ def test_reading_checks_every_leaf_and_node(value, is_valid):
     """A value is read together with whether all in it still is valid: values, and tasks that expressions name."""
     encoded = registry.encode(value)
 
-    restored, checked = registry.decode_and_check(encoded.type_name, encoded.format, encoded.data)
+    restored, _, checked = registry.decode_and_check(encoded.type_name, encoded.format, encoded.data)
 
     assert (type(restored), checked) == (type(value), is_valid)
     assert registry.is_valid_nested(value) is is_valid

@@ -115,7 +115,7 @@ def test_a_function_that_is_gone_is_an_invalid_stand_in(make_module, tmp_path, s
     else:
         make_module(source)
 
-    stand_in, is_valid = registry.decode_and_check(encoded.type_name, encoded.format, encoded.data)
+    stand_in, _, is_valid = registry.decode_and_check(encoded.type_name, encoded.format, encoded.data)
 
     assert (is_unknown_function(stand_in), is_valid, registry.is_valid(stand_in)) == (True, False, False)
     assert pickle.loads(encoded.data).is_valid() is False
@@ -130,7 +130,7 @@ def test_only_stand_ins_are_unknown_functions():
 
 def test_functions_of_a_class_come_back():
     """A static method can be imported through its class, so it is stored and read."""
-    stored, is_valid = registry.decode_and_check(*registry.encode(Methods.static)[1:4])
+    stored, _, is_valid = registry.decode_and_check(*registry.encode(Methods.static)[1:4])
 
     assert (stored, is_valid) == (Methods.static, True)
 

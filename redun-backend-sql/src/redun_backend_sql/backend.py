@@ -85,7 +85,10 @@ class SqlBackend(Backend):
             self._database = None
 
     def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
-        return {row[0]: EncodedValue(*row[1:]) for row in self.database.select_in(_LOOKUP, eval_hashes)}
+        return {
+            key: EncodedValue(value_hash, type_name, data_format, data)
+            for key, value_hash, type_name, data_format, data in self.database.select_in(_LOOKUP, eval_hashes)
+        }
 
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         wanted: dict[str, list[str]] = {}

@@ -135,16 +135,9 @@ def _add_subtype(value: EncodedValue, rows: Rows) -> None:
 
 
 def _job_row(job: JobRecord) -> tuple[Any, ...]:
-    return (
-        job.id,
-        format_time(job.start_time),
-        _end_time(job),
-        job.task_hash,
-        job.cached,
-        job.call_hash,
-        job.parent_id,
-        job.execution_id,
-    )
+    start = format_time(job.start_time)
+    end = start if job.end_time == job.start_time else _end_time(job)
+    return (job.id, start, end, job.task_hash, job.cached, job.call_hash, job.parent_id, job.execution_id)
 
 
 def _end_time(job: JobRecord) -> str | None:

@@ -95,7 +95,10 @@ def encode_values(
     excluded
         Positions and names of arguments that do not take part in the address.
     """
-    positional = [known.get(id(value)) or _encode(value) for value in args] if known else [*map(_encode, args)]
+    if not (kwargs or known or excluded):  # As most calls are.
+        values = [*map(_encode, args)]
+        return EncodedArguments(values, {}, hash_arguments([value.value_hash for value in values], {}))
+    positional = [known.get(id(value)) or _encode(value) for value in args]
     keyword = {key: known.get(id(value)) or _encode(value) for key, value in kwargs.items()} if kwargs else {}
     if not excluded:
         return _address(positional, keyword)

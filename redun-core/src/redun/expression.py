@@ -18,7 +18,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from redun.arguments import EncodedArguments, encode_arguments, encode_lazily, encode_values, find_argument_leaves
 from redun.hashing import hash_bytes, hash_strings, hash_struct, hash_task_expression, hash_value_bytes
 from redun.operators import LazyOperators, format_arguments, format_operation, get_lazy_operation, lazy_operation
-from redun.options import in_fixed_order
+from redun.options import EMPTY_OPTIONS, in_fixed_order
 from redun.registry import get_task_registry
 from redun.values.base import MIME_TYPE_PICKLE, GraphValue, pickle_dumps
 from redun.values.codec import dump_for_hash, is_small_graph
@@ -89,9 +89,10 @@ class ApplyExpression(Expression[R]):
     @property
     def argument_leaves(self) -> Sequence[Any]:
         """Whatever in the arguments behaves, expressions and other values, in order; nothing if they are plain data."""
-        if self._leaves is None:
-            self._leaves = self._find_leaves()
-        return self._leaves
+        leaves = self._leaves
+        if leaves is None:
+            leaves = self._leaves = self._find_leaves()
+        return leaves
 
     def _find_leaves(self) -> Sequence[Any]:
         return find_argument_leaves(self.args, self.kwargs)
@@ -100,16 +101,18 @@ class ApplyExpression(Expression[R]):
         return iter([leaf for leaf in self.argument_leaves if isinstance(leaf, GraphValue)])
 
     def get_hash(self, data: bytes | None = None) -> str:
-        if self._hash is None and not self.argument_leaves:
-            self._hash = self._calc_hash()
-        return self._hash or super().get_hash(data)
+        known = self._hash
+        if known is None and not self.argument_leaves:
+            known = self._hash = self._calc_hash()
+        return known or super().get_hash(data)
 
     def encode_arguments(self) -> EncodedArguments:
         """Return the encoded arguments; computed once, and given up by `forget_arguments`."""
-        if self._encoded is None:
+        encoded = self._encoded
+        if encoded is None:
             encode = encode_arguments if self.argument_leaves else encode_values
-            self._encoded = encode(self.args, self.kwargs)
-        return self._encoded
+            encoded = self._encoded = encode(self.args, self.kwargs)
+        return encoded
 
     def forget_arguments(self) -> None:
         """Drop the encoded arguments, which are not needed once the call is recorded."""
@@ -151,13 +154,15 @@ class TaskExpression(ApplyExpression[R]):
     ) -> None:
         ApplyExpression.__init__(self, args, kwargs)
         self.task_name = task_name
-        self.task_options = task_options or {}
+        self.task_options = task_options or EMPTY_OPTIONS
         self.export_options = frozenset(export_options)
         self.length = length
 
     def _find_leaves(self) -> Sequence[Any]:
-        leaves = find_argument_leaves(self.args, self.kwargs)
-        return [*leaves, *find_leaves(self.task_options)] if self.task_options else leaves
+        leaves = find_leaves(self.args)
+        if self.kwargs or self.task_options:
+            leaves = [*leaves, *find_leaves(self.kwargs), *find_leaves(self.task_options)]
+        return leaves
 
     def __iter__(self) -> Iterator[Any]:
         if self.length is None:
@@ -188,7 +193,7 @@ class TaskExpression(ApplyExpression[R]):
             "task_name": self.task_name,
             "args": pickle_dumps(self.args),
             "kwargs": pickle_dumps(self.kwargs),
-            "task_options": self.task_options,
+            "task_options": self.task_options or {},
             "export_options": in_fixed_order(self.export_options),
             "length": self.length,
         }

@@ -176,7 +176,9 @@ def hash_value_bytes(data: bytes) -> str:
 
 def hash_task_expression(task_name: str, args_hash: str, options_hash: str) -> str:
     """Return the address of the application of a task to arguments with options, as an expression."""
-    filled = f"l14:TaskExpression{_item(task_name)}{len(args_hash)}:{args_hash}{len(options_hash)}:{options_hash}e"
+    filled = (
+        f"l14:TaskExpression{len(task_name)}:{task_name}{len(args_hash)}:{args_hash}{len(options_hash)}:{options_hash}e"
+    )
     if not filled.isascii():
         return hash_struct(["TaskExpression", task_name, args_hash, options_hash])
     return sha512(filled.encode()).hexdigest()[:HASH_LENGTH]
@@ -223,7 +225,8 @@ def hash_call_node(task_hash: str, args_hash: str, result_hash: str, child_call_
 
 def hash_argument(call_hash: str, position: int | None, key: str | None, value_hash: str) -> str:
     """Return the address of one argument of a call; the part that it lacks counts as the text ``None``."""
-    place = f"{_item(str(position))}{_item(str(key))}"
+    at, name = str(position), str(key)
+    place = f"{len(at)}:{at}{len(name)}:{name}"
     filled = f"l8:Argument{len(call_hash)}:{call_hash}{place}{len(value_hash)}:{value_hash}e"
     if not filled.isascii():
         return hash_struct(["Argument", call_hash, str(position), str(key), value_hash])

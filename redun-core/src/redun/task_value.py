@@ -142,7 +142,7 @@ class Task(Value, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the expression that applies the task to arguments; nothing runs and nothing is checked yet."""
-        expression = TaskExpression[R](
+        expression: TaskExpression[R] = TaskExpression(
             self.fullname, args, kwargs, self.task_options_override, self.exported, self.nout
         )
         return cast("R", expression)
@@ -286,4 +286,7 @@ class SchedulerTask(Task[P, R]):
     type_name = "redun.SchedulerTask"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return cast("R", SchedulerExpression[R](self.fullname, args, kwargs, self.task_options_override, (), self.nout))
+        expression: SchedulerExpression[R] = SchedulerExpression(
+            self.fullname, args, kwargs, self.task_options_override, length=self.nout
+        )
+        return cast("R", expression)

@@ -15,11 +15,10 @@ from redun.options import CacheResult
 from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.scheduler.failure import ErrorValue
-from redun.scheduler.job import CallInputs, Job
+from redun.scheduler.job import Job
 from redun.scheduler.rebuilder import (
     Candidate,
     Mode,
-    Reason,
     Replay,
     Run,
     choose_final_result,
@@ -69,27 +68,25 @@ class CallTable:
 
     def decide_all(self, jobs: Sequence[Job]) -> list[tuple[Job, Decision, Candidate | None]]:
         """Return what to do with each of some jobs, in their order, and what the store had for it."""
-        decisions: list[tuple[Job, Decision, Candidate | None]] = []
-        open_calls: list[tuple[int, Job, Mode]] = []
+        calls = self._calls
+        verdicts: list[Mode | Join | Rejected] = []
         for job in jobs:
             try:
-                job.preprocess()
-                inputs = job.encode_inputs()
+                eval_hash = job.prepare()
                 mode = self._choose_mode(job)
             except Exception as error:
-                decisions.append((job, Rejected(error), None))
+                verdicts.append(Rejected(error))
                 continue
-            if mode.this_execution:
-                twin = self._calls.setdefault(inputs.eval_hash, job)
-                if twin is not job:
-                    decisions.append((job, Join(twin), None))
-                    continue
-            if mode.reads_store:
-                open_calls.append((len(decisions), job, mode))
-            decisions.append((job, Run(Reason.NO_CACHE), None))
-        found = self._look_up([(job, mode) for _, job, mode in open_calls])
-        for (index, job, mode), candidate in zip(open_calls, found, strict=True):
-            decisions[index] = (job, decide(mode, candidate), candidate)
+            twin = calls.setdefault(eval_hash, job) if mode.this_execution else job
+            verdicts.append(mode if twin is job else Join(twin))
+        final, single = self._look_up(jobs, verdicts)
+        decisions: list[tuple[Job, Decision, Candidate | None]] = []
+        for job, verdict in zip(jobs, verdicts, strict=True):
+            if isinstance(verdict, Mode):
+                candidate = _find_candidate(job, verdict, final, single)
+                decisions.append((job, decide(verdict, candidate), candidate))
+            else:
+                decisions.append((job, verdict, None))
         return decisions
 
     def _choose_mode(self, job: Job) -> Mode:
@@ -115,37 +112,39 @@ class CallTable:
             promise.do_resolve(None if value is None else _read(CacheResult.SINGLE, value))
         return True
 
-    def _look_up(self, calls: Sequence[tuple[Job, Mode]]) -> list[Candidate | None]:
-        """Return the recorded result that each call's mode prefers, if there is any; two look-ups at most."""
-        final = self._look_up_final([job for job, mode in calls if mode.final_result])
-        keys = [
-            _inputs(job).eval_hash if mode.single_reduction and job.id not in final else None for job, mode in calls
-        ]
-        single = self._backend.lookup([key for key in keys if key is not None])
-        found: list[Candidate | None] = []
-        for (job, _), key in zip(calls, keys, strict=True):
-            if key is None:
-                call = final.get(job.id)
-                found.append(None if call is None else _read(CacheResult.ULTIMATE, call.result, call))
-            else:
-                stored = single.get(key)
-                found.append(None if stored is None else _read(CacheResult.SINGLE, stored))
-        return found
+    def _look_up(
+        self, jobs: Sequence[Job], verdicts: Sequence[Mode | object]
+    ) -> tuple[Mapping[str, StoredCall], Mapping[str, EncodedValue]]:
+        """Return recorded final results by job id, and single reductions by key, of calls whose modes allow them."""
+        undecided = [(job, mode) for job, mode in zip(jobs, verdicts, strict=True) if isinstance(mode, Mode)]
+        final = self._look_up_final([job for job, mode in undecided if mode.final_result])
+        keys = [job.eval_hash for job, mode in undecided if mode.single_reduction and job.id not in final]
+        return final, self._backend.lookup(keys) if keys else {}
 
     def _look_up_final(self, jobs: Sequence[Job]) -> Mapping[str, StoredCall]:
         """Return recorded calls whose tasks are all as they were, by the ids of the jobs that they can answer."""
         if not jobs:
             return {}
-        keys = {job.id: (job.task.hash, _inputs(job).encoded.args_hash) for job in jobs}
+        keys = {job.id: (job.task.hash, _args_hash(job)) for job in jobs}
         recorded = self._backend.lookup_calls(set(keys.values()))
         current = get_task_registry().task_hashes
         chosen = {job_id: choose_final_result(recorded.get(key, ()), current) for job_id, key in keys.items()}
         return {job_id: call for job_id, call in chosen.items() if call is not None}
 
 
-def _inputs(job: Job) -> CallInputs:
-    assert job.inputs is not None
-    return job.inputs
+def _args_hash(job: Job) -> str:
+    assert job.encoded is not None
+    return job.encoded.args_hash
+
+
+def _find_candidate(
+    job: Job, mode: Mode, final: Mapping[str, StoredCall], single: Mapping[str, EncodedValue]
+) -> Candidate | None:
+    if mode.final_result and job.id in final:
+        call = final[job.id]
+        return _read(CacheResult.ULTIMATE, call.result, call)
+    stored = single.get(job.eval_hash) if mode.single_reduction else None
+    return None if stored is None else _read(CacheResult.SINGLE, stored)
 
 
 def _read(kind: CacheResult, stored: EncodedValue, call: StoredCall | None = None) -> Candidate:
@@ -154,8 +153,8 @@ def _read(kind: CacheResult, stored: EncodedValue, call: StoredCall | None = Non
         return Candidate(kind, stored, is_error=True, call=call)
     registry = get_type_registry()
     try:
-        value, is_valid = registry.decode_and_check(stored.type_name, stored.format, stored.data)
+        value, leaves, is_valid = registry.decode_and_check(stored.type_name, stored.format, stored.data)
     except Exception as error:  # Of a pickle that can't be read, or of a value that can't say whether it is valid.
         problem = str(error) if isinstance(error, InvalidValueError) else f"{type(error).__name__}: {error}"
         return Candidate(kind, stored, value=problem, is_readable=False, call=call)
-    return Candidate(kind, stored, value, True, is_valid, False, call)
+    return Candidate(kind, stored, value, leaves, True, is_valid, False, call)

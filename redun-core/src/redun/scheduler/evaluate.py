@@ -132,28 +132,26 @@ class Evaluator:
 
     def _reduce_all(self, expressions: Sequence[Expression[Any]], parent_job: Job) -> Sequence[Promise[Any]]:
         """Begin to reduce expressions, such that the first is expanded first."""
-        start = len(self._stack)
-        promises = [self._reduce(expression, parent_job) for expression in expressions]
-        if len(promises) > 1:
-            self._stack[start:] = self._stack[start:][::-1]
+        evaluated, steps = parent_job.open_scope().evaluated, []
+        promises: list[Promise[Any]] = []
+        for expression in expressions:
+            promise: Promise[Any] = Promise()
+            if isinstance(expression, ApplyExpression):
+                try:
+                    known = evaluated.setdefault(expression.get_hash(), (promise, expression))
+                except (
+                    Exception
+                ) as error:  # An argument that can't be stored: the call fails, the workflow may catch it.
+                    promise.do_reject(error)
+                else:
+                    if known[0] is promise:
+                        steps.append((expression, parent_job, promise))
+                    promise = known[0]
+            else:
+                promise.do_resolve(expression.value if isinstance(expression, ValueExpression) else expression)
+            promises.append(promise)
+        self._stack.extend(reversed(steps))
         return promises
-
-    def _reduce(self, expression: Expression[Any], parent_job: Job) -> Promise[Any]:
-        promise: Promise[Any] = Promise()
-        if not isinstance(expression, ApplyExpression):
-            promise.do_resolve(expression.value if isinstance(expression, ValueExpression) else expression)
-            return promise
-        try:
-            key = expression.get_hash()
-        except Exception as error:  # An argument that can't be stored: the call fails, the workflow may catch it.
-            promise.do_reject(error)
-            return promise
-        evaluated = parent_job.open_scope().evaluated
-        if key in evaluated:
-            return evaluated[key][0]
-        evaluated[key] = (promise, expression)
-        self._stack.append((expression, parent_job, promise))
-        return promise
 
     def _expand_task(self, expression: TaskExpression[Any], parent_job: Job, promise: Promise[Any]) -> None:
         self.begin_call(expression, parent_job, promise)

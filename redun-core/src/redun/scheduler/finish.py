@@ -25,6 +25,8 @@ from redun.values.codec import EncodedValue
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
 
+_NO_UPSTREAM: Mapping[int | str, Sequence[str]] = {}
+
 
 class JobObservers(NamedTuple):
     """What plugins want to be told about jobs; None where nobody listens, so that a job pays nothing."""
@@ -75,12 +77,10 @@ class Finisher:
 
     def begin(self, job: Job) -> None:
         """Let a job run."""
-        job.start_time = time.time()
         self._board.move(job, JobStatus.RUNNING)
         self.unfinished[job.id] = job
+        self._start(job)
         self._recorder.note_job(job)
-        if self._observers.on_start is not None:
-            self._observers.on_start(job=job)
 
     def complete(self, job: Job, returned: Any) -> None:
         """Go on with what a job's task returned: cache it, then reduce it.
@@ -90,31 +90,31 @@ class Finisher:
         Exception
             When the value can't be stored.
         """
-        inputs = job.inputs
-        assert inputs is not None
-        result = returned
-        if find_leaves(returned):
-            result = get_type_registry().postprocess(returned, {"pre_call_hash": inputs.eval_hash})
+        assert job.encoded is not None
+        result, leaves = returned, find_leaves(returned)
+        if leaves:
+            result = get_type_registry().postprocess(returned, {"pre_call_hash": job.eval_hash})
         encoded = self._encode(result)
-        self._recorder.add_evaluation(job.task, inputs.eval_hash, inputs.encoded.args_hash, encoded)
-        if find_expressions(result):
+        self._recorder.add_evaluation(job.task, job.eval_hash, job.encoded.args_hash, encoded)
+        if leaves and find_expressions(result):
             self._reduce(job, result, JobStatus.DONE)
         else:
             self._end_call(job, JobStatus.DONE, result, None, encoded)
 
     def replay(self, job: Job, candidate: Candidate) -> None:
         """Go on with a recorded result in place of a run; a final result is not reduced again."""
-        call, stored = candidate.call, candidate.stored
-        if call is not None:
-            self._skip(job)
-            self._end(job, JobStatus.CACHED, Outcome(candidate.value, None, call.call_hash, call.subtree))
-            return
-        if find_expressions(candidate.value):
+        call = candidate.call
+        if call is None and candidate.leaves and find_expressions(candidate.value):
             self.begin(job)
             self._reduce(job, candidate.value, JobStatus.CACHED)
+            return
+        if self._observers.on_start is not None:
+            self._start(job)
+        if call is None:
+            self._end_call(job, JobStatus.CACHED, candidate.value, None, candidate.stored)
         else:
-            self._skip(job)
-            self._end_call(job, JobStatus.CACHED, candidate.value, None, stored)
+            outcome = Outcome(candidate.value, None, call.call_hash, call.subtree)
+            self._end(job, JobStatus.CACHED, outcome, time.time())
 
     def join(self, job: Job, twin: Job) -> None:
         """End a job with what another job of the same call came to."""
@@ -122,18 +122,17 @@ class Finisher:
         assert outcome is not None
         if outcome.error is None:
             self._board.log_cached(job, outcome.call_hash)
-        self._skip(job)
-        self._end(job, JobStatus.CACHED if outcome.error is None else JobStatus.FAILED, outcome)
+        self._start(job)
+        self._end(job, JobStatus.CACHED if outcome.error is None else JobStatus.FAILED, outcome, job.start_time)
 
     def fail(self, job: Job, error: BaseException) -> None:
         """End a job with an error, its own or one from below."""
-        if job.inputs is None:
-            self._end(job, JobStatus.FAILED, Outcome(None, error, "", frozenset()))
+        if job.encoded is None:
+            self._end(job, JobStatus.FAILED, Outcome(None, error, "", frozenset()), time.time())
             return
         self._end_call(job, JobStatus.FAILED, None, error, self._failures.encode(error, job))
 
-    def _skip(self, job: Job) -> None:
-        """Let a job pass that has nothing to do."""
+    def _start(self, job: Job) -> None:
         job.start_time = time.time()
         if self._observers.on_start is not None:
             self._observers.on_start(job=job)
@@ -154,32 +153,27 @@ class Finisher:
         self, job: Job, status: JobStatus, value: Any, error: BaseException | None, result: EncodedValue
     ) -> None:
         """Address and record the call that a job came to, then end the job."""
-        inputs = job.inputs
-        assert inputs is not None
-        task_hash = job.task.hash
-        children = _list_child_calls(job.scope) if job.scope is not None else ()
-        child_hashes = [child.call_hash for child in children]
-        call_hash = hash_call_node(task_hash, inputs.encoded.args_hash, result.value_hash, child_hashes)
-        subtree = self._join_subtrees(task_hash, children)
+        task, arguments = job.task, job.encoded
+        assert arguments is not None
+        children: Sequence[Outcome] = ()
+        child_hashes: Sequence[str] = ()
+        if job.scope is not None:
+            children = _list_child_calls(job.scope)
+            child_hashes = [child.call_hash for child in children]
+        call_hash = hash_call_node(task.hash, arguments.args_hash, result.value_hash, child_hashes)
+        subtree = self._join_subtrees(task.hash, children)
+        upstream = _NO_UPSTREAM if job.has_own_arguments else _find_upstream(job)
+        now = time.time()
         self._recorder.add_call(
-            CallRecord(
-                call_hash,
-                job.task.fullname,
-                task_hash,
-                result,
-                inputs.encoded,
-                _find_upstream(job),
-                child_hashes,
-                subtree,
-                time.time(),
-            )
+            CallRecord(call_hash, task.fullname, task.hash, result, arguments, upstream, child_hashes, subtree, now)
         )
-        self._end(job, status, Outcome(value, error, call_hash, subtree))
+        self._end(job, status, Outcome(value, error, call_hash, subtree), now)
 
-    def _end(self, job: Job, status: JobStatus, outcome: Outcome) -> None:
+    def _end(self, job: Job, status: JobStatus, outcome: Outcome, now: float) -> None:
         self._board.move(job, status)
         self.unfinished.pop(job.id, None)
-        job.end_time = time.time()
+        job.start_time = job.start_time or now
+        job.end_time = now
         job.end(outcome)
         self._recorder.note_job(job)
         if self._observers.on_finish is not None:
@@ -220,10 +214,9 @@ def _list_child_calls(scope: Scope) -> Sequence[Outcome]:
 
 def _find_upstream(job: Job) -> Mapping[int | str, Sequence[str]]:
     """Return the calls that a job's arguments came from, by position and name."""
-    inputs, expression, parent = job.inputs, job.expr, job.parent_job
-    assert inputs is not None
-    if parent is None or (inputs.args is expression.args and inputs.kwargs is expression.kwargs):
-        return {}
+    expression, parent = job.expr, job.parent_job
+    if parent is None:
+        return _NO_UPSTREAM
     raw: dict[int | str, Any] = dict(enumerate(expression.args))
     raw.update(add_defaults(job.task.defaults, expression.args, expression.kwargs))
     found = {place: find_upstream_calls(value, parent) for place, value in raw.items()}

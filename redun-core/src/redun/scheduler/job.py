@@ -1,8 +1,8 @@
 """Jobs: one call of a task within one execution, from the expression to the recorded result.
 
 A job is *pending* until its arguments are known, *running* until its result is, and ends as *done*, *cached* or
-*failed*. What a phase needs is an object of its own, given up when the phase ends: `CallInputs` while the call is
-decided on and runs, the expressions reduced under the job until it is resolved, the `Outcome` from then on.
+*failed*. What a phase needs is given up when the phase ends: the encoded arguments while the call is decided on and
+runs, the `Scope` of expressions reduced under the job until it is resolved; the `Outcome` stays.
 """
 
 from __future__ import annotations
@@ -54,15 +54,6 @@ class Execution:
 
     def __repr__(self) -> str:
         return f"Execution(id={self.id[:8]}, args={' '.join(self.args[1:])!r})"
-
-
-class CallInputs(NamedTuple):
-    """A call whose arguments are known: what decides on it, runs it and is recorded with it."""
-
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
-    encoded: EncodedArguments
-    eval_hash: str
 
 
 class Scope:
@@ -118,8 +109,12 @@ class Job:
         The jobs made under this one, in the order of their expressions; given up when the job ends.
     options, exported : Mapping
         The options that hold for the job, and those of them that jobs below it inherit.
-    inputs : CallInputs or None
-        The call, while it is decided on and runs.
+    args, kwargs
+        The arguments: as written at first, then as the task receives them; given up when the job ends.
+    encoded : EncodedArguments or None
+        The encoded arguments, from when they are known to the end of the job.
+    eval_hash : str
+        The address of the task applied to the arguments, once they are known: the key in the cache.
     start_time, end_time : float
         When the job began and ended, in seconds since the epoch.
     is_recorded : bool
@@ -132,12 +127,13 @@ class Job:
 
     __slots__ = (
         "args",
+        "encoded",
         "end_time",
+        "eval_hash",
         "execution",
         "exported",
         "expr",
         "id",
-        "inputs",
         "is_recorded",
         "kwargs",
         "options",
@@ -170,7 +166,8 @@ class Job:
         self.exported: Mapping[str, Any] = EMPTY_OPTIONS
         self.args: Sequence[Any] = expr.args
         self.kwargs: Mapping[str, Any] = expr.kwargs
-        self.inputs: CallInputs | None = None
+        self.encoded: EncodedArguments | None = None
+        self.eval_hash = ""
         self.outcome: Outcome | None = None
         self.start_time = 0.0
         self.end_time: float | None = None
@@ -203,8 +200,15 @@ class Job:
             own = {name: options[name] for name in names if name in options}
             self.exported = merge_options(self.exported, own)
 
-    def encode_inputs(self) -> CallInputs:
-        """Return the call with its arguments encoded and addressed; those encoded with the expression are reused.
+    @property
+    def has_own_arguments(self) -> bool:
+        """Whether the arguments are still those that were written, without expressions, defaults or conversions."""
+        return self.args is self.expr.args and self.kwargs is self.expr.kwargs
+
+    def prepare(self) -> str:
+        """Bring known arguments into the form that the task receives, encode and address them; return `eval_hash`.
+
+        Arguments that were encoded with the expression already are not encoded again.
 
         Raises
         ------
@@ -212,22 +216,24 @@ class Job:
             When an argument can't be stored.
         """
         expr, task = self.expr, self.task
-        args, kwargs = self.args, self.kwargs
-        known = expr.encode_arguments()
-        if args is expr.args and kwargs is expr.kwargs and not task.unhashed:
-            encoded = known
-        else:
+        is_own = self.has_own_arguments
+        if expr.argument_leaves if is_own else find_argument_leaves(self.args, self.kwargs):
+            self.args, self.kwargs = get_type_registry().preprocess((self.args, self.kwargs), {})
+            is_own = self.has_own_arguments
+        encoded = expr.encode_arguments()
+        if not is_own or task.unhashed:
             reusable = {
                 id(value): item
                 for value, item in (
-                    *zip(expr.args, known.positional, strict=True),
-                    *((expr.kwargs[key], item) for key, item in known.keyword.items()),
+                    *zip(expr.args, encoded.positional, strict=True),
+                    *((expr.kwargs[key], item) for key, item in encoded.keyword.items()),
                 )
                 if item.type_name
             }
-            encoded = encode_values(args, kwargs, reusable, task.unhashed)
-        self.inputs = CallInputs(args, kwargs, encoded, hash_eval(task.hash, encoded.args_hash))
-        return self.inputs
+            encoded = encode_values(self.args, self.kwargs, reusable, task.unhashed)
+        self.encoded = encoded
+        self.eval_hash = hash_eval(task.hash, encoded.args_hash)
+        return self.eval_hash
 
     def open_scope(self) -> Scope:
         """Return the scope of the job, made at the first use."""
@@ -240,18 +246,12 @@ class Job:
         self.outcome = outcome
         self.expr.call_hash = outcome.call_hash or None
         self.expr.forget_arguments()
-        self.inputs = self.scope = None
+        self.encoded = self.scope = None
         self.args, self.kwargs = (), EMPTY_OPTIONS
         if outcome.error is None:
             self.promise.do_resolve(outcome.value)
         else:
             self.promise.do_reject(outcome.error)
-
-    def preprocess(self) -> None:
-        """Let arguments that are special values turn into what the task receives."""
-        is_known = self.args is self.expr.args and self.kwargs is self.expr.kwargs
-        if self.expr.argument_leaves if is_known else find_argument_leaves(self.args, self.kwargs):
-            self.args, self.kwargs = get_type_registry().preprocess((self.args, self.kwargs), {})
 
     def __repr__(self) -> str:
         return f"Job(id={self.id[:8]}, task={self.task.fullname}, status={self.status.name})"

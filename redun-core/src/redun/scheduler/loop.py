@@ -267,9 +267,7 @@ def _get_error(future: Future[Any]) -> Exception | None:
 
 
 def _make_call(job: Job) -> Call:
-    inputs, task = job.inputs, job.task
-    assert inputs is not None
-    args, kwargs = inputs.args, inputs.kwargs
+    task, args, kwargs = job.task, job.args, job.kwargs
     if task.positional_only:
         args, kwargs = pass_by_position(task.positional_only, args, kwargs)
     return Call(
@@ -278,7 +276,7 @@ def _make_call(job: Job) -> Call:
         args,
         kwargs,
         job.options,
-        inputs.eval_hash,
+        job.eval_hash,
         job.id,
         task.load_module,
         task.script,

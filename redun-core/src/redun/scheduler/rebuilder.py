@@ -31,11 +31,6 @@ class Mode(NamedTuple):
     final_result: bool
     single_reduction: bool
 
-    @property
-    def reads_store(self) -> bool:
-        """Whether the store has to be asked."""
-        return self.final_result or self.single_reduction
-
 
 NO_CACHE = Mode(False, False, False)
 THIS_EXECUTION = Mode(True, False, False)
@@ -72,6 +67,8 @@ class Candidate(NamedTuple):
         The result as the store has it.
     value
         The result itself, when it could be read.
+    leaves
+        What in it behaves: expressions and other values.
     is_readable, is_valid, is_error
         Whether it could be read, whether every external value in it is as it was, and whether it is an error.
     call
@@ -81,6 +78,7 @@ class Candidate(NamedTuple):
     kind: CacheResult
     stored: EncodedValue
     value: Any = None
+    leaves: Sequence[Any] = ()
     is_readable: bool = True
     is_valid: bool = True
     is_error: bool = False
@@ -130,6 +128,9 @@ def choose_final_result(calls: Sequence[StoredCall], current_tasks: Mapping[str,
     return next((call for call in calls if all(task in current_tasks for task in call.subtree)), None)
 
 
+_RUNS = {reason: Run(reason) for reason in Reason}
+
+
 def decide(mode: Mode, candidate: Candidate | None) -> Run | Replay:
     """Return what to do with a call that this execution has not made yet.
 
@@ -140,12 +141,12 @@ def decide(mode: Mode, candidate: Candidate | None) -> Run | Replay:
     candidate
         The recorded result that the mode prefers, if there is any. An invalid one has no substitute.
     """
-    if not mode.reads_store:
-        return Run(Reason.NO_CACHE)
+    if not (mode.single_reduction or mode.final_result):
+        return _RUNS[Reason.NO_CACHE]
     if candidate is None or candidate.is_error:
-        return Run(Reason.NOT_FOUND)
+        return _RUNS[Reason.NOT_FOUND]
     if not candidate.is_readable:
-        return Run(Reason.UNREADABLE)
+        return _RUNS[Reason.UNREADABLE]
     if not candidate.is_valid:
-        return Run(Reason.INVALID)
+        return _RUNS[Reason.INVALID]
     return Replay(candidate)

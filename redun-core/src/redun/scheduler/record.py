@@ -93,7 +93,8 @@ class Recorder:
             return
         batch = self._batch
         for job in self._jobs.values():
-            self.note_task(job.task)
+            if job.task.hash not in self._known_tasks:
+                self.note_task(job.task)
             records = batch.job_ends if job.is_recorded else batch.jobs
             records[job.id] = _job_record(job)
         if self._backend is not None:

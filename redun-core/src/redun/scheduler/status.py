@@ -66,14 +66,14 @@ class StatusBoard:
 
     def log_cached(self, job: Job, call_hash: str | None) -> None:
         """Log that a call is answered from the cache, with the address of its final result if that was reused."""
-        if self._is_shown and job.inputs is not None:
+        if self._is_shown and job.eval_hash:
             call = format_task_call(job.task, job.args, job.kwargs)
             shallow = ", check_valid=shallow" if call_hash else ""
             self._logger.info(
                 "Cached Job %s:  %s (eval_hash=%s%s, call_hash=%s)",
                 job.id[:8],
                 call,
-                job.inputs.eval_hash[:8],
+                job.eval_hash[:8],
                 shallow,
                 call_hash[:8] if call_hash else None,
             )
@@ -82,8 +82,7 @@ class StatusBoard:
         """Log that a recorded result exists but can't be used."""
         if candidate.is_error:
             return
-        assert job.inputs is not None
-        eval_hash = job.inputs.eval_hash[:8]
+        eval_hash = job.eval_hash[:8]
         if candidate.is_readable:
             shown = safe_repr(candidate.value)
             self._logger.info(

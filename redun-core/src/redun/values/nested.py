@@ -8,7 +8,7 @@ hooks, expressions) are ever listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -17,6 +17,7 @@ from redun.values.base import Value, is_passive, kind_cache, proxy_cache, proxy_
 
 PLAIN, LEAF, SEQUENCE, MAPPING, NAMEDTUPLE, DATACLASS = range(6)
 _CONTAINERS = (list, tuple, set, frozenset, dict)
+_FEW = 8
 
 
 def get_kind(raw_type: type) -> int:
@@ -108,8 +109,9 @@ def find_leaves(value: Any) -> Sequence[Any]:
     return leaves
 
 
-def _is_interesting(items: Iterable[Any]) -> bool:
-    for raw_type in set(map(type, items)):
+def _is_interesting(items: Collection[Any]) -> bool:
+    types = map(type, items)
+    for raw_type in types if len(items) < _FEW else set(types):
         kind = kind_cache.get(raw_type)
         if kind is None:
             kind = get_kind(raw_type)

@@ -81,14 +81,16 @@ class TypeRegistry:
             return _decode_graph(type_name, data)[1]
         return self.deserialize(type_name, data)
 
-    def decode_and_check(self, type_name: str, data_format: str, data: bytes) -> tuple[Any, bool]:
-        """Return the value as `decode` does, and whether every leaf of it still is what it was when it was stored."""
+    def decode_and_check(self, type_name: str, data_format: str, data: bytes) -> tuple[Any, Sequence[Any], bool]:
+        """Return the value as `decode` does, its leaves, and whether each of them still is what it was when stored."""
         if data_format != MIME_TYPE_GRAPH:
             value = decode_pickle(data) if type_name in plain_names else self.deserialize(type_name, data)
-            return value, not find_leaves(value) or self.is_valid_nested(value)
+            leaves = find_leaves(value)
+            return value, leaves, not leaves or self.is_valid_nested(value)
         nodes, value = _decode_graph(type_name, data)
-        others = [leaf for leaf in find_leaves(value) if not isinstance(leaf, GraphValue)]
-        return value, all(map(self.is_valid, others)) and all(node.is_valid_node() for node in nodes)
+        leaves = find_leaves(value)
+        others = [leaf for leaf in leaves if not isinstance(leaf, GraphValue)]
+        return value, leaves, all(map(self.is_valid, others)) and all(node.is_valid_node() for node in nodes)
 
     def get_value(self, raw_value: Any) -> Value:
         """Return an object with the value protocol for any value: itself, its proxy, or a general proxy."""
