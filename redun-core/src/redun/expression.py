@@ -89,10 +89,9 @@ class ApplyExpression(Expression[R]):
     @property
     def argument_leaves(self) -> Sequence[Any]:
         """Whatever in the arguments behaves, expressions and other values, in order; nothing if they are plain data."""
-        leaves = self._leaves
-        if leaves is None:
-            leaves = self._leaves = self._find_leaves()
-        return leaves
+        if self._leaves is None:
+            self._leaves = self._find_leaves()
+        return self._leaves
 
     def _find_leaves(self) -> Sequence[Any]:
         return find_argument_leaves(self.args, self.kwargs)
@@ -108,11 +107,10 @@ class ApplyExpression(Expression[R]):
 
     def encode_arguments(self) -> EncodedArguments:
         """Return the encoded arguments; computed once, and given up by `forget_arguments`."""
-        encoded = self._encoded
-        if encoded is None:
+        if self._encoded is None:
             encode = encode_arguments if self.argument_leaves else encode_values
-            encoded = self._encoded = encode(self.args, self.kwargs)
-        return encoded
+            self._encoded = encode(self.args, self.kwargs)
+        return self._encoded
 
     def forget_arguments(self) -> None:
         """Drop the encoded arguments, which are not needed once the call is recorded."""
@@ -160,9 +158,8 @@ class TaskExpression(ApplyExpression[R]):
 
     def _find_leaves(self) -> Sequence[Any]:
         leaves = find_leaves(self.args)
-        if self.kwargs or self.task_options:
-            leaves = [*leaves, *find_leaves(self.kwargs), *find_leaves(self.task_options)]
-        return leaves
+        rest = self.kwargs or self.task_options
+        return [*leaves, *find_leaves(self.kwargs), *find_leaves(self.task_options)] if rest else leaves
 
     def __iter__(self) -> Iterator[Any]:
         if self.length is None:
