@@ -11,13 +11,19 @@ expressions, which is why an expression can't be compared, tested or looped over
 from __future__ import annotations
 
 import pickle
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
 from redun.arguments import EncodedArguments, encode_arguments, encode_lazily, encode_values, find_argument_leaves
 from redun.hashing import hash_bytes, hash_strings, hash_struct, hash_task_expression, hash_value_bytes
-from redun.operators import LazyOperators, format_arguments, format_operation, get_lazy_operation, lazy_operation
+from redun.operators import (
+    LazyOperators,
+    format_arguments,
+    format_operation,
+    get_lazy_operation,
+    lazy_operation,
+    shorten,
+)
 from redun.options import EMPTY_OPTIONS, in_fixed_order
 from redun.registry import get_task_registry
 from redun.values.base import MIME_TYPE_PICKLE, GraphValue, pickle_dumps
@@ -28,8 +34,6 @@ from redun.values.registry import get_type_registry
 R = TypeVar("R", covariant=True)
 
 _NO_OPTIONS_HASH = hash_bytes(pickle_dumps({}))
-_REPR_NODES, _REPR_DEPTH = 200, 20
-_repr_state = threading.local()
 
 
 class Expression(LazyOperators, GraphValue, Generic[R]):
@@ -50,15 +54,7 @@ class Expression(LazyOperators, GraphValue, Generic[R]):
 
     def __repr__(self) -> str:
         """Return the expression as it is written, with ``...`` for what is too deep or too much."""
-        state = _repr_state.__dict__
-        depth, room = state.get("depth", 0), state.get("room", 0) if state.get("depth") else _REPR_NODES
-        if depth >= _REPR_DEPTH or not room:
-            return "..."
-        state["depth"], state["room"] = depth + 1, room - 1
-        try:
-            return self._format()
-        finally:
-            state["depth"] = depth
+        return shorten(self._format)
 
     def _format(self) -> str:
         raise NotImplementedError

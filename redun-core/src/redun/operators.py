@@ -7,10 +7,14 @@ they are shown. ``&`` and ``|`` are Python's ``and`` and ``or`` on the two value
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_MAX_NODES, _MAX_DEPTH = 200, 20
+_nesting = threading.local()
 
 
 class LazyOperators:
@@ -116,6 +120,25 @@ def get_lazy_operation(name: str) -> LazyOperation:
         return _operations[name]
     except KeyError:
         raise NotImplementedError(f"Lazy operation {name!r} does not exist") from None
+
+
+def shorten(format_node: Callable[[], str]) -> str:
+    """Return what a function makes of a node of a graph, or ``...`` for nodes that are too deep or too many.
+
+    Parameters
+    ----------
+    format_node
+        Returns the representation of a node, for which it asks those of the nodes below.
+    """
+    state = _nesting.__dict__
+    depth, room = state.get("depth", 0), state.get("room", 0) if state.get("depth") else _MAX_NODES
+    if depth >= _MAX_DEPTH or not room:
+        return "..."
+    state["depth"], state["room"] = depth + 1, room - 1
+    try:
+        return format_node()
+    finally:
+        state["depth"] = depth
 
 
 def format_operation(name: str, args: Sequence[Any]) -> str:
