@@ -6,6 +6,8 @@ callers may catch either. Messages are sentences: what was asked, what was found
 
 from __future__ import annotations
 
+from enum import Enum
+
 
 class RedunError(Exception):
     """Base of every error that redun raises on purpose."""
@@ -43,8 +45,56 @@ class TaskExitError(RedunError):
     """A task tried to end the process, by `sys.exit` for example, in place of returning or failing."""
 
 
+class FailureKind(str, Enum):
+    """Why a call failed; what is retried may depend on it.
+
+    ``USER``: the task raised. ``OUT_OF_MEMORY``: it was stopped for using too much. ``PREEMPTED``: the machine was taken
+    away. ``INFRASTRUCTURE``: anything else that is not the task's fault, a lost worker for example. ``TIMEOUT``: it took
+    longer than its option ``timeout`` allows. ``CANCELLED``: somebody stopped it.
+    """
+
+    USER = "user"
+    OUT_OF_MEMORY = "out_of_memory"
+    PREEMPTED = "preempted"
+    INFRASTRUCTURE = "infrastructure"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+
 class ExecutorError(RedunError):
-    """An executor is unknown, or it cannot run what it was given."""
+    """An executor is unknown, it cannot run what it was given, or it lost a call.
+
+    Attributes
+    ----------
+    kind : FailureKind
+        Why.
+    """
+
+    kind: FailureKind = FailureKind.INFRASTRUCTURE
+
+
+class OutOfMemoryError(ExecutorError, MemoryError):
+    """A call was stopped because it used too much memory."""
+
+    kind = FailureKind.OUT_OF_MEMORY
+
+
+class PreemptedError(ExecutorError):
+    """The machine that ran a call was taken away."""
+
+    kind = FailureKind.PREEMPTED
+
+
+class TaskTimeoutError(ExecutorError, TimeoutError):
+    """A call took longer than its option ``timeout`` allows."""
+
+    kind = FailureKind.TIMEOUT
+
+
+class CancelledCallError(ExecutorError):
+    """A call was stopped before it finished."""
+
+    kind = FailureKind.CANCELLED
 
 
 class BackendError(RedunError):

@@ -1,8 +1,12 @@
 """The contract of an executor: take calls, return futures.
 
 An executor never sees the scheduler. It is handed frozen `Call`s, in batches as large as the workflow allows, and
-returns a `concurrent.futures.Future` for each, which it settles from any thread with what the call's function
-returned or raised. `submit` is the one method to write.
+returns a `concurrent.futures.Future` for each. It marks the future as running when the call starts, and settles it from
+any thread with what the call's function returned or raised. `submit` is the one method to write.
+
+A call that fails for another reason than its own code fails with an `ExecutorError`, whose `kind` says why. An error from
+another process has the frames there in its attribute ``redun_traceback`` (a `redun.traceback.Traceback`), and the last
+lines that the call printed, where the executor has them, in ``redun_logs`` (a list of lines).
 """
 
 from __future__ import annotations
@@ -85,11 +89,19 @@ class Executor(ABC):
         return [self.submit(call) for call in calls]
 
     def cancel(self, future: Future[Any]) -> bool:
-        """Try to stop a call; return whether it will not finish. Calls that have not started can always be stopped."""
+        """Stop a call, as far as that is possible; return whether it is certain not to finish.
+
+        Calls that have not started can always be stopped. Nobody waits for a call that was cancelled: `stop` does not,
+        it takes no worker's place, and what it comes to is ignored.
+        """
         return future.cancel()
 
     def supports(self, feature: str) -> bool:
-        """Whether the executor can do something that not every executor can, such as ``"async"`` tasks."""
+        """Whether the executor can do something that not every executor can.
+
+        ``"async"``: run calls whose function is a coroutine function. ``"retries"``, ``"timeout"``: obey the task options
+        of these names itself, so that the scheduler does not.
+        """
         return False
 
     def start(self) -> None:
