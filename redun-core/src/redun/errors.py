@@ -48,9 +48,9 @@ class TaskExitError(RedunError):
 class FailureKind(str, Enum):
     """Why a call failed; what is retried may depend on it.
 
-    ``USER``: the task raised. ``OUT_OF_MEMORY``: it was stopped for using too much. ``PREEMPTED``: the machine was taken
-    away. ``INFRASTRUCTURE``: anything else that is not the task's fault, a lost worker for example. ``TIMEOUT``: it took
-    longer than its option ``timeout`` allows. ``CANCELLED``: somebody stopped it.
+    ``USER``: the task raised. ``OUT_OF_MEMORY``: it was stopped for using too much. ``PREEMPTED``: the machine was
+    taken away. ``INFRASTRUCTURE``: anything else that is not the task's fault, a lost worker for example.
+    ``TIMEOUT``: it took longer than its option ``timeout`` allows. ``CANCELLED``: somebody stopped it.
     """
 
     USER = "user"

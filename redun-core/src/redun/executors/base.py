@@ -4,9 +4,9 @@ An executor never sees the scheduler. It is handed frozen `Call`s, in batches as
 returns a `concurrent.futures.Future` for each. It marks the future as running when the call starts, and settles it from
 any thread with what the call's function returned or raised. `submit` is the one method to write.
 
-A call that fails for another reason than its own code fails with an `ExecutorError`, whose `kind` says why. An error from
-another process has the frames there in its attribute ``redun_traceback`` (a `redun.traceback.Traceback`), and the last
-lines that the call printed, where the executor has them, in ``redun_logs`` (a list of lines).
+A call that fails for another reason than its own code fails with an `ExecutorError`, whose `kind` says why. An error
+from another process has the frames there in its attribute ``redun_traceback`` (a `redun.traceback.Traceback`), and the
+last lines that the call printed, where the executor has them, in ``redun_logs`` (a list of lines).
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class Executor(ABC):
     def supports(self, feature: str) -> bool:
         """Whether the executor can do something that not every executor can.
 
-        ``"async"``: run calls whose function is a coroutine function. ``"retries"``, ``"timeout"``: obey the task options
-        of these names itself, so that the scheduler does not.
+        ``"async"``: run calls whose function is a coroutine function. ``"retries"``, ``"timeout"``: obey the task
+        options of these names itself, so that the scheduler does not.
         """
         return False
 
