@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from redun.backends.base import Backend, Batch, StoredCall
 from redun.errors import BackendError, ConfigError
 from redun.values.codec import EncodedValue
+from redun.tags import CONTEXT_KEY
 from redun_backend_sql.rows import INSERTS, make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
 
@@ -27,6 +29,7 @@ _LOOKUP_CALLS = (
     "WHERE call_node.task_hash = ? AND call_node.args_hash IN ({keys}) ORDER BY call_node.timestamp DESC"
 )
 _SUBTREE = "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash IN ({keys})"
+_CONTEXTS = "SELECT entity_id, value FROM tag WHERE key = ? AND entity_id IN ({keys}) AND is_current"
 _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 
 
@@ -101,8 +104,14 @@ class SqlBackend(Backend):
         subtrees: dict[str, set[str]] = {call_hash: set() for calls in found.values() for call_hash, _ in calls}
         for call_hash, task_hash in self.database.select_in(_SUBTREE, list(subtrees)):
             subtrees[call_hash].add(task_hash)
+        contexts: dict[str, set[str]] = {call_hash: set() for call_hash in subtrees}
+        for call_hash, context in self.database.select_in(_CONTEXTS, list(subtrees), CONTEXT_KEY):
+            contexts[call_hash].add(json.loads(context))
         return {
-            key: [StoredCall(call_hash, value, frozenset(subtrees[call_hash])) for call_hash, value in calls]
+            key: [
+                StoredCall(call_hash, value, frozenset(subtrees[call_hash]), frozenset(contexts[call_hash]))
+                for call_hash, value in calls
+            ]
             for key, calls in found.items()
         }
 

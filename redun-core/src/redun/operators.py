@@ -41,6 +41,11 @@ class LazyOperators:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._operate("call", args, kwargs)
 
+    def __await__(self) -> Any:
+        from redun.awaiting import await_expression
+
+        return await_expression(self)
+
     def __eq__(self, other: object) -> Any:
         return self._operate("eq", other)
 

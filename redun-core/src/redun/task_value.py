@@ -193,6 +193,11 @@ class Task(Value, Generic[P, R]):
         """Whether the task sets an option."""
         return name in self._options
 
+    @cached_property
+    def is_coroutine(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return self.is_async()
+
     def is_async(self) -> bool:
         """Whether the function is a coroutine function."""
         return inspect.iscoroutinefunction(self.func)

@@ -11,29 +11,43 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from redun.backends.base import Backend
 from redun.config import Config
-from redun.control import catch, catch_all, cond, root_task, throw
+from redun.context import Context
+from redun.control import apply_tags, catch, catch_all, cond, root_task, throw, with_export_options
 from redun.errors import DryRunResult, NoCurrentScheduler, SchedulerError
 from redun.executors.base import Executor
 from redun.expression import Expression, SchedulerExpression, TaskExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
+from redun.options import EMPTY_OPTIONS, check_tags
 from redun.plugins.host import get_host
 from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.scheduler.failure import ErrorValue, attach_traceback
 from redun.scheduler.job import Execution, Job, JobStatus
+from redun.scheduler.job_info import JobInfo
+from redun.scheduler.limits import read_capacities
 from redun.scheduler.loop import ExecutionLoop
 from redun.scheduler.rebuilder import Candidate
-from redun.scheduler.setup import Executors, apply_plugin_options, make_backend, read_scheduler_options
+from redun.scheduler.settings import OnError, RunSettings
+from redun.scheduler.setup import (
+    Executors,
+    apply_plugin_options,
+    make_backend,
+    read_context,
+    read_scheduler_options,
+    read_tags,
+)
 from redun.scheduler.status import format_task_call
 from redun.task import scheduler_task, task
+from redun.threads import Thread, fork_thread, join_thread
 from redun.traceback import Frame, Traceback, trim_string
+from redun.utils import merge_dicts
 from redun.values.nested import find_leaves
 
 _current = threading.local()
@@ -88,6 +102,9 @@ class Scheduler:
         self._options = read_scheduler_options(self.config)
         interval = self._options.job_status_interval if job_status_interval is None else job_status_interval
         self.job_status_interval = interval if interval > 0 else threading.TIMEOUT_MAX
+        self.limits = read_capacities(self.config.section("limits"))
+        self._context = read_context(self._options, self.config.configdir)
+        self._tags = read_tags(self.config.section("tags"))
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
         _notify("redun_configure", config=self.config)
@@ -119,7 +136,10 @@ class Scheduler:
         exec_argv: Sequence[str] | None = None,
         dryrun: bool = False,
         cache: bool = True,
+        tags: Iterable[tuple[str, Any]] = (),
+        context: Mapping[str, Any] = EMPTY_OPTIONS,
         execution_id: str | None = None,
+        on_error: OnError | str | None = None,
     ) -> Any:
         """Return the value of an expression, or of a nested value with expressions in it.
 
@@ -133,8 +153,15 @@ class Scheduler:
             List the calls that would run, without running or recording anything.
         cache
             Whether to use results of earlier executions.
+        tags
+            Keys and JSON values to find the execution by, besides those configured in section ``[tags]``.
+        context
+            Values for `get_context`, laid over those configured.
         execution_id
             The id of the execution; a new one by default.
+        on_error
+            What a failure means for the rest: ``"drain"`` finishes what runs, ``"keep-going"`` runs everything that
+            does not depend on what failed, ``"stop"`` stops what runs. Default: as configured, else ``"drain"``.
 
         Raises
         ------
@@ -148,10 +175,12 @@ class Scheduler:
         ensure_handler()
         self.load()
         argv = list(exec_argv) if exec_argv is not None else ["scheduler.run", trim_string(repr(expr))]
-        execution = Execution(execution_id or new_id(), argv)
+        settings = RunSettings(cache, dryrun, OnError(on_error or self._options.on_error))
+        values = Context(merge_dicts([self._context, context]))
+        execution = Execution(execution_id or new_id(), argv, values, [*self._tags, *check_tags(tags)])
         self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(argv[1:]))
         start = time.monotonic()
-        self._loop = loop = ExecutionLoop(self, execution, cache, dryrun)
+        self._loop = loop = ExecutionLoop(self, execution, settings)
         set_current_scheduler(self)
         failure: BaseException | None = None
         _notify("redun_execution_start", execution=execution)
@@ -177,9 +206,40 @@ class Scheduler:
         """Return the promise of what the cache holds under an evaluation's address. For scheduler tasks."""
         return self._running_loop.calls.ask(eval_hash)
 
-    def record_evaluation(self, expr: SchedulerExpression[Any], eval_hash: str, value: Any) -> None:
+    def track(self, id: str, promise: Promise[Any]) -> None:
+        """Remember a promise for the rest of the execution. For scheduler tasks."""
+        self._running_loop.tracked[id] = promise
+
+    def find_tracked(self, id: str) -> Promise[Any] | None:
+        """Return a promise of this execution that was remembered, or None. For scheduler tasks."""
+        return self._running_loop.tracked.get(id)
+
+    def record_tags(
+        self, value: Any, parent_job: Job, tags: Any = (), job_tags: Any = (), execution_tags: Any = ()
+    ) -> None:
+        """Record tags on a value, on a job and on the execution. For scheduler tasks.
+
+        Raises
+        ------
+        ValueError
+            When tags are no pairs of a key and a JSON value.
+        """
+        loop = self._running_loop
+        on_value, on_job, on_execution = check_tags(tags), check_tags(job_tags), check_tags(execution_tags)
+        if not parent_job.has_provenance:
+            return
+        if on_value:
+            encoded = loop.encode(value)
+            loop.recorder.add_value(encoded)
+            loop.recorder.add_tags("Value", encoded.value_hash, on_value)
+        loop.recorder.add_tags("Job", parent_job.id, on_job)
+        loop.recorder.add_tags("Execution", parent_job.execution.id, on_execution)
+
+    def record_evaluation(self, expr: SchedulerExpression[Any], parent_job: Job, eval_hash: str, value: Any) -> None:
         """Store a value under the address of a scheduler task's call. For scheduler tasks."""
         loop = self._running_loop
+        if not parent_job.has_provenance:
+            return
         called = get_task_registry().get(expr.task_name)
         assert called is not None
         loop.recorder.add_evaluation(called, eval_hash, expr.encode_arguments().args_hash, loop.encode(value))
@@ -259,18 +319,24 @@ __all__ = [
     "Execution",
     "Frame",
     "Job",
+    "JobInfo",
     "JobStatus",
     "NoCurrentScheduler",
+    "OnError",
     "Promise",
     "Scheduler",
     "SchedulerError",
+    "Thread",
     "Traceback",
+    "apply_tags",
     "catch",
     "catch_all",
     "cond",
+    "fork_thread",
     "format_task_call",
     "get_current_scheduler",
     "get_task_registry",
+    "join_thread",
     "needs_root_task",
     "quote",
     "root_task",
@@ -278,4 +344,5 @@ __all__ = [
     "set_current_scheduler",
     "task",
     "throw",
+    "with_export_options",
 ]

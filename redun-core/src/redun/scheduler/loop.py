@@ -4,39 +4,50 @@ Constant are the scheduler's backend and executors. What changes is, in the orde
 it:
 
 - callbacks of settled promises, and expressions to expand: both are worked off until enough jobs are ready,
-- *ready* jobs: decided on in one batch with one look-up; those that run are handed to each executor in one go,
-- *running* jobs: one entry per future that an executor has not settled,
-- *completions*: settled futures, put there by the executors' threads; the only thing that other threads touch,
+- *ready* jobs: decided on in one batch with one look-up; those that run are handed to each executor in one go, or wait
+  for limits,
+- *held* calls: one entry per future that an executor has not settled,
+- the mailbox: settled futures and requests; the only thing that other threads touch,
+- timers: retries and timeouts,
 - records: written when due, or when there is nothing else to do.
 
-Once the root has failed, nothing new is started; what runs is waited for and recorded.
+Once the root has failed, nothing new is started. What runs then is waited for and recorded, or stopped, as the policy
+says.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import Empty
+from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
-from redun.arguments import pass_by_position
-from redun.errors import DryRunResult, ExecutorError, SchedulerError, TaskExitError
-from redun.executors.base import Call, Executor
+from redun.errors import CancelledCallError, DryRunResult, SchedulerError
+from redun.executors.base import Executor
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
 from redun.promise import Promise, collecting_callbacks, run_callbacks
+from redun.scheduler.awaited import AwaitedExpressions
 from redun.scheduler.calls import CallTable, Join, Rejected
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
 from redun.scheduler.finish import Finisher, JobObservers
 from redun.scheduler.garbage import collecting_rarely
+from redun.scheduler.handover import Handover, Held, find_error
 from redun.scheduler.job import Execution, Job
+from redun.scheduler.limits import Limits
 from redun.scheduler.rebuilder import Replay
 from redun.scheduler.record import Recorder
+from redun.scheduler.retry import find_kind, plan_retry
+from redun.scheduler.settings import OnError, RunSettings
 from redun.scheduler.setup import DEFAULT_EXECUTOR
+from redun.scheduler.signals import stopping_on_signals
 from redun.scheduler.status import StatusBoard
+from redun.scheduler.timers import Timers
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -46,7 +57,7 @@ MAX_READY = 2_000
 """How many jobs are decided on in one batch."""
 
 MAX_RUNNING = 10_000
-"""How many calls executors hold at most; beyond that, ready jobs wait."""
+"""How many calls executors hold at most, not counting those that wait for others; beyond that, ready jobs wait."""
 
 IDLE_SECONDS = 0.05
 """How long nothing may happen before what was recorded is written."""
@@ -61,34 +72,38 @@ class ExecutionLoop:
         The scheduler, with which scheduler tasks are called.
     execution
         The execution.
-    use_cache
-        Whether results of earlier executions are used.
-    dryrun
-        Whether calls that would run are listed instead, and nothing is recorded.
+    settings
+        What is special about this run.
     """
 
-    def __init__(self, scheduler: Scheduler, execution: Execution, use_cache: bool, dryrun: bool) -> None:
+    def __init__(self, scheduler: Scheduler, execution: Execution, settings: RunSettings) -> None:
         self._scheduler = scheduler
         self._execution = execution
-        self._dryrun = dryrun
+        self._settings = settings
         host = get_host()
         self.board = StatusBoard(scheduler.logger)
-        self.recorder = Recorder(None if dryrun else scheduler.backend, execution)
-        self.calls = CallTable(scheduler.backend, use_cache, host.decider("redun_cache_lookup"))
-        self.evaluator = Evaluator(scheduler, execution, self.board)
+        self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
+        self.calls = CallTable(scheduler.backend, settings.cache, host.decider("redun_cache_lookup"))
+        self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
         self.encode = get_type_registry().encode
         observers = JobObservers(host.observers("redun_job_start"), host.observers("redun_job_finish"))
         self.failures = Failures()
+        self.tracked: dict[str, Promise[Any]] = {}
         self._finisher = Finisher(self.evaluator, self.recorder, self.board, self.failures, observers)
         self._choose_executor = host.decider("redun_job_executor")
-        self._running: dict[Future[Any], Job] = {}
-        self._completions: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._limits = Limits(scheduler.limits)
+        self._timers = Timers()
+        self._handover = Handover(scheduler, self._timers, self._fail_attempt)
+        self._awaited = AwaitedExpressions(self.evaluator, self._handover.mailbox.put)
+        self._attempts: Counter[str] = Counter()
+        self._is_giving_up = False
+        self._stop_signal: int | None = None
         self._next_report = time.monotonic() + scheduler.job_status_interval
 
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
         root: Promise[Any] = Promise()
-        with collecting_rarely(), collecting_callbacks() as callbacks:
+        with collecting_rarely(), collecting_callbacks() as callbacks, stopping_on_signals(self._note_signal):
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self._execution.job = next(iter(self.evaluator.ready), None)
@@ -105,31 +120,43 @@ class ExecutionLoop:
 
     def _work(self, root: Promise[Any], callbacks: deque[Any]) -> None:
         """Turn the loop until nothing is left to do."""
-        evaluator = self.evaluator
+        evaluator, handover = self.evaluator, self._handover
         while True:
+            if self._stop_signal is not None:
+                raise KeyboardInterrupt if self._stop_signal == SIGINT else SystemExit(128 + self._stop_signal)
             if callbacks:
                 run_callbacks()
             elif root.is_rejected:
-                evaluator.give_up()
-                if not self._running:
+                self._give_up()
+                if not handover:
                     return
                 self._collect()
             elif evaluator.expand(MAX_READY):
                 continue
-            elif evaluator.ready and len(self._running) < MAX_RUNNING:
+            elif evaluator.ready and len(handover) - len(self._awaited) < MAX_RUNNING:
                 self._dispatch()
             elif self.calls.answer_questions():
                 continue
-            elif self._running:
+            elif handover or self._timers:
                 self._collect()
             else:
                 return
+
+    def _give_up(self) -> None:
+        """Start nothing more, and stop what runs if the policy says so."""
+        self._is_giving_up = True
+        self._awaited.give_up(SchedulerError("stopped, because the execution failed"))
+        self.evaluator.give_up()
+        self._limits.forget_waiting()
+        if self._settings.on_error is OnError.STOP:
+            for held in self._handover.cancel_all():
+                self._finisher.fail(held.job, CancelledCallError("stopped, because the execution failed"))
 
     def _close(self, root: Promise[Any]) -> None:
         """Settle what a failed, idle or dry execution leaves open."""
         if root.is_fulfilled:
             return
-        if root.is_pending and self._dryrun:
+        if root.is_pending and self._settings.dryrun:
             self._scheduler.logger.info("Dryrun: Additional jobs would run.")
             raise DryRunResult("additional jobs would run")
         if root.is_pending:
@@ -139,7 +166,7 @@ class ExecutionLoop:
     def _dispatch(self) -> None:
         """Decide on ready jobs as far as executors have room, and hand over those that run."""
         ready, finisher = self.evaluator.ready, self._finisher
-        room = min(MAX_READY, MAX_RUNNING - len(self._running), len(ready))
+        room = min(MAX_READY, MAX_RUNNING + len(self._awaited) - len(self._handover), len(ready))
         to_run: list[Job] = []
         for job, decision, candidate in self.calls.decide_all([ready.popleft() for _ in range(room)]):
             if isinstance(decision, Replay):
@@ -160,69 +187,113 @@ class ExecutionLoop:
         self.recorder.flush_if_due()
 
     def _hand_over(self, jobs: Sequence[Job]) -> None:
+        """Start calls: those for which the limits have room now."""
         by_executor: dict[str, list[Job]] = {}
         for job in jobs:
             try:
-                by_executor.setdefault(self._executor_name(job), []).append(job)
-            except Exception as error:  # A plugin that fails to choose fails the job.
-                self._finisher.begin(job)
+                name = self._executor_name(job)
+                if self._settings.dryrun or self._limits.admit(job):
+                    by_executor.setdefault(name, []).append(job)
+            except Exception as error:  # An option that is wrong, or a plugin that fails to choose, fails the job.
+                self._begin(job)
                 self._reject(job, error)
         for name, group in by_executor.items():
-            for job in group:
-                self.board.log_run(job, name, "Dryrun" if self._dryrun else "Run")
-            if self._dryrun:
-                continue
-            for job in group:
-                self._finisher.begin(job)
-            try:
-                self._submit(self._scheduler.start_executor(name), group)
-            except Exception as error:  # An executor that can't take calls fails these jobs, not the loop.
-                for job in group:
-                    self._reject(job, error)
+            self._start(name, group)
+
+    def _start(self, name: str, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self.board.log_run(job, name, "Dryrun" if self._settings.dryrun else "Run")
+        if self._settings.dryrun:
+            return
+        for job in jobs:
+            self._begin(job)
+        try:
+            executor = self._scheduler.start_executor(name)
+            self._handover.submit(executor, jobs, self._awaited.evaluate)
+        except Exception as error:  # An executor that can't take calls fails these jobs, not the loop.
+            for job in jobs:
+                self._release(job)
+                self._reject(job, error)
+
+    def _begin(self, job: Job) -> None:
+        if not self._attempts or job.id not in self._attempts:
+            self._finisher.begin(job)
 
     def _executor_name(self, job: Job) -> str:
         chosen = self._choose_executor(job=job) if self._choose_executor is not None else None
         return chosen or job.get_option("executor") or DEFAULT_EXECUTOR
 
-    def _submit(self, executor: Executor, jobs: Sequence[Job]) -> None:
-        futures = executor.submit_many([_make_call(job) for job in jobs])
-        if len(set(futures)) != len(jobs):
-            raise ExecutorError(
-                f"executor {executor.name!r} returned {len(set(futures))} futures for {len(jobs)} calls"
-            )
-        running, put = self._running, self._completions.put
-        for future, job in zip(futures, jobs, strict=True):
-            running[future] = job
-            future.add_done_callback(put)
-
     def _collect(self) -> None:
-        """Wait until a call is complete, and take all that are; write records when nothing comes for a while."""
-        completions, recorder = self._completions, self.recorder
+        """Wait until there is mail, and read all of it; write records when nothing comes for a while."""
+        mailbox, recorder = self._handover.mailbox, self.recorder
         now = time.monotonic()
         patience = self._next_report - now if recorder.is_empty else IDLE_SECONDS
+        if self._timers:
+            patience = min(patience, (self._timers.next_time or now) - now)
         try:
-            self._complete(completions.get(timeout=max(patience, 0)))
+            self._read(mailbox.get(timeout=max(patience, 0)))
         except Empty:
             recorder.flush()
-        for _ in range(completions.qsize()):
-            self._complete(completions.get())
+        for _ in range(mailbox.qsize()):
+            self._read(mailbox.get())
         recorder.flush_if_due()
+        if self._timers:
+            self._timers.run_due(time.monotonic())
         if now >= self._next_report:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
             recorder.note_alive()
 
-    def _complete(self, future: Future[Any]) -> None:
-        job = self._running.pop(future)
-        error = _get_error(future)
-        if error is None:
-            try:
-                self._finisher.complete(job, future.result())
-            except Exception as failure:  # The result can't be stored.
-                error = failure
+    def _read(self, mail: Any) -> None:
+        if not isinstance(mail, Future):
+            mail()
+            return
+        held = self._handover.take(mail)
+        if held is not None:
+            self._complete(held, mail)
+
+    def _complete(self, held: Held, future: Future[Any]) -> None:
+        job = held.job
+        error = find_error(future)
         if error is not None:
-            self._reject(job, error)
+            self._fail_attempt(job, held.executor, error)
+            return
+        self._release(job)
+        try:
+            self._finisher.complete(job, future.result())
+        except Exception as failure:  # The result can't be stored.
+            self._reject(job, failure)
         self.evaluator.expand(MAX_READY)
+
+    def _fail_attempt(self, job: Job, executor: Executor, error: BaseException) -> None:
+        """Try a failed call again later, or let its job fail."""
+        self._release(job)
+        self._attempts[job.id] += 1
+        delay = None
+        if job.options.get("retries") and not self._is_giving_up and not executor.supports("retries"):
+            try:
+                delay = plan_retry(job.options, find_kind(error), self._attempts[job.id])
+            except SchedulerError as problem:
+                error = problem
+        if delay is None:
+            self._reject(job, error)
+        else:
+            self.board.log_retry(job, error, delay)
+            self._timers.add(time.monotonic() + delay, partial(self._retry, job))
+
+    def _retry(self, job: Job) -> None:
+        if not self._is_giving_up:
+            self._hand_over([job])
+
+    def _release(self, job: Job) -> None:
+        """Give back what a call held of limits, and start those that waited for it."""
+        released = self._limits.release(job)
+        if released:
+            by_executor: dict[str, list[Job]] = {}
+            for waiting in released:
+                by_executor.setdefault(self._executor_name(waiting), []).append(waiting)
+            for name, group in by_executor.items():
+                self._start(name, group)
 
     def _reject(self, job: Job, error: BaseException) -> None:
         """End a job that failed of itself."""
@@ -230,15 +301,28 @@ class ExecutionLoop:
         self.board.log_reject(job)
         self._finisher.fail(job, error)
 
+    def _note_signal(self, number: int) -> None:
+        """Ask the loop to stop at its next turn. Called in a signal handler."""
+        self._scheduler.logger.warning("Shutting down... Ctrl+C again to force shutdown.")
+        self._stop_signal = number
+        self._handover.mailbox.put(_wake_up)
+
     def _interrupt(self) -> None:
-        """Stop as much as possible at once, and record what was going on as stopped."""
-        for future, job in self._running.items():
-            self._scheduler.start_executor(self._executor_name(job)).cancel(future)
+        """Stop as much as possible at once, record what is finished, and what was going on as stopped."""
+        for _ in range(self._handover.mailbox.qsize()):
+            mail = self._handover.mailbox.get()
+            if isinstance(mail, Future) and find_error(mail) is None:
+                self._read(mail)
+        self._handover.cancel_all()
         self._fail_unfinished(SchedulerError("the execution was interrupted"))
 
     def _fail_unfinished(self, error: SchedulerError) -> None:
         for job in reversed(list(self._finisher.unfinished.values())):
             self._finisher.fail(job, error)
+
+
+def _wake_up() -> None:
+    """Do nothing, but interrupt the waiting for mail."""
 
 
 class _Joining:
@@ -252,32 +336,3 @@ class _Joining:
     def finish(self, promise: Promise[Any]) -> None:
         """End the job as the other one ended."""
         self._finisher.join(self._job, self._twin)
-
-
-def _get_error(future: Future[Any]) -> Exception | None:
-    """Return how a call failed, as an ordinary exception; None if it did not."""
-    if future.cancelled():
-        return SchedulerError("the executor cancelled the call")
-    error = future.exception()
-    if error is None or isinstance(error, Exception):
-        return error
-    exit_error = TaskExitError(f"the task raised {error!r}, which would end the process")
-    exit_error.__cause__ = error
-    return exit_error.with_traceback(error.__traceback__)
-
-
-def _make_call(job: Job) -> Call:
-    task, args, kwargs = job.task, job.args, job.kwargs
-    if task.positional_only:
-        args, kwargs = pass_by_position(task.positional_only, args, kwargs)
-    return Call(
-        task.fullname,
-        task.func,
-        args,
-        kwargs,
-        job.options,
-        job.eval_hash,
-        job.id,
-        task.load_module,
-        task.script,
-    )
