@@ -22,6 +22,9 @@ from redun.tags import parse_tag_value
 
 DEFAULT_EXECUTOR = "default"
 
+_BUILT_IN = {DEFAULT_EXECUTOR: {"type": "local"}, "process": {"type": "local", "mode": "process"}}
+"""The sections of executors that need no configuration."""
+
 
 @dataclass(frozen=True)
 class SchedulerOptions:
@@ -149,19 +152,19 @@ class Executors:
                 logger.exception("executor %s can't be stopped", executor.name)
 
     def _make(self, name: str) -> Executor:
-        section = self._sections.get(name)
-        if section is None and name != DEFAULT_EXECUTOR:
-            known = sorted({DEFAULT_EXECUTOR, *self._sections, *self._made})
+        section = self._sections.get(name, _BUILT_IN.get(name))
+        if section is None:
+            known = sorted({*_BUILT_IN, *self._sections, *self._made})
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"configured are {', '.join(known)}"
             raise SchedulerError(f'Unknown executor "{name}"; {hint} (section [executors.{name}] of redun.ini)')
         where = f"[executors.{name}]"
-        if section is None:
-            section = {"type": "local"}
-        elif "type" not in section:
+        if "type" not in section:
             raise SchedulerError(f"{where} needs option 'type'; installed are {', '.join(catalog.executors)}")
         executor_class = catalog.executors.load(section["type"])
         options = parse_options(
             executor_class.options_type, section, where, ignore=("type",), config_dir=self._config_dir
         )
-        return executor_class(name, options)
+        executor = executor_class(name, options)
+        executor.connect(self.start)
+        return executor
