@@ -29,9 +29,7 @@ def test_async_task_can_be_bare():
     made = task(wait)
 
     assert (made.is_async(), made.fullname) == (True, "test_coroutines.wait")
-    assert made.hash == hash_struct(
-        ["Task", "test_coroutines.wait", "source", "async def wait(x):\n    return x\n"]
-    )
+    assert made.hash == hash_struct(["Task", "test_coroutines.wait", "source", "async def wait(x):\n    return x\n"])
 
 
 @pytest.mark.parametrize("scope", ["NONE", "CSE"])
@@ -60,7 +58,9 @@ def test_scope_of_an_async_task_can_be_changed_for_a_call():
 )
 def test_full_check_of_an_async_task_is_refused(make):
     """An async task can't be checked by the calls below it, and the error says what to write."""
-    with pytest.raises(ValueError, match=r"'test_coroutines.wait' can't have .*: write check_valid='shallow', or cache"):
+    with pytest.raises(
+        ValueError, match=r"'test_coroutines.wait' can't have .*: write check_valid='shallow', or cache"
+    ):
         make()
 
 

@@ -282,11 +282,11 @@ def test_other_process_finds_wrapped_tasks_by_name(tmp_path):
         "def load(path):\n"
         "    return path\n"
     )
-    read = "import pickle, sys, flow; made = pickle.loads(bytes.fromhex(sys.argv[1])); print(made.is_valid(), made.load_module)"
-    write = "import pickle, flow; print(pickle.dumps(flow.load.wrapped_task).hex())"
+    write = "import pickle, flow; print(pickle.dumps([flow.load, flow.load.wrapped_task]).hex())"
+    read = "import pickle, sys, flow; print([made.is_valid() for made in pickle.loads(bytes.fromhex(sys.argv[1]))])"
 
     def run(code, *arguments):
         command = [sys.executable, "-c", code, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.strip()
 
-    assert run(read, run(write)) == "True flow"
+    assert run(read, run(write)) == "[True, True]"

@@ -22,7 +22,6 @@ from redun.namespace import check_name, compute_namespace, join_name
 from redun.options import EMPTY_OPTIONS, check_options, in_fixed_order, merge_options, normalize_options
 from redun.registry import get_task_registry, undefined_task
 from redun.source import read_task_source
-from redun.utils import merge_dicts
 from redun.values.base import Subtype, TaskSubtype, Value
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
@@ -194,6 +193,8 @@ class Task(Value, Generic[P, R]):
         **values
             Further values of the outermost level.
         """
+        from redun.utils import merge_dicts
+
         before = self.get_task_option("_context_override", EMPTY_OPTIONS)
         return self.options(_context_override=merge_dicts([before, context, values]))
 
