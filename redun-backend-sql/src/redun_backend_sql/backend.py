@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from redun.backends.base import Backend, Batch, StoredCall
+from redun.backends.base import Backend, Batch, PastCall, StoredCall
 from redun.errors import BackendError, ConfigError
 from redun.values.codec import EncodedValue
+from redun_backend_sql.history import find_past_calls
 from redun_backend_sql.rows import INSERTS, make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
 
@@ -105,6 +106,9 @@ class SqlBackend(Backend):
             key: [StoredCall(call_hash, value, frozenset(subtrees[call_hash])) for call_hash, value in calls]
             for key, calls in found.items()
         }
+
+    def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
+        return find_past_calls(self.database, task_name, paths)
 
     def record(self, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]

@@ -121,6 +121,8 @@ class Job:
         Whether the store knows of the job.
     scope : Scope or None
         What is reduced under the job, while its result is being reduced.
+    reason : str
+        Why the call was not answered from the cache, if it was not.
     outcome : Outcome or None
         The result, once it is known.
     """
@@ -140,6 +142,7 @@ class Job:
         "outcome",
         "parent_job",
         "promise",
+        "reason",
         "scope",
         "start_time",
         "status",
@@ -173,6 +176,7 @@ class Job:
         self.end_time: float | None = None
         self.is_recorded = False
         self.scope: Scope | None = None
+        self.reason = ""
 
     def get_options(self) -> Mapping[str, Any]:
         """Return the options that hold for the job; not to be changed."""

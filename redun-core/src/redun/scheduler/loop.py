@@ -28,6 +28,7 @@ from redun.expression import TaskExpression
 from redun.plugins.host import get_host
 from redun.promise import Promise, collecting_callbacks, run_callbacks
 from redun.scheduler.calls import CallTable, Join, Rejected
+from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
 from redun.scheduler.finish import Finisher, JobObservers
@@ -81,6 +82,7 @@ class ExecutionLoop:
         self.failures = Failures()
         self._finisher = Finisher(self.evaluator, self.recorder, self.board, self.failures, observers)
         self._choose_executor = host.decider("redun_job_executor")
+        self._misses = Misses(scheduler.backend, scheduler.logger)
         self._running: dict[Future[Any], Job] = {}
         self._completions: SimpleQueue[Future[Any]] = SimpleQueue()
         self._next_report = time.monotonic() + scheduler.job_status_interval
@@ -129,9 +131,9 @@ class ExecutionLoop:
         """Settle what a failed, idle or dry execution leaves open."""
         if root.is_fulfilled:
             return
-        if root.is_pending and self._dryrun:
+        if root.is_pending and self._misses.by_task:
             self._scheduler.logger.info("Dryrun: Additional jobs would run.")
-            raise DryRunResult("additional jobs would run")
+            raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
             root.do_reject(SchedulerError("a scheduler task returned a promise that was never settled"))
         self._fail_unfinished(SchedulerError(f"stopped, because the execution failed: {root.error!r}"))
@@ -153,8 +155,11 @@ class ExecutionLoop:
                 finisher.begin(job)
                 self._reject(job, decision.error)
             else:
+                job.reason = decision.reason.value
                 if candidate is not None:
                     self.board.log_miss(job, candidate)
+                if self._dryrun:
+                    self._misses.note(job, decision.reason, candidate)
                 to_run.append(job)
         self._hand_over(to_run)
         self.recorder.flush_if_due()
