@@ -188,7 +188,11 @@ def test_dry_run_lists_what_would_run(run, call, stored):
     """A dry run lists the calls that would run and fails, and nothing runs or is recorded."""
     dry = [run("--dryrun", "flow.py", "main") for _ in range(2)]
 
-    assert dry == [((1, "", ""), [("Dryrun", "demo.main(x=21)")])] * 2
+    told = (
+        "1 call would run, and then whatever needs its result:\ndemo.main: 1 call\n  demo.main(x=21)\n"
+        "    the task is new\n      no call of it is recorded\n"
+    )
+    assert dry == [((1, told, ""), [("Dryrun", "demo.main(x=21)")])] * 2
     assert "No executions are recorded yet" in call("log").out
 
 
@@ -199,6 +203,39 @@ def test_dry_run_lists_only_what_is_not_known(run, stored):
     finished, jobs = run("--dryrun", "flow.py", "call_fail")
 
     assert (finished.status, jobs) == (1, [("Cached", "demo.call_fail()"), ("Dryrun", "demo.fail(x=2)")])
+
+
+def test_dry_run_says_what_changed(run, stored):
+    """A dry run says of each call that would run what differs from the recorded one."""
+    run("flow.py", "main")
+
+    finished, _ = run("--dryrun", "flow.py", "main", "--x", "4")
+
+    assert (finished.status, finished.out.splitlines()) == (
+        1,
+        [
+            "1 call would run, and then whatever needs its result:",
+            "demo.main: 1 call",
+            "  demo.main(x=4)",
+            "    argument x changed",
+            "      x: 21 --> 4",
+        ],
+    )
+
+
+def test_dry_run_shows_the_changed_lines(run, caplog, stored):
+    """A dry run after the source of a task changed shows the lines that differ."""
+    (stored / "flow.py").write_text(FLOW.replace('@task(version="1")\ndef double', "@task()\ndef double"))
+    run("flow.py", "main")
+    del sys.modules["flow"]
+    (stored / "flow.py").write_text((stored / "flow.py").read_text().replace("return 2 * x", "return x + x"))
+
+    finished, _ = run("--dryrun", "flow.py", "main")
+
+    assert finished.status == 1
+    assert "    the source of the task changed\n" in finished.out
+    assert "      -    return 2 * x\n      +    return x + x\n" in finished.out
+    assert "New task 'demo.double()' with previous arguments (task_hash=" in caplog.text
 
 
 def test_dry_run_of_finished_workflow_succeeds(run, stored):

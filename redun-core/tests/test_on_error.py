@@ -99,7 +99,9 @@ def test_all_failures_are_reported_when_going_on(caplog):
     with Scheduler() as scheduler, pytest.raises(ValueError, match="broken"):
         scheduler.run([fail(1), fail(2), fail(3)], on_error="keep-going")
 
-    rejects = [record.message for record in caplog.records if "Reject" in record.message and "root" not in record.message]
+    rejects = [
+        record.message for record in caplog.records if "Reject" in record.message and "root" not in record.message
+    ]
     summary = [record.message for record in caplog.records if "calls failed" in record.message]
     assert len(rejects) == 3
     assert summary == ["3 calls failed:"]
@@ -153,9 +155,9 @@ def test_policy_is_configured(tasks, ran):
     """The configuration says what is done without an argument; a wrong policy is refused with the choices."""
     fail, slow, after = tasks
 
-    with Scheduler(Config({"scheduler": {"on_error": "keep-going"}})) as scheduler:
-        with pytest.raises(ValueError, match="broken"):
-            scheduler.run([after(slow()), fail()])
+    config = Config({"scheduler": {"on_error": "keep-going"}})
+    with Scheduler(config) as scheduler, pytest.raises(ValueError, match="broken"):
+        scheduler.run([after(slow()), fail()])
 
     assert ran == ["slow", "after"]
     with pytest.raises(ConfigError, match="drain, keep-going, stop"):

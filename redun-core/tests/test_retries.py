@@ -178,9 +178,9 @@ def test_executor_that_retries_itself_is_left_alone():
     @task(retries=5, version="1")
     def fail():
         tries.append(1)
-        raise ValueError
+        raise ValueError("own")
 
-    with Scheduler(executor=Retrying("default")) as scheduler, pytest.raises(ValueError, match=""):
+    with Scheduler(executor=Retrying("default")) as scheduler, pytest.raises(ValueError, match="own"):
         scheduler.run(fail())
 
     assert len(tries) == 1

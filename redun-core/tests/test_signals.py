@@ -37,7 +37,9 @@ with Scheduler(Config({"backend": {"db_uri": f"sqlite:///{folder}/redun.db"}})) 
 @pytest.fixture
 def start(tmp_path):
     """Starts the program, and waits until its last task hangs."""
-    pytest.importorskip("redun_backend_sql", reason="redun-backend-sql, which keeps results in a file, is not installed")
+    pytest.importorskip(
+        "redun_backend_sql", reason="redun-backend-sql, which keeps results in a file, is not installed"
+    )
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     (tmp_path / "work").mkdir()

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from redun.backends.base import Backend, Batch, StoredCall
+from redun.backends.base import Backend, Batch, PastCall, StoredCall
 from redun.errors import BackendError, ConfigError
-from redun.values.codec import EncodedValue
 from redun.tags import CONTEXT_KEY
+from redun.values.codec import EncodedValue
+from redun_backend_sql.history import find_past_calls
 from redun_backend_sql.rows import INSERTS, make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
 
@@ -114,6 +115,9 @@ class SqlBackend(Backend):
             ]
             for key, calls in found.items()
         }
+
+    def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
+        return find_past_calls(self.database, task_name, paths)
 
     def record(self, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]

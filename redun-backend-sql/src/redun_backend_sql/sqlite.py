@@ -73,6 +73,11 @@ class SqliteDatabase:
                 self.connection.rollback()
                 raise
 
+    def select(self, statement: str, *parameters: Any) -> Sequence[Any]:
+        """Return the rows of a query."""
+        with translating_errors(self.path):
+            return self.connection.execute(statement, parameters).fetchall()
+
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
         """Return the rows of a query over some keys, asked for in chunks.
 

@@ -118,6 +118,7 @@ def catch(
     def recover(error: BaseException) -> Promise[Any]:
         for classes, recovery in recoveries:
             if isinstance(error, classes):
+                scheduler.forget_failure(error)
                 failure = ValueExpression(error)
                 add_upstreams(failure, expr)
                 return evaluate_recovery(recovery(failure))
@@ -175,6 +176,8 @@ def catch_all(
         unmatched = [error for error in errors if recovery is None or not isinstance(error, classes or Exception)]
         if unmatched:
             raise unmatched[0]
+        for error in errors:
+            scheduler.forget_failure(error)
         results = {id(leaf): promise.value for leaf, promise in zip(leaves, promises, strict=True)}
         settled = map_nested_value(lambda leaf: results[id(leaf)], exprs)
         return scheduler.evaluate(recovery(settled), parent_job) if errors else settled

@@ -6,7 +6,13 @@ callers may catch either. Messages are sentences: what was asked, what was found
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redun.scheduler.dryrun import TaskMisses
 
 
 class RedunError(Exception):
@@ -38,7 +44,17 @@ class NoCurrentScheduler(SchedulerError):
 
 
 class DryRunResult(RedunError):
-    """A dry run reached calls that a real run would execute."""
+    """A dry run reached calls that a real run would execute.
+
+    Attributes
+    ----------
+    misses : Mapping[str, TaskMisses]
+        Those calls by the full name of their task, each with why it would run.
+    """
+
+    def __init__(self, message: str, misses: Mapping[str, TaskMisses] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.misses = misses
 
 
 class TaskExitError(RedunError):

@@ -56,15 +56,15 @@ def run(
     ...     run(add(1, add(2, 3)), config_dir=folder)
     6
     """
-    given = {"tags": tags, "context": context}
     with _borrow_scheduler(config_dir) as scheduler:
         return scheduler.run(
             expr,
             exec_argv=exec_argv,
             dryrun=dryrun,
             cache=cache,
+            tags=tags,
+            context=context,
             execution_id=execution_id,
-            **{name: value for name, value in given.items() if value},
         )
 
 

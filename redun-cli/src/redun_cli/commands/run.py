@@ -18,6 +18,7 @@ from redun.options import normalize_options
 from redun.registry import get_task_registry
 from redun.task import Task
 from redun.workspace import Workspace
+from redun_cli.dryrun import describe_misses
 from redun_cli.errors import WorkflowFailed
 from redun_cli.script import import_script
 from redun_cli.task_arguments import parse_task_arguments
@@ -31,7 +32,7 @@ _SETTINGS = {"ignore_unknown_options": True, "help_option_names": []}
 @click.argument("arguments", metavar="[ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--no-cache", is_flag=True, help="Run every task, even if its result is known.")
 @click.option(
-    "--dryrun", is_flag=True, help="List what would run, without running it; exit status 1 if anything would."
+    "--dryrun", is_flag=True, help="List what would run, and why, without running it; exit status 1 if anything would."
 )
 @click.option("-o", "--option", "options", metavar="KEY=VALUE", multiple=True, help="Set an option of the task.")
 @click.pass_context
@@ -83,7 +84,9 @@ def _run(workspace: Workspace, expression: Any, dryrun: bool, cache: bool) -> An
     scheduler = workspace.open_scheduler()
     try:
         return scheduler.run(expression, exec_argv=workspace.argv, dryrun=dryrun, cache=cache)
-    except DryRunResult:
+    except DryRunResult as found:
+        for line in describe_misses(found.misses):
+            click.echo(line)
         raise WorkflowFailed from None
     except Exception as error:
         if workspace.debug or getattr(error, "redun_traceback", None) is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from redun.arguments import EncodedArguments
+from redun.values.base import FileSubtype
 from redun.values.codec import EncodedValue
 
 
@@ -68,7 +69,8 @@ class CallRecord(NamedTuple):
 class JobRecord(NamedTuple):
     """One call as it happened in one execution.
 
-    Times are in seconds since the epoch; `end_time` is None while the call runs.
+    Times are in seconds since the epoch; `end_time` is None while the call runs. `reason` says why the call ran in
+    place of being answered from the cache; a store may leave it out.
     """
 
     id: str
@@ -79,6 +81,7 @@ class JobRecord(NamedTuple):
     call_hash: str | None
     parent_id: str | None
     execution_id: str
+    reason: str = ""
 
 
 class ExecutionRecord(NamedTuple):
@@ -160,6 +163,48 @@ class StoredCall(NamedTuple):
     contexts: frozenset[str] = frozenset()
 
 
+ERROR_TYPE = "redun.ErrorValue"
+"""The type name of results that are errors."""
+
+MAX_PAST_CALLS = 50
+"""How many recorded calls a store returns for each question about the past of a task."""
+
+
+class PastCall(NamedTuple):
+    """A recorded call, with what may tell why a later one has another address.
+
+    Attributes
+    ----------
+    call_hash, task_hash, args_hash
+        Addresses of the call, of its task and of its arguments.
+    source
+        The source of the task as it was then.
+    arguments
+        The arguments by position or name. Of the values inside them only files need to be there, with their paths, and
+        the bytes of large ones may be left out.
+    has_failed
+        Whether its result is an error.
+    """
+
+    call_hash: str
+    task_hash: str
+    args_hash: str
+    source: str
+    arguments: Mapping[int | str, EncodedValue]
+    has_failed: bool
+
+
+def find_files(value: EncodedValue) -> Mapping[str, str]:
+    """Return the files that a value is or holds: their addresses by path."""
+    parts = (value, *value.subvalues)
+    return {part.subtype.path: part.value_hash for part in parts if isinstance(part.subtype, FileSubtype)}
+
+
+def place_arguments(arguments: EncodedArguments) -> Mapping[int | str, EncodedValue]:
+    """Return a call's arguments by position or name."""
+    return dict([*enumerate(arguments.positional), *arguments.keyword.items()])
+
+
 class Backend(ABC):
     """Base of stores. `lookup` and `record` are all that one must have.
 
@@ -187,6 +232,21 @@ class Backend(ABC):
     @abstractmethod
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         """Return the recorded calls, newest first, for some pairs of task hash and arguments hash."""
+
+    def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
+        """Return recorded calls of a task of any definition, to explain why another call has to run.
+
+        A store that only caches knows none. The number of calls is bounded, about `MAX_PAST_CALLS` for the task and
+        for each path.
+
+        Parameters
+        ----------
+        task_name
+            The task's full name.
+        paths
+            Files; calls that were given one of them come first, then the latest calls, newest first.
+        """
+        return ()
 
     @abstractmethod
     def record(self, batch: Batch) -> None:

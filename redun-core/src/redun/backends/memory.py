@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from redun.backends.base import (
+    ERROR_TYPE,
+    MAX_PAST_CALLS,
     Backend,
     Batch,
     CallRecord,
     EvaluationRecord,
     ExecutionRecord,
     JobRecord,
+    PastCall,
     StoredCall,
+    find_files,
+    place_arguments,
 )
+from redun.values.base import TaskSubtype
 from redun.values.codec import EncodedValue
 
 
@@ -47,6 +54,8 @@ class MemoryBackend(Backend):
         self.tags: dict[tuple[str, str], list[tuple[str, Any]]] = {}
         self._calls_of: dict[tuple[str, str], list[CallRecord]] = {}
         self._contexts: dict[str, set[str]] = {}
+        self._calls_named: dict[str, list[CallRecord]] = {}
+        self._calls_given: dict[tuple[str, str], list[CallRecord]] = {}
 
     def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
         found = self.evaluations
@@ -66,6 +75,23 @@ class MemoryBackend(Backend):
             for key in keys
             if key in self._calls_of
         }
+
+    def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
+        given = [self._calls_given.get((task_name, path), []) for path in paths]
+        groups = [*given, self._calls_named.get(task_name, [])]
+        newest = chain.from_iterable(islice(reversed(group), MAX_PAST_CALLS) for group in groups)
+        return [self._past_call(call) for call in {call.call_hash: call for call in newest}.values()]
+
+    def _past_call(self, call: CallRecord) -> PastCall:
+        definition = self.tasks[call.task_hash].subtype if call.task_hash in self.tasks else None
+        return PastCall(
+            call.call_hash,
+            call.task_hash,
+            call.arguments.args_hash,
+            definition.source if isinstance(definition, TaskSubtype) else "",
+            place_arguments(call.arguments),
+            call.result.type_name == ERROR_TYPE,
+        )
 
     def record(self, batch: Batch) -> None:
         for task in batch.tasks.values():
@@ -93,8 +119,12 @@ class MemoryBackend(Backend):
     def _record_call(self, call: CallRecord) -> None:
         self.calls[call.call_hash] = call
         self._calls_of.setdefault((call.task_hash, call.arguments.args_hash), []).append(call)
-        for value in (call.result, *call.arguments.positional, *call.arguments.keyword.values()):
+        self._calls_named.setdefault(call.task_name, []).append(call)
+        arguments = [*call.arguments.positional, *call.arguments.keyword.values()]
+        for value in (call.result, *arguments):
             self._record_value(value)
+        for path in {path for value in arguments for path in find_files(value)}:
+            self._calls_given.setdefault((call.task_name, path), []).append(call)
 
     def _record_value(self, value: EncodedValue) -> None:
         self.values.setdefault(value.value_hash, value)

@@ -21,19 +21,20 @@ from redun.context import Context
 from redun.control import apply_tags, catch, catch_all, cond, root_task, throw, with_export_options
 from redun.errors import DryRunResult, NoCurrentScheduler, SchedulerError
 from redun.executors.base import Executor
-from redun.expression import Expression, SchedulerExpression, TaskExpression, quote
+from redun.expression import SchedulerExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
 from redun.options import EMPTY_OPTIONS, check_tags
 from redun.plugins.host import get_host
 from redun.promise import Promise
 from redun.registry import get_task_registry
-from redun.scheduler.failure import ErrorValue, attach_traceback
+from redun.scheduler.failure import ErrorValue, Failures, attach_traceback
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.scheduler.job_info import JobInfo
 from redun.scheduler.limits import read_capacities
 from redun.scheduler.loop import ExecutionLoop
 from redun.scheduler.rebuilder import Candidate
+from redun.scheduler.root import needs_root_task, wrap_root
 from redun.scheduler.settings import OnError, RunSettings
 from redun.scheduler.setup import (
     Executors,
@@ -48,7 +49,6 @@ from redun.task import scheduler_task, task
 from redun.threads import Thread, fork_thread, join_thread
 from redun.traceback import Frame, Traceback, trim_string
 from redun.utils import merge_dicts
-from redun.values.nested import find_leaves
 
 _current = threading.local()
 
@@ -185,10 +185,10 @@ class Scheduler:
         failure: BaseException | None = None
         _notify("redun_execution_start", execution=execution)
         try:
-            return loop.run(_wrap_root(expr))
+            return loop.run(wrap_root(expr))
         except BaseException as error:
             failure = error
-            self._report_failure(error, loop.failures.find_traceback(error))
+            self._report_failure(error, loop.failures)
             raise
         finally:
             self._loop = None
@@ -235,6 +235,10 @@ class Scheduler:
         loop.recorder.add_tags("Job", parent_job.id, on_job)
         loop.recorder.add_tags("Execution", parent_job.execution.id, on_execution)
 
+    def forget_failure(self, error: BaseException) -> None:
+        """Note that the workflow recovered from an error. For scheduler tasks."""
+        self._running_loop.failures.forget(error)
+
     def record_evaluation(self, expr: SchedulerExpression[Any], parent_job: Job, eval_hash: str, value: Any) -> None:
         """Store a value under the address of a scheduler task's call. For scheduler tasks."""
         loop = self._running_loop
@@ -260,38 +264,24 @@ class Scheduler:
             raise NoCurrentScheduler("Scheduler is not running.")
         return self._loop
 
-    def _report_failure(self, error: BaseException, traceback: Traceback | None) -> None:
+    def _report_failure(self, error: BaseException, failures: Failures) -> None:
+        traceback = failures.find_traceback(error)
         attach_traceback(error, traceback)
         if self._use_task_traceback and traceback is not None:
             self.logger.error("*** Execution failed. Traceback (most recent task last):")
             for line in traceback.format():
                 self.logger.error("%s", line)
+        others = failures.list_open()
+        if len(others) > 1:
+            self.logger.error("%d calls failed:", len(others))
+            for line in others:
+                self.logger.error("  %s", line)
 
 
 def _notify(hook: str, **arguments: Any) -> None:
     notify = get_host().observers(hook)
     if notify is not None:
         notify(**arguments)
-
-
-def _wrap_root(expr: Any) -> TaskExpression[Any]:
-    """Return an expression that can be the root job's: a plain call, or a call of the root task on the quoted rest."""
-    if needs_root_task(expr):
-        wrapped: TaskExpression[Any] = root_task(quote(expr))
-        return wrapped
-    assert isinstance(expr, TaskExpression)
-    return expr
-
-
-def needs_root_task(expr: Any) -> bool:
-    """Whether an expression must be wrapped to be run: anything but the call of a task with concrete arguments."""
-    if not isinstance(expr, TaskExpression) or isinstance(expr, SchedulerExpression):
-        return True
-    called = get_task_registry().get(expr.task_name)
-    parts: list[Any] = [expr.args, expr.kwargs, expr.task_options]
-    if called is not None:
-        parts += [called.get_task_options(), [default.value for default in called.defaults]]
-    return any(isinstance(leaf, Expression) for leaf in find_leaves(parts))
 
 
 def get_current_scheduler(required: bool = True) -> Scheduler | None:

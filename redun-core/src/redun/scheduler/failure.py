@@ -58,6 +58,7 @@ class Failures:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[BaseException, Traceback]] = {}
+        self._open: dict[int, str] = {}
         self._encoded: dict[int, EncodedValue] = {}
 
     def note(self, error: BaseException, job: Job) -> None:
@@ -66,6 +67,15 @@ class Failures:
             frames = [_job_frame(ancestor) for ancestor in reversed(list(_ancestors(job)))]
             traceback = Traceback(error, [*shorten_frames(frames), *Traceback.from_error(error).frames])
             self._known[id(error)] = (error, traceback)
+            self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
+
+    def forget(self, error: BaseException) -> None:
+        """Note that the workflow recovered from an error."""
+        self._open.pop(id(error), None)
+
+    def list_open(self) -> list[str]:
+        """Return a line for each error that nothing recovered from, in the order they were noted."""
+        return list(self._open.values())
 
     def find_traceback(self, error: BaseException) -> Traceback | None:
         """Return where an error comes from, if that was noted."""

@@ -128,6 +128,12 @@ class Finisher:
         self._start(job)
         self._end(job, JobStatus.CACHED if outcome.error is None else JobStatus.FAILED, outcome, job.start_time)
 
+    def reject(self, job: Job, error: BaseException) -> None:
+        """End a job that failed of itself."""
+        self._failures.note(error, job)
+        self._board.log_reject(job)
+        self.fail(job, error)
+
     def fail(self, job: Job, error: BaseException) -> None:
         """End a job with an error, its own or one from below."""
         if job.encoded is None:

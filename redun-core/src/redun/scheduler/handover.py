@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from redun.arguments import pass_by_position
 from redun.awaiting import bind_evaluator
@@ -20,9 +20,6 @@ from redun.executors.base import Call, Executor
 from redun.scheduler.job import Job
 from redun.scheduler.retry import read_timeout
 from redun.scheduler.timers import Timers
-
-if TYPE_CHECKING:
-    from redun.scheduler import Scheduler
 
 Mail = Future[Any] | Callable[[], None]
 """What other threads have for the scheduler's: a settled future, or something to call."""
@@ -43,8 +40,6 @@ class Handover:
 
     Parameters
     ----------
-    scheduler
-        Starts executors.
     timers
         Watch over calls with a timeout.
     reject
@@ -56,10 +51,7 @@ class Handover:
         What other threads have to say.
     """
 
-    def __init__(
-        self, scheduler: Scheduler, timers: Timers, reject: Callable[[Job, Executor, BaseException], None]
-    ) -> None:
-        self._scheduler = scheduler
+    def __init__(self, timers: Timers, reject: Callable[[Job, Executor, BaseException], None]) -> None:
         self._timers = timers
         self._reject = reject
         self._held: dict[Future[Any], Held] = {}

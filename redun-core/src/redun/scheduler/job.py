@@ -159,6 +159,8 @@ class Job:
         Whether the store knows of the job.
     scope : Scope or None
         What is reduced under the job, while its result is being reduced.
+    reason : str
+        Why the call was not answered from the cache, if it was not.
     outcome : Outcome or None
         The result, once it is known.
     """
@@ -180,6 +182,7 @@ class Job:
         "outcome",
         "parent_job",
         "promise",
+        "reason",
         "scope",
         "start_time",
         "status",
@@ -216,6 +219,7 @@ class Job:
         self.end_time: float | None = None
         self.is_recorded = False
         self.scope: Scope | None = None
+        self.reason = ""
 
     def get_options(self) -> Mapping[str, Any]:
         """Return the options that hold for the job; not to be changed."""

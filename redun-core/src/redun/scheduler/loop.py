@@ -18,34 +18,31 @@ says.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import partial
 from queue import Empty
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import CancelledCallError, DryRunResult, SchedulerError
-from redun.executors.base import Executor
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
 from redun.promise import Promise, collecting_callbacks, run_callbacks
 from redun.scheduler.awaited import AwaitedExpressions
 from redun.scheduler.calls import CallTable, Join, Rejected
+from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
 from redun.scheduler.finish import Finisher, JobObservers
 from redun.scheduler.garbage import collecting_rarely
-from redun.scheduler.handover import Handover, Held, find_error
+from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution, Job
-from redun.scheduler.limits import Limits
 from redun.scheduler.rebuilder import Replay
 from redun.scheduler.record import Recorder
-from redun.scheduler.retry import find_kind, plan_retry
 from redun.scheduler.settings import OnError, RunSettings
-from redun.scheduler.setup import DEFAULT_EXECUTOR
 from redun.scheduler.signals import stopping_on_signals
+from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
 from redun.scheduler.timers import Timers
 from redun.values.registry import get_type_registry
@@ -90,14 +87,15 @@ class ExecutionLoop:
         self.failures = Failures()
         self.tracked: dict[str, Promise[Any]] = {}
         self._finisher = Finisher(self.evaluator, self.recorder, self.board, self.failures, observers)
-        self._choose_executor = host.decider("redun_job_executor")
-        self._limits = Limits(scheduler.limits)
         self._timers = Timers()
-        self._handover = Handover(scheduler, self._timers, self._fail_attempt)
-        self._awaited = AwaitedExpressions(self.evaluator, self._handover.mailbox.put)
-        self._attempts: Counter[str] = Counter()
-        self._is_giving_up = False
+        self._awaited = AwaitedExpressions(self.evaluator, self._post)
+        choose_executor = host.decider("redun_job_executor")
+        self._starter = Starter(
+            scheduler, self._finisher, self.board, self._timers, choose_executor, self._awaited.evaluate
+        )
+        self._handover = self._starter.handover
         self._stop_signal: int | None = None
+        self._misses = Misses(scheduler.backend, scheduler.logger)
         self._next_report = time.monotonic() + scheduler.job_status_interval
 
     def run(self, expression: TaskExpression[Any]) -> Any:
@@ -144,10 +142,9 @@ class ExecutionLoop:
 
     def _give_up(self) -> None:
         """Start nothing more, and stop what runs if the policy says so."""
-        self._is_giving_up = True
         self._awaited.give_up(SchedulerError("stopped, because the execution failed"))
         self.evaluator.give_up()
-        self._limits.forget_waiting()
+        self._starter.give_up()
         if self._settings.on_error is OnError.STOP:
             for held in self._handover.cancel_all():
                 self._finisher.fail(held.job, CancelledCallError("stopped, because the execution failed"))
@@ -156,9 +153,9 @@ class ExecutionLoop:
         """Settle what a failed, idle or dry execution leaves open."""
         if root.is_fulfilled:
             return
-        if root.is_pending and self._settings.dryrun:
+        if root.is_pending and self._misses.by_task:
             self._scheduler.logger.info("Dryrun: Additional jobs would run.")
-            raise DryRunResult("additional jobs would run")
+            raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
             root.do_reject(SchedulerError("a scheduler task returned a promise that was never settled"))
         self._fail_unfinished(SchedulerError(f"stopped, because the execution failed: {root.error!r}"))
@@ -178,50 +175,25 @@ class ExecutionLoop:
                 decision.twin.promise.watch(_Joining(finisher, job, decision.twin).finish)
             elif isinstance(decision, Rejected):
                 finisher.begin(job)
-                self._reject(job, decision.error)
+                finisher.reject(job, decision.error)
             else:
+                job.reason = decision.reason.value
                 if candidate is not None:
                     self.board.log_miss(job, candidate)
+                if self._settings.dryrun:
+                    self._misses.note(job, decision.reason, candidate)
                 to_run.append(job)
         self._hand_over(to_run)
         self.recorder.flush_if_due()
 
     def _hand_over(self, jobs: Sequence[Job]) -> None:
-        """Start calls: those for which the limits have room now."""
-        by_executor: dict[str, list[Job]] = {}
-        for job in jobs:
-            try:
-                name = self._executor_name(job)
-                if self._settings.dryrun or self._limits.admit(job):
-                    by_executor.setdefault(name, []).append(job)
-            except Exception as error:  # An option that is wrong, or a plugin that fails to choose, fails the job.
-                self._begin(job)
-                self._reject(job, error)
-        for name, group in by_executor.items():
-            self._start(name, group)
-
-    def _start(self, name: str, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            self.board.log_run(job, name, "Dryrun" if self._settings.dryrun else "Run")
-        if self._settings.dryrun:
+        """Start calls; in a dry run, only say so."""
+        if not self._settings.dryrun:
+            self._starter.start(jobs)
             return
-        for job in jobs:
-            self._begin(job)
-        try:
-            executor = self._scheduler.start_executor(name)
-            self._handover.submit(executor, jobs, self._awaited.evaluate)
-        except Exception as error:  # An executor that can't take calls fails these jobs, not the loop.
-            for job in jobs:
-                self._release(job)
-                self._reject(job, error)
-
-    def _begin(self, job: Job) -> None:
-        if not self._attempts or job.id not in self._attempts:
-            self._finisher.begin(job)
-
-    def _executor_name(self, job: Job) -> str:
-        chosen = self._choose_executor(job=job) if self._choose_executor is not None else None
-        return chosen or job.get_option("executor") or DEFAULT_EXECUTOR
+        for name, group in self._starter.list_executors(jobs).items():
+            for job in group:
+                self.board.log_run(job, name, "Dryrun")
 
     def _collect(self) -> None:
         """Wait until there is mail, and read all of it; write records when nothing comes for a while."""
@@ -256,56 +228,24 @@ class ExecutionLoop:
         job = held.job
         error = find_error(future)
         if error is not None:
-            self._fail_attempt(job, held.executor, error)
+            self._starter.fail_attempt(job, held.executor, error)
             return
-        self._release(job)
+        self._starter.release(job)
         try:
             self._finisher.complete(job, future.result())
         except Exception as failure:  # The result can't be stored.
-            self._reject(job, failure)
+            self._finisher.reject(job, failure)
         self.evaluator.expand(MAX_READY)
-
-    def _fail_attempt(self, job: Job, executor: Executor, error: BaseException) -> None:
-        """Try a failed call again later, or let its job fail."""
-        self._release(job)
-        self._attempts[job.id] += 1
-        delay = None
-        if job.options.get("retries") and not self._is_giving_up and not executor.supports("retries"):
-            try:
-                delay = plan_retry(job.options, find_kind(error), self._attempts[job.id])
-            except SchedulerError as problem:
-                error = problem
-        if delay is None:
-            self._reject(job, error)
-        else:
-            self.board.log_retry(job, error, delay)
-            self._timers.add(time.monotonic() + delay, partial(self._retry, job))
-
-    def _retry(self, job: Job) -> None:
-        if not self._is_giving_up:
-            self._hand_over([job])
-
-    def _release(self, job: Job) -> None:
-        """Give back what a call held of limits, and start those that waited for it."""
-        released = self._limits.release(job)
-        if released:
-            by_executor: dict[str, list[Job]] = {}
-            for waiting in released:
-                by_executor.setdefault(self._executor_name(waiting), []).append(waiting)
-            for name, group in by_executor.items():
-                self._start(name, group)
-
-    def _reject(self, job: Job, error: BaseException) -> None:
-        """End a job that failed of itself."""
-        self.failures.note(error, job)
-        self.board.log_reject(job)
-        self._finisher.fail(job, error)
 
     def _note_signal(self, number: int) -> None:
         """Ask the loop to stop at its next turn. Called in a signal handler."""
         self._scheduler.logger.warning("Shutting down... Ctrl+C again to force shutdown.")
         self._stop_signal = number
-        self._handover.mailbox.put(_wake_up)
+        self._post(_wake_up)
+
+    def _post(self, action: Callable[[], None]) -> None:
+        """Have a function called on the scheduler's thread. For any thread."""
+        self._handover.mailbox.put(action)
 
     def _interrupt(self) -> None:
         """Stop as much as possible at once, record what is finished, and what was going on as stopped."""

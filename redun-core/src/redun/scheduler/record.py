@@ -143,4 +143,5 @@ def _job_record(job: Job) -> JobRecord:
         job.outcome.call_hash or None if job.outcome is not None else None,
         parent.id if parent is not None else None,
         job.execution.id,
+        job.reason,
     )

@@ -18,9 +18,14 @@ _COLUMNS = [*(status.name for status in JobStatus), "TOTAL"]
 _MIN_WIDTH = 7
 
 
+def list_positional(task: Task[..., Any]) -> Sequence[str]:
+    """Return the names of the parameters that can be given by position, in order."""
+    return [name for name, parameter in task.signature.parameters.items() if parameter.kind in _POSITIONAL]
+
+
 def format_task_call(task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return a call as it is written in Python, arguments by name in the order of the signature."""
-    names = [name for name, parameter in task.signature.parameters.items() if parameter.kind in _POSITIONAL]
+    names = list_positional(task)
     shown = [f"{name}={safe_repr(value)}" for name, value in zip(names, args, strict=False)]
     shown += [safe_repr(value) for value in args[len(names) :]]
     order = {name: index for index, name in enumerate(task.signature.parameters)}

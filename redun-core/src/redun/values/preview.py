@@ -134,6 +134,24 @@ def read_inert(data: bytes) -> Any:
         raise ValueError(f"the bytes can't be read: {type(error).__name__}") from error
 
 
+def read_stored(data_format: str, data: bytes) -> Any:
+    """Return a stored value as `read_inert` does, whether it was pickled or stored as a graph of expressions.
+
+    Raises
+    ------
+    ValueError
+        When the bytes are in another format, absent, or too many to be shown.
+    """
+    if data_format not in (MIME_TYPE_PICKLE, MIME_TYPE_GRAPH) or not data or len(data) > MAX_BYTES:
+        raise ValueError(f"{len(data)} bytes of format {data_format} are not read for display")
+    value = read_inert(data)
+    if data_format == MIME_TYPE_PICKLE:
+        return value
+    if not isinstance(value, list) or not value:
+        raise ValueError("the bytes hold no graph")
+    return value[-1]
+
+
 def preview(type_name: str, data_format: str, data: bytes, max_length: int = MAX_LENGTH) -> str:
     """Return a stored value on one line, as its representation would be, cut to a length.
 
@@ -147,8 +165,7 @@ def preview(type_name: str, data_format: str, data: bytes, max_length: int = MAX
     shown = _ask_plugins(type_name, data)
     if shown is None and data and len(data) <= MAX_BYTES and data_format in (MIME_TYPE_PICKLE, MIME_TYPE_GRAPH):
         try:
-            value = read_inert(data)
-            shown = format_inert(value[-1] if data_format == MIME_TYPE_GRAPH else value, max_length)
+            shown = format_inert(read_stored(data_format, data), max_length)
         except Exception:  # Whatever a foreign or damaged value leads to, a display goes on.
             shown = f"{type_name.rpartition('.')[2]}(unreadable, size={len(data)})"
     elif shown is None:

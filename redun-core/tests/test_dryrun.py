@@ -1,0 +1,244 @@
+"""Dry runs say which calls would run, and why."""
+
+import pytest
+
+from redun import Scheduler, task
+from redun.backends.base import Backend
+from redun.backends.memory import MemoryBackend
+from redun.errors import DryRunResult, SchedulerError
+from redun.promise import Promise
+from redun.scheduler.dryrun import MAX_EXAMPLES
+from redun.task import scheduler_task
+from redun.values.base import Value
+
+redun_namespace = "test_dryrun"
+valid = {}
+
+
+class Switch(Value):
+    """A value that can become invalid."""
+
+    type_name = "test_dryrun.Switch"
+
+    def __init__(self, name):
+        self.name = name
+
+    def is_valid(self):
+        return valid.get(self.name, True)
+
+    def __getstate__(self):
+        return {"name": self.name}
+
+    def __setstate__(self, state):
+        self.name = state["name"]
+
+    def __repr__(self):
+        return f"Switch({self.name})"
+
+
+class CacheOnly(Backend):
+    """A store that only caches, and knows nothing of the past."""
+
+    def __init__(self):
+        self._inner = MemoryBackend()
+
+    def lookup(self, eval_hashes):
+        return self._inner.lookup(eval_hashes)
+
+    def lookup_calls(self, keys):
+        return self._inner.lookup_calls(keys)
+
+    def record(self, batch):
+        self._inner.record(batch)
+
+
+@task()
+def inc(x):
+    return x + 1
+
+
+@task()
+def fail_on_two(x):
+    if x == 2:
+        raise ValueError("two")
+    return x
+
+
+@task()
+def chain(x):
+    return inc(fail_on_two(inc(x)))
+
+
+@task()
+def fan_out(values):
+    return [inc(value) for value in values]
+
+
+@task(cache=False)
+def uncached(x):
+    return x
+
+
+@task()
+def fan_out_uncached(count):
+    return [uncached(number) for number in range(count)]
+
+
+@task()
+def make_switches(names):
+    return [Switch(name) for name in names]
+
+
+@task()
+def use_switch():
+    return [keep(Switch("inner"))]
+
+
+@task()
+def keep(switch):
+    return switch.name
+
+
+def define(version=None, body="return x", **options):
+    """Return a task of a source."""
+
+    def work(x):
+        return x
+
+    return task(name="work", namespace=redun_namespace, source=f"def work(x):\n    {body}\n", **options)(work)
+
+
+def find_misses(scheduler, expr, **settings):
+    """Return what a dry run would run: by task, how many calls, and the first with the reason and the details."""
+    with pytest.raises(DryRunResult) as found:
+        scheduler.run(expr, dryrun=True, **settings)
+    return {
+        name: (misses.count, misses.examples[0].call, misses.examples[0].explanation.reason)
+        for name, misses in found.value.misses.items()
+    }
+
+
+def test_changed_item_of_a_list_is_named(scheduler, caplog):
+    """A call whose argument changed inside is told by the place, in the contract's line and the details below it."""
+    scheduler.run(fan_out([1, 2]))
+    caplog.clear()
+
+    found = find_misses(scheduler, fan_out([1, 3]))
+
+    assert found == {"test_dryrun.fan_out": (1, "test_dryrun.fan_out(values=[1, 3])", "argument values[1] changed")}
+    lines = [record.getMessage() for record in caplog.records]
+    index = next(index for index, line in enumerate(lines) if line.startswith("Miss"))
+    assert "Existing task 'test_dryrun.fan_out()' is called with new arguments (task_hash=" in lines[index]
+    assert lines[index + 1 : index + 2] == ["    values[1]: 2 --> 3"]
+    assert lines[index + 2].startswith("Dryrun Job ")
+
+
+def test_cached_prefix_is_followed(scheduler):
+    """Calls that are known are followed to the ones that are not."""
+    with pytest.raises(ValueError, match="two"):
+        scheduler.run(chain(1))
+
+    found = find_misses(scheduler, chain(1))
+
+    call = "test_dryrun.fail_on_two(x=2)"
+    assert found == {"test_dryrun.fail_on_two": (1, call, "the recorded call failed")}
+
+
+def test_changed_source_is_found_among_other_arguments(scheduler):
+    """A changed source is the reason even when many calls with other arguments were made since."""
+    first = define(body="return x")
+    scheduler.run([first(number) for number in range(200)])
+    second = define(body="return x  # changed")
+
+    found = find_misses(scheduler, second(0))
+
+    assert found == {"test_dryrun.work": (1, "test_dryrun.work(x=0)", "the source of the task changed")}
+
+
+def test_invalid_value_in_a_result_is_named(scheduler, caplog):
+    """A recorded result that is no longer valid is explained by the value in it that changed."""
+    scheduler.run(make_switches(["a", "b"]))
+    valid["b"] = False
+
+    found = find_misses(scheduler, make_switches(["a", "b"]))
+
+    assert found["test_dryrun.make_switches"][2] == "the recorded result is no longer valid"
+    assert "    Switch(b) is not as it was recorded" in caplog.messages
+    assert "Switch(a) is not" not in caplog.text
+    valid.clear()
+
+
+def test_invalid_value_in_a_recorded_call_is_named(scheduler, caplog):
+    """A recorded result that calls a task with a value that changed is explained by that value."""
+    scheduler.run(use_switch())
+    valid["inner"] = False
+
+    find_misses(scheduler, use_switch())
+
+    assert "    Switch(inner) is not as it was recorded" in caplog.messages
+    valid.clear()
+
+
+def test_failed_call_is_the_reason(scheduler):
+    """A call that failed before would run because of that."""
+    with pytest.raises(ValueError, match="two"):
+        scheduler.run([fail_on_two(2)])
+
+    found = find_misses(scheduler, fail_on_two(2))
+
+    assert found["test_dryrun.fail_on_two"][2] == "the recorded call failed"
+
+
+def test_cache_that_is_off_is_the_reason(scheduler):
+    """Calls that do not use the cache say so."""
+    scheduler.run(inc(1))
+
+    found = find_misses(scheduler, inc(1), cache=False)
+
+    assert found["test_dryrun.inc"][2] == "the cache is off"
+
+
+def test_many_calls_are_counted_and_a_few_kept(scheduler):
+    """All calls are counted, only the first few are kept."""
+    scheduler.run(fan_out_uncached(1000))
+
+    with pytest.raises(DryRunResult) as found:
+        scheduler.run(fan_out_uncached(1000), dryrun=True)
+
+    misses = found.value.misses["test_dryrun.uncached"]
+    assert (misses.count, len(misses.examples)) == (1000, MAX_EXAMPLES)
+
+
+def test_store_that_knows_no_past_makes_everything_new():
+    """With a store that can't tell the past, every call that would run is that of a new task."""
+    scheduler = Scheduler(backend=CacheOnly())
+    scheduler.run(inc(1))
+
+    assert scheduler.run(inc(1), dryrun=True) == 2
+    assert find_misses(scheduler, inc(2))["test_dryrun.inc"][2] == "the task is new"
+
+
+def test_workflow_that_never_ends_is_no_dry_run_result(scheduler):
+    """A dry run in which nothing would run, and yet no result comes, fails as a run does."""
+
+    @scheduler_task(namespace=redun_namespace)
+    def never(scheduler, parent_job, sexpr):
+        return Promise()
+
+    @task(namespace=redun_namespace, version="1")
+    def main():
+        return never()
+
+    for dryrun in (False, True):
+        with pytest.raises(SchedulerError, match="never settled"):
+            scheduler.run(main(), dryrun=dryrun)
+
+
+def test_reason_is_recorded_with_the_job(scheduler):
+    """A job that ran is recorded with the reason, one that did not without."""
+    scheduler.run([inc(1)], cache=False)
+    scheduler.run([inc(1), inc(2)])
+
+    jobs = sorted(scheduler.backend.jobs.values(), key=lambda job: (job.reason, job.cached))
+    reasons = [(job.reason, job.cached) for job in jobs if scheduler.backend.tasks[job.task_hash].subtype.name == "inc"]
+    assert reasons == [("", True), ("no earlier result is recorded", False), ("the cache is not used", False)]
