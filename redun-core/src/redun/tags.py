@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 from redun.hashing import json_dumps
@@ -40,7 +41,10 @@ def str2literal(text: str) -> Any:
     try:
         return int(text)
     except ValueError:
-        return float(text)
+        number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text!r} is no number that JSON has")
+    return number
 
 
 def parse_tag_value(text: str) -> Any:
