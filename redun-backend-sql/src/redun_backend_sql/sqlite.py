@@ -90,6 +90,8 @@ class SqliteDatabase:
         *first
             Parameters that come before the keys.
         """
+        if len(keys) == 1:
+            return self.select(_fill_keys(statement, 1), (*first, keys[0]))
         rows: list[Any] = []
         distinct = list(dict.fromkeys(keys))
         with translating_errors(self.path):
@@ -99,6 +101,13 @@ class SqliteDatabase:
                 padded = chunk + chunk[-1:] * (length - len(chunk))
                 rows.extend(self.connection.execute(_fill_keys(statement, length), (*first, *padded)))
         return rows
+
+    def select(self, statement: str, parameters: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows of a query."""
+        try:
+            return self.connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise explain_error(self.path, error) from error
 
     def write(self, statements: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
         """Execute statements, each for all of its rows, in one transaction."""
@@ -140,15 +149,20 @@ def translating_errors(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        text = str(error)
-        if "not a database" in text or "malformed" in text:
-            advice = "; it is no SQLite database, or it is damaged: restore a copy, or move it away to start a new one"
-        elif "locked" in text or "busy" in text:
-            advice = f"; another process kept it locked for {_BUSY_SECONDS} seconds: try again when that is done"
-        elif "readonly" in text or "read-only" in text or "unable to open" in text:
-            advice = "; check that the file and its folder exist and may be written"
-        elif "full" in text:
-            advice = "; the disk is full: free some space and run again, finished work is kept"
-        else:
-            advice = ""
-        raise BackendError(f"the database {path} can't be used: {text}{advice}") from error
+        raise explain_error(path, error) from error
+
+
+def explain_error(path: str, error: sqlite3.Error) -> BackendError:
+    """Return an error of the driver as one sentence that names the database and says what may help."""
+    text = str(error)
+    if "not a database" in text or "malformed" in text:
+        advice = "; it is no SQLite database, or it is damaged: restore a copy, or move it away to start a new one"
+    elif "locked" in text or "busy" in text:
+        advice = f"; another process kept it locked for {_BUSY_SECONDS} seconds: try again when that is done"
+    elif "readonly" in text or "read-only" in text or "unable to open" in text:
+        advice = "; check that the file and its folder exist and may be written"
+    elif "full" in text:
+        advice = "; the disk is full: free some space and run again, finished work is kept"
+    else:
+        advice = ""
+    return BackendError(f"the database {path} can't be used: {text}{advice}")

@@ -6,6 +6,7 @@ import os
 from collections import deque
 
 _BULK = 256
+_VARIANTS = "89ab" * (_BULK // 4)
 _pool: deque[str] = deque()
 
 
@@ -20,14 +21,12 @@ def new_id() -> str:
     try:
         return _pool.pop()
     except IndexError:
-        random = os.urandom(16 * _BULK).hex()
-        _pool.extend(_format(random[start : start + 32]) for start in range(0, len(random), 32))
+        groups = iter(os.urandom(16 * _BULK).hex("-", 2).split("-"))
+        _pool.extend(
+            f"{a}{b}-{c}-4{d[1:]}-{variant}{e[1:]}-{f}{g}{h}"
+            for variant, a, b, c, d, e, f, g, h in zip(_VARIANTS, *[groups] * 8, strict=False)
+        )
         return _pool.pop()
-
-
-def _format(digits: str) -> str:
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 if hasattr(os, "register_at_fork"):

@@ -96,12 +96,13 @@ class Recorder:
 
     def flush_if_due(self) -> None:
         """Write what was collected if it is much, or if it has waited long."""
-        if self.is_empty:
+        waiting = len(self._jobs) + len(self._batch.calls) + len(self._batch.evaluations)
+        if not waiting and self.is_empty:
             return
         now = time.monotonic()
         if not self._oldest:
             self._oldest = now
-        if len(self._batch) >= MAX_RECORDS or now - self._oldest >= MAX_DELAY:
+        if waiting >= MAX_RECORDS or now - self._oldest >= MAX_DELAY:
             self.flush()
 
     def flush(self) -> None:

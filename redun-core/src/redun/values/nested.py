@@ -8,8 +8,9 @@ hooks, expressions) are ever listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from operator import is_not
 from typing import Any
 
 from redun.errors import InvalidValueError, PluginError
@@ -91,7 +92,11 @@ def find_leaves(value: Any) -> Sequence[Any]:
         return ()
     if kind == LEAF:
         return (value,)
-    if not _is_interesting(value if kind == SEQUENCE else _items(value, kind)):
+    if kind == SEQUENCE and len(value) < _FEW:
+        flat = _find_flat_leaves(value)
+        if flat is not None:
+            return flat
+    elif not _is_interesting(value if kind == SEQUENCE else _items(value, kind)):
         return ()
     leaves: list[Any] = []
     visited: set[int] = set()
@@ -106,6 +111,20 @@ def find_leaves(value: Any) -> Sequence[Any]:
             items = _items(node, kind)
             if _is_interesting(items):
                 stack.extend(reversed(items))
+    return leaves
+
+
+def _find_flat_leaves(items: Iterable[Any]) -> Sequence[Any] | None:
+    """Return the leaves among some items; None when there are containers among them."""
+    leaves: Sequence[Any] = ()
+    for item in items:
+        kind = kind_cache.get(type(item))
+        if kind is None:
+            kind = get_kind(type(item))
+        if kind == LEAF:
+            leaves = (*leaves, item)
+        elif kind != PLAIN:
+            return None
     return leaves
 
 
@@ -191,6 +210,12 @@ def substitute(value: Any, replacements: Mapping[int, Any]) -> Any:
     """Return a nested value with some of its leaves, named by their `id`, replaced; what holds none stays as it is."""
     if id(value) in replacements:
         return replacements[id(value)]
+    kind = get_kind(type(value))
+    if kind in (PLAIN, LEAF):
+        return value
+    if kind == SEQUENCE and len(value) < _FEW:
+        items = [substitute(item, replacements) for item in value]
+        return type(value)(items) if any(map(is_not, items, value)) else value
     if not any(id(leaf) in replacements for leaf in find_leaves(value)):
         return value
     return _rebuild(value, lambda item: substitute(item, replacements))
