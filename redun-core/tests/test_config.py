@@ -337,3 +337,12 @@ def test_folder_that_cannot_be_made_is_an_error(tmp_path):
 
     with pytest.raises(ConfigError, match=r"file/\.redun can't be written: Not a directory.*`redun -c DIR`"):
         create_config(tmp_path / "file" / ".redun")
+
+
+def test_path_of_the_folder_itself_is_replaced():
+    """An option that is the configuration's own folder names the other folder afterwards."""
+    config = Config({"files": {"home": "/here/.redun", "url": "file:////here/.redun"}}, configdir="/here/.redun")
+
+    actual = config.get_config_dict(replace_config_dir="/there")
+
+    assert actual == {"files": {"home": "/there", "url": "file:////there"}}

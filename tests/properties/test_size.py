@@ -74,7 +74,7 @@ def measure_ratios(tmp_path, measure_floor, count):
 
 
 def test_finished_task_takes_little_memory():
-    """What fifty thousand more tasks take in the kernel, store aside, is at most the share that a million leave to each.
+    """What fifty thousand more tasks take in the kernel, store aside, is at most what each of a million may take.
 
     The first ones fill the buffers of records, whose size does not depend on the number of tasks.
     """
