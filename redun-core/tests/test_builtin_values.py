@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from datetime import datetime, timedelta, timezone
+from types import FunctionType
 
 import pytest
 
@@ -238,3 +239,14 @@ def test_defining_a_file_cache_registers_it():
 def test_the_value_module_offers_the_protocol(name):
     """Everything that workflows import from `redun.value` is there."""
     assert getattr(redun.value, name) is not None
+
+
+def test_what_is_no_function_is_refused_as_one():
+    """A name that stands for something that can't be called is no function."""
+    with pytest.raises(ValueError, match=r"'os\.sep' is no function"):
+        registry.parse_arg(FunctionType, "os.sep")
+
+
+def test_function_without_an_instance_is_a_placeholder():
+    """The proxy of functions can be made without one, to be restored afterwards."""
+    assert redun.value.Function(None).instance is None

@@ -347,3 +347,12 @@ def test_section_of_a_program_has_texts():
 
     assert actual == ({"maxWorkers": "4", "is_fast": "True"}, 4, True, None)
     assert dict(create_config_section()) == {}
+
+
+def test_path_of_the_folder_itself_is_replaced():
+    """An option that is the configuration's own folder names the other folder afterwards."""
+    config = Config({"files": {"home": "/here/.redun", "url": "file:////here/.redun"}}, configdir="/here/.redun")
+
+    actual = config.get_config_dict(replace_config_dir="/there")
+
+    assert actual == {"files": {"home": "/there", "url": "file:////there"}}

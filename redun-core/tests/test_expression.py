@@ -2,6 +2,7 @@ import pytest
 
 from redun import task
 from redun.expression import (
+    Expression,
     QuotedExpression,
     SchedulerExpression,
     TaskExpression,
@@ -11,6 +12,7 @@ from redun.expression import (
     quote,
 )
 from redun.hashing import hash_arguments, hash_bytes, hash_struct, hash_value_bytes
+from redun.operators import LazyOperators
 from redun.task import scheduler_task
 from redun.value import Value
 from redun.values.base import pickle_dumps
@@ -261,3 +263,20 @@ def test_lazy_operation_is_found_where_workflows_import_it():
     from redun.expression import lazy_operation
 
     assert callable(lazy_operation)
+
+
+def test_names_beyond_ascii_are_addressed_by_the_same_formula():
+    """An expression of a task with any name is addressed by the structure that the formula names."""
+    expression = TaskExpression("größe", (), {})
+    parts = ["TaskExpression", "größe", hash_arguments([], {}), hash_bytes(pickle_dumps({}))]
+
+    assert expression.get_hash() == hash_struct(parts)
+
+
+@pytest.mark.parametrize(
+    "use", [lambda: repr(Expression()), lambda: LazyOperators() + 1], ids=["expression", "operators"]
+)
+def test_bases_have_no_meaning(use):
+    """The base of expressions has no text, and that of operators makes no expressions; their subclasses do."""
+    with pytest.raises(NotImplementedError):
+        use()

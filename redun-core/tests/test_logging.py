@@ -1,7 +1,10 @@
+import logging
 import subprocess
 import sys
 
 import pytest
+
+from redun.logging import ensure_handler, logger
 
 REPORT = """
 import logging
@@ -40,3 +43,15 @@ def test_importing_redun_leaves_logging_alone():
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert finished.stdout == "0 []\n"
+
+
+def test_handler_is_added_where_nobody_listens(monkeypatch):
+    """A program that configured no logging gets one handler and the level INFO, however often that is ensured."""
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "propagate", False)
+    logger.setLevel(logging.NOTSET)
+
+    ensure_handler()
+    ensure_handler()
+
+    assert (len(logger.handlers), logger.level) == (1, logging.INFO)

@@ -350,3 +350,10 @@ def test_long_chain_is_released():
     del first
 
     assert last.is_pending
+
+
+def test_only_rejected_promises_have_errors():
+    """Asking a promise that is pending or fulfilled for its error is an error itself."""
+    for promise in (Promise(), resolved(1)):
+        with pytest.raises(ValueError, match="not rejected"):
+            _ = promise.error

@@ -182,3 +182,13 @@ def test_errors_about_values_are_value_errors():
     """A value that can't be stored or read may be caught as redun's error or as a ValueError."""
     assert issubclass(redun.value.InvalidValueError, ValueError)
     assert redun.value.InvalidValueError is InvalidValueError
+
+
+def test_bytes_of_a_value_are_those_that_are_stored():
+    """Serialising and hashing through the registry give the parts of the encoding."""
+    encoded = registry.encode([1, Labelled("a")])
+
+    assert (registry.serialize([1, Labelled("a")]), registry.get_hash([1, Labelled("a")])) == (
+        encoded.data,
+        encoded.value_hash,
+    )

@@ -309,3 +309,35 @@ def test_a_value_may_have_an_attribute_called_type():
             return "text"
 
     assert registry.parse_type_name("tests.Column") is Column
+
+
+class Silent(Value):
+    """A value that says nothing about its state."""
+
+    type_name = "tests.Silent"
+
+
+def test_value_must_say_what_it_stores():
+    """A type that defines neither what is stored nor how it is restored fails with a message that says so."""
+    with pytest.raises(NotImplementedError, match="Silent must say what it stores"):
+        Silent().__getstate__()
+    with pytest.raises(NotImplementedError, match="Silent must say how it is restored"):
+        Silent().__setstate__({})
+
+
+def test_proxies_are_values_themselves():
+    """A proxy stores the object that it wraps, and is restored with it; the object is what tasks get and return."""
+    made = ProxyValue(3)
+    restored = pickle.loads(pickle.dumps(made))
+
+    assert (restored.instance, made.preprocess({}), made.postprocess({})) == (3, 3, 3)
+
+
+def test_graph_nodes_say_what_they_are():
+    """A node of a graph refers to nothing and is valid by default; its address and its parts it must know itself."""
+    node = base.GraphValue()
+
+    assert (list(node.iter_children()), node.is_valid_node()) == ([], True)
+    for method in (node._calc_hash, node.reduce_node):
+        with pytest.raises(NotImplementedError):
+            method()

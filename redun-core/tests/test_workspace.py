@@ -5,6 +5,7 @@ from redun.backends.memory import MemoryBackend
 from redun.config import CONFIG_FILE, DEFAULT_CONFIG
 from redun.errors import ConfigError, RedunError
 from redun.logging import logger
+from redun.plugins.host import get_host, reload_plugins
 from redun.workspace import Workspace
 
 MEMORY = "[backend]\ntype = memory\n"
@@ -160,3 +161,28 @@ def test_unknown_log_level_is_refused():
     """A level that does not exist raises ValueError that shows it."""
     with pytest.raises(ValueError, match="LOUD"):
         Workspace(log_level="loud")
+
+
+@pytest.mark.parametrize("text", [None, "[backend\n", MEMORY])
+def test_plugins_are_left_alone(here, text):
+    """Without a configuration, with a broken one, or with one that does not speak of them, plugins stay as they are."""
+    host = get_host()
+    if text is not None:
+        write(here / ".redun", text)
+
+    Workspace().load_plugins()
+
+    assert get_host() is host
+
+
+def test_plugins_are_loaded_as_configured(here):
+    """A configuration that says something about plugins is obeyed before any command runs."""
+    write(here / ".redun", "[plugins]\ndisable = nothing\n")
+
+    try:
+        Workspace().load_plugins()
+        disabled = get_host().options.disable
+    finally:
+        reload_plugins()
+
+    assert list(disabled) == ["nothing"]

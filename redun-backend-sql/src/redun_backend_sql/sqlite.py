@@ -75,8 +75,10 @@ class SqliteDatabase:
 
     def select(self, statement: str, *parameters: Any) -> Sequence[Any]:
         """Return the rows of a query."""
-        with translating_errors(self.path):
+        try:
             return self.connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise explain_error(self.path, error) from error
 
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
         """Return the rows of a query over some keys, asked for in chunks.
@@ -91,7 +93,7 @@ class SqliteDatabase:
             Parameters that come before the keys.
         """
         if len(keys) == 1:
-            return self.select(_fill_keys(statement, 1), (*first, keys[0]))
+            return self.select(_fill_keys(statement, 1), *first, keys[0])
         rows: list[Any] = []
         distinct = list(dict.fromkeys(keys))
         with translating_errors(self.path):
@@ -101,13 +103,6 @@ class SqliteDatabase:
                 padded = chunk + chunk[-1:] * (length - len(chunk))
                 rows.extend(self.connection.execute(_fill_keys(statement, length), (*first, *padded)))
         return rows
-
-    def select(self, statement: str, parameters: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows of a query."""
-        try:
-            return self.connection.execute(statement, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise explain_error(self.path, error) from error
 
     def write(self, statements: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
         """Execute statements, each for all of its rows, in one transaction."""
