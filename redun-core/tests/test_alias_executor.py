@@ -41,8 +41,10 @@ def test_alias_of_a_built_in_executor():
     [
         (
             {"big": "bach"},
-            "executor 'big' stands for 'bach': Unknown executor \"bach\"; did you mean 'batch'? "
-            "(section [executors.bach] of redun.ini)",
+            (
+                """executor 'big' stands for 'bach': Unknown executor "bach"; did you mean 'batch'? """
+                """(section [executors.bach] of redun.ini)"""
+            ),
         ),
         ({"big": "big"}, "executor 'big' stands for itself: big -> big (option target)"),
         (
