@@ -13,7 +13,7 @@ from redun.errors import ExecutorError, FailureKind
 from redun.executors.base import Call
 from redun.executors.local import LocalExecutor, LocalOptions
 from redun.testing import calls
-from redun.testing.executor import Gate
+from redun.testing.gate import Gate
 
 MODULE = """
 import os, signal, sys, threading
@@ -313,7 +313,7 @@ def test_result_that_can_not_be_read_is_explained(executor, workflow):
 def test_running_call_is_stopped(executor, workflow):
     """Cancelling a running call ends its process, and no trace of it is left."""
     gate = Gate("127.0.0.1", 30)
-    future = executor.submit(make_call(calls.visit, *gate.address))
+    future = executor.submit(make_call(calls.visit, *gate.address, 30))
     (visitor,) = gate.admit(1)
 
     assert executor.cancel(future) is True
@@ -480,14 +480,14 @@ def test_unstopped_executor_does_not_hold_up_the_end(tmp_path):
     """A program that forgets to stop an executor, with calls left, ends and takes the processes along."""
     program = (
         "from redun.testing import calls\n"
-        "from redun.testing.executor import Gate\n"
+        "from redun.testing.gate import Gate\n"
         "from redun.executors.base import Call\n"
         "from redun.executors.local import LocalExecutor, LocalOptions\n"
         'if __name__ == "__main__":\n'
         "    gate = Gate('127.0.0.1', 30)\n"
         "    executor = LocalExecutor('processes', LocalOptions(1, 'process'))\n"
         "    task = calls.visit\n"
-        "    call = Call(task.fullname, task.func, gate.address, {}, {}, 'e', 'job', task.load_module, False)\n"
+        "    call = Call(task.fullname, task.func, (*gate.address, 30), {}, {}, 'e', 'job', task.load_module, False)\n"
         "    executor.submit_many([call] * 3)\n"
         "    print(gate.admit(1)[0].pid)\n"
     )
@@ -507,7 +507,7 @@ from redun.testing import calls
 
 if __name__ == "__main__":
     executor = LocalExecutor("processes", LocalOptions(3, "process", sys.argv[1]))
-    address = ("127.0.0.1", int(sys.argv[2]))
+    address = ("127.0.0.1", int(sys.argv[2]), 30)
     task = calls.visit
     call = Call(task.fullname, task.func, address, {}, {}, "e", "job", task.load_module, False)
     futures = executor.submit_many([call] * 3)

@@ -98,20 +98,20 @@ async def fail_with_lock_async() -> None:
 
 
 @task(version="1")
-def visit(host: str, port: int) -> str:
-    """Tell a gate which process this is, wait for its answer and return that."""
-    with socket.create_connection((host, port)) as connection, connection.makefile("r") as answers:
+def visit(host: str, port: int, seconds: float) -> str:
+    """Tell a gate which process this is, wait for its answer so many seconds, and return that."""
+    with socket.create_connection((host, port), seconds) as connection, connection.makefile("r") as answers:
         connection.sendall(f"{os.getpid()}\n".encode())
         return _check_answer(answers.readline())
 
 
 @task(version="1", cache_scope="CSE")
-async def visit_async(host: str, port: int) -> str:
+async def visit_async(host: str, port: int, seconds: float) -> str:
     """Do what `visit` does."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(f"{os.getpid()}\n".encode())
-        return _check_answer((await reader.readline()).decode())
+        return _check_answer((await asyncio.wait_for(reader.readline(), seconds)).decode())
     finally:
         writer.close()
 
