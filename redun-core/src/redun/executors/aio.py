@@ -40,8 +40,9 @@ class EventLoop:
 
     def submit(self, works: Sequence[Work]) -> None:
         """Start the coroutines of calls."""
-        self._wanted = {future for future in self._wanted if not future.done()}
-        self._wanted.update(future for _, future in works)
+        for _, future in works:
+            self._wanted.add(future)
+            future.add_done_callback(self._wanted.discard)
         self._loop.call_soon_threadsafe(self._start, works)
 
     def cancel(self, future: Future[Any]) -> bool:

@@ -137,7 +137,9 @@ class ProcessRunner(Runner):
     def _end(self) -> str:
         """Return how the process ended."""
         exit_code = self._reap()
-        if exit_code is None or exit_code >= 0:
+        if exit_code is None:
+            return "ended"  # Something else in this program has waited for the process.
+        if exit_code >= 0:
             return f"ended with exit code {exit_code}"
         name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else "unknown"
         hint = "; running out of memory is a common cause" if -exit_code == signal.SIGKILL else ""

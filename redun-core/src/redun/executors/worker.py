@@ -58,6 +58,7 @@ def work(connection: Connection, environment: Mapping[str, str]) -> None:
     signal.signal(signal.SIGINT, _leave_to_parent)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     keep_to_process(connection)
+    os.set_inheritable(connection.fileno(), False)  # Programs that a call starts in the background may outlive it.
     threading.Thread(target=_end_with_parent, args=(connection,), daemon=True).start()
     if os.environ != environment:
         os.environ.clear()
