@@ -26,7 +26,7 @@ from redun.logging import ensure_handler, logger
 from redun.plugins.host import get_host
 from redun.promise import Promise
 from redun.registry import get_task_registry
-from redun.scheduler.failure import ErrorValue, attach_traceback
+from redun.scheduler.failure import ErrorValue, Failure, attach_traceback
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.scheduler.loop import ExecutionLoop
 from redun.scheduler.rebuilder import Candidate
@@ -57,6 +57,11 @@ class Scheduler:
         Whether a failure is reported with the tasks that led to it.
     job_status_interval
         How often the table of jobs is reported while nothing else happens, in seconds; default 20, 0 for never.
+
+    Attributes
+    ----------
+    failure : Failure or None
+        How the latest run failed, if it did because of a call.
 
     Examples
     --------
@@ -90,6 +95,7 @@ class Scheduler:
         self.job_status_interval = interval if interval > 0 else threading.TIMEOUT_MAX
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
+        self.failure: Failure | None = None
         _notify("redun_configure", config=self.config)
 
     def load(self, migrate: bool | None = None) -> None:
@@ -151,6 +157,7 @@ class Scheduler:
         execution = Execution(execution_id or new_id(), argv)
         self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(argv[1:]))
         start = time.monotonic()
+        self.failure = None
         self._loop = loop = ExecutionLoop(self, execution, cache, dryrun)
         set_current_scheduler(self)
         failure: BaseException | None = None
@@ -159,7 +166,7 @@ class Scheduler:
             return loop.run(_wrap_root(expr))
         except BaseException as error:
             failure = error
-            self._report_failure(error, loop.failures.find_traceback(error))
+            self._report_failure(error, loop.failures.find(error))
             raise
         finally:
             self._loop = None
@@ -200,12 +207,13 @@ class Scheduler:
             raise NoCurrentScheduler("Scheduler is not running.")
         return self._loop
 
-    def _report_failure(self, error: BaseException, traceback: Traceback | None) -> None:
-        attach_traceback(error, traceback)
-        if self._use_task_traceback and traceback is not None:
+    def _report_failure(self, error: BaseException, failure: Failure | None) -> None:
+        self.failure = failure
+        attach_traceback(error, failure.traceback if failure is not None else None)
+        if self._use_task_traceback and failure is not None:
             self.logger.error("*** Execution failed. Traceback (most recent task last):")
-            for line in traceback.format():
-                self.logger.error("%s", line)
+            for line in failure.format_lines():
+                self.logger.error("%s", line.text, extra={"part": line.part})
 
 
 def _notify(hook: str, **arguments: Any) -> None:

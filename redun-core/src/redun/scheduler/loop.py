@@ -38,6 +38,7 @@ from redun.scheduler.rebuilder import Replay
 from redun.scheduler.record import Recorder
 from redun.scheduler.setup import DEFAULT_EXECUTOR
 from redun.scheduler.status import StatusBoard
+from redun.traceback import safe_repr
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class ExecutionLoop:
             raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
             root.do_reject(SchedulerError("a scheduler task returned a promise that was never settled"))
-        self._fail_unfinished(SchedulerError(f"stopped, because the execution failed: {root.error!r}"))
+        self._fail_unfinished(SchedulerError(f"stopped, because the execution failed: {safe_repr(root.error)}"))
 
     def _dispatch(self) -> None:
         """Decide on ready jobs as far as executors have room, and hand over those that run."""
@@ -266,7 +267,7 @@ def _get_error(future: Future[Any]) -> Exception | None:
     error = future.exception()
     if error is None or isinstance(error, Exception):
         return error
-    exit_error = TaskExitError(f"the task raised {error!r}, which would end the process")
+    exit_error = TaskExitError(f"the task raised {safe_repr(error)}, which would end the process")
     exit_error.__cause__ = error
     return exit_error.with_traceback(error.__traceback__)
 

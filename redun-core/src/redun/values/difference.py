@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from redun.masking import MASK, looks_secret, mask_secrets
 from redun.values.preview import Inert, format_inert
 
 MAX_PAIRS = 100_000
@@ -40,7 +41,7 @@ class Change(NamedTuple):
     file: str = ""
 
     def format(self) -> str:
-        """Return the change on one line.
+        """Return the change on one line, secrets masked.
 
         Examples
         --------
@@ -49,7 +50,9 @@ class Change(NamedTuple):
         """
         if self.file:
             return f"{self.path}: file {self.file!r} changed (hash {self.old} --> {self.new})"
-        return f"{self.path}: {self.old} --> {self.new}"
+        if looks_secret(self.path):
+            return f"{self.path}: {MASK} --> {MASK}"
+        return f"{self.path}: {mask_secrets(self.old)} --> {mask_secrets(self.new)}"
 
 
 class _Absent:
