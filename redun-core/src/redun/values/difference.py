@@ -18,6 +18,7 @@ MAX_PAIRS = 100_000
 _MAX_DEPTH = 60
 _MAX_KEY = 1_000
 _MAX_LEAF = 10_000
+_MAX_PATH = 500
 _ABSENT = "(absent)"
 _Pair = tuple[tuple[str, ...], Any, Any]
 
@@ -78,11 +79,14 @@ def find_changes(old: Any, new: Any, name: str = "", max_length: int = 80) -> It
     """
     for steps, before, after in _find_differences(old, new):
         path = name + "".join(steps)
+        first, second = _locate(before), _locate(after)
         if _is_resized(before, after):
             yield _describe_resized(path, before, after, max_length)
-        elif (location := _locate(before)) and location == _locate(after):
+        elif first and first == second:
             hashes = [str(item.attributes()["hash"])[:8] for item in (before, after)]
-            yield Change(path, hashes[0], hashes[1], location)
+            yield Change(path, hashes[0], hashes[1], first)
+        elif first and second:
+            yield Change(path, format_inert(first, _MAX_PATH), format_inert(second, _MAX_PATH))
         else:
             yield Change(path, _show(before, max_length), _show(after, max_length))
 
