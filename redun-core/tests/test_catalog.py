@@ -20,10 +20,10 @@ def test_listing_is_sorted_and_imports_nothing(install):
 
     names = list(executors)
 
-    assert names == ["alpha", "local", "zeta"]
+    assert names == ["alias", "alpha", "local", "zeta"]
     assert "alpha" in executors
     assert "beta" not in executors
-    assert [entry.provider.summary for entry in executors.entries()][::2] == ["A summary", "A summary"]
+    assert [entry.provider.summary for entry in executors.entries()][1::2] == ["A summary", "A summary"]
 
 
 def test_name_offered_twice_is_an_error_for_who_asks(install):
@@ -137,7 +137,7 @@ def test_stored_value_of_broken_type_is_a_miss(install):
     [
         (executors, "locl", "there is no executor 'locl'; did you mean 'local'?"),
         (backends, "memry", "there is no backend 'memry'; did you mean 'memory'?"),
-        (executors, "zzz", "there is no executor 'zzz'; known are local"),
+        (executors, "zzz", "there is no executor 'zzz'; known are alias, local"),
         (exports, "zzz", "there is no export 'zzz'; known are none"),
     ],
 )
@@ -165,7 +165,7 @@ def test_unknown_name_quotes_plugins_set_aside(install):
         executors.find("instant")
 
     assert str(raised.value) == (
-        "there is no executor 'instant'; known are local; plugin redun-demo 1.2 was set aside: "
+        "there is no executor 'instant'; known are alias, local; plugin redun-demo 1.2 was set aside: "
         "its hook module can't be imported: ImportError: no libfoo"
     )
 
@@ -220,7 +220,7 @@ def test_plugin_set_aside_later_provides_nothing(install):
     with pytest.warns(PluginWarning):
         list(values)
 
-    assert list(executors) == ["local"]
+    assert list(executors) == ["alias", "local"]
 
 
 def test_every_kind_has_a_catalogue():

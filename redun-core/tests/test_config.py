@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redun.config import CONFIG_FILE, DEFAULT_CONFIG, Config, create_config, find_config_dir
+from redun.config import CONFIG_FILE, DEFAULT_CONFIG, Config, create_config, create_config_section, find_config_dir
 from redun.errors import ConfigError
 
 NAMES = st.text("abcXYZ019_-", min_size=1, max_size=8)
@@ -337,3 +337,13 @@ def test_folder_that_cannot_be_made_is_an_error(tmp_path):
 
     with pytest.raises(ConfigError, match=r"file/\.redun can't be written: Not a directory.*`redun -c DIR`"):
         create_config(tmp_path / "file" / ".redun")
+
+
+def test_section_of_a_program_has_texts():
+    """A section made in a program has its options as texts, keeps their case, and reads them as a file's would be."""
+    section = create_config_section({"maxWorkers": 4, "is_fast": True})
+
+    actual = dict(section), section.getint("maxWorkers"), section.getboolean("is_fast"), section.get("other")
+
+    assert actual == ({"maxWorkers": "4", "is_fast": "True"}, 4, True, None)
+    assert dict(create_config_section()) == {}

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from redun import Scheduler, task
-from redun.errors import ExecutorError, InvalidValueError, SchedulerError, TaskExitError
+from redun.errors import CancelledCallError, ExecutorError, InvalidValueError, SchedulerError, TaskExitError
 from redun.executors.base import Executor
 from redun.scheduler import ErrorValue
 from redun.task import scheduler_task
@@ -295,5 +295,5 @@ def test_cancelled_call_is_a_failure():
             future.set_running_or_notify_cancel()
             return future
 
-    with pytest.raises(SchedulerError, match="cancelled the call"):
+    with pytest.raises(CancelledCallError, match="cancelled the call"):
         Scheduler(executor=Cancelling("default")).run(inc(1))

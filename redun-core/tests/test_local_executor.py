@@ -7,7 +7,7 @@ import pytest
 
 from redun import Scheduler, task
 from redun.config import Config
-from redun.errors import ConfigError
+from redun.errors import CancelledCallError, ConfigError
 from redun.executors.base import Call
 from redun.executors.local import LocalExecutor, LocalOptions
 
@@ -71,20 +71,62 @@ def test_many_calls_all_finish(executor):
     assert [future.result(30) for future in futures] == list(range(10_000))
 
 
-def test_call_that_has_not_started_can_be_cancelled(executor):
-    """A queued call can be cancelled and never runs; a running one can't."""
-    release, started, ran = threading.Event(), threading.Barrier(5), []
+def test_call_that_runs_is_left_behind_when_cancelled(executor):
+    """A running call can't be stopped, but nobody waits for it: others take its place, and its result is ignored."""
+    release, started = threading.Event(), threading.Barrier(5)
     running = executor.submit_many([make_call(lambda: (started.wait(10), release.wait(10))) for _ in range(4)])
     started.wait(10)
-    queued = executor.submit(make_call(ran.append, 1))
+    left_behind = [thread for thread in threading.enumerate() if thread.name.startswith("redun-default")]
+    queued = executor.submit_many([make_call(lambda: "queued") for _ in range(10)])
 
-    assert executor.cancel(queued) is True
-    assert executor.cancel(running[0]) is False
-    release.set()
-    for future in running:
-        future.result(10)
+    stopped = [executor.cancel(future) for future in running]
+
+    assert stopped == [False] * 4
+    assert [future.result(10) for future in queued] == ["queued"] * 10
+    assert {type(future.exception(10)) for future in running} == {CancelledCallError}
     executor.stop()
-    assert ran == []
+    assert not release.is_set()
+    release.set()
+    for thread in left_behind:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in left_behind)
+    assert executor.submit(make_call(lambda: "again")).result(10) == "again"
+
+
+def test_future_settled_by_somebody_else_harms_no_worker():
+    """A worker whose call's future has a result already goes on with the next call."""
+    executor = LocalExecutor("default", LocalOptions(max_workers=1))
+    started, release = threading.Event(), threading.Event()
+    future = executor.submit(make_call(lambda: (started.set(), release.wait(10))))
+    following = executor.submit(make_call(lambda: "next"))
+    started.wait(10)
+
+    future.set_result("early")
+    release.set()
+
+    assert (future.result(10), following.result(10)) == ("early", "next")
+    executor.stop()
+
+
+@pytest.mark.parametrize("mode", ["thread", "threads"])
+def test_option_mode_overrides_the_configured_mode(mode):
+    """A call's own option ``mode`` counts, in its older spelling too."""
+    executor = LocalExecutor("default", LocalOptions(mode="process"))
+    here = threading.Event()
+
+    executor.submit(make_call(here.set)._replace(options={"mode": mode})).result(10)
+
+    executor.stop()
+    assert here.is_set()
+
+
+@pytest.mark.parametrize("mode", ["fibre", 3, ["thread"]])
+def test_wrong_option_mode_fails_the_call(executor, mode):
+    """A call with an unknown mode fails with an error that names the task."""
+    wrong, right = executor.submit_many([make_call(int)._replace(options={"mode": mode}), make_call(int)])
+
+    assert str(wrong.exception(10)) == f"task test has option mode={mode!r}, which is neither 'thread' nor 'process'"
+    assert right.result(10) == 0
 
 
 def test_stopped_executor_can_be_started_again(executor):

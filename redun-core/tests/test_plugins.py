@@ -94,7 +94,7 @@ def test_providers_are_not_imported_at_loading(install):
 
     reload_plugins()
 
-    assert list(executors) == ["instant", "local"]
+    assert list(executors) == ["alias", "instant", "local"]
     assert "redun_demo.things" not in sys.modules
 
 
@@ -121,7 +121,7 @@ def test_everything_else_works_beside_broken_plugin(install, source, problem):
         host = reload_plugins()
 
     assert [plugin.name for plugin in host.failed] == ["demo"]
-    assert list(executors) == ["early", "late", "local"]
+    assert list(executors) == ["alias", "early", "late", "local"]
 
 
 @pytest.mark.parametrize(("body", "problem"), BAD_HOOKS.values(), ids=BAD_HOOKS)
@@ -135,7 +135,7 @@ def test_plugin_with_failing_discovery_hook_is_set_aside(install, body, problem)
         names = list(executors)
 
     assert problem in str(warned[0].message)
-    assert (find("demo").state, names) == ("failed", ["late", "local"])
+    assert (find("demo").state, names) == ("failed", ["alias", "late", "local"])
 
 
 def test_plugin_whose_discovery_hook_exits_is_set_aside(install):
@@ -146,7 +146,7 @@ def test_plugin_whose_discovery_hook_exits_is_set_aside(install):
     with pytest.warns(PluginWarning, match="SystemExit"):
         names = list(executors)
 
-    assert names == ["local"]
+    assert names == ["alias", "local"]
 
 
 def test_interruption_while_loading_is_passed_on(install):
@@ -315,7 +315,7 @@ def test_plugin_that_takes_the_name_of_core_is_set_aside(install):
     with pytest.warns(PluginWarning, match="redun-aaa 1.0 is set aside"):
         reload_plugins()
 
-    assert list(executors) == ["local"]
+    assert list(executors) == ["alias", "local"]
 
 
 def test_plugin_that_takes_the_name_of_another_is_set_aside(install):
@@ -327,7 +327,7 @@ def test_plugin_that_takes_the_name_of_another_is_set_aside(install):
         host = reload_plugins()
 
     assert sorted(plugin.state for plugin in host.plugins if plugin.name == "same") == ["active", "failed"]
-    assert len(list(executors)) == 2
+    assert len(list(executors)) == 3
 
 
 def test_seconds_of_loading_are_measured(install):

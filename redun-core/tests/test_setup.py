@@ -16,11 +16,10 @@ from redun.scheduler.setup import (
 
 EXECUTOR = """
 from dataclasses import dataclass, field
-from redun.executors.local import LocalExecutor
+from redun.executors.local import LocalExecutor, LocalOptions
 
 @dataclass(frozen=True)
-class Options:
-    max_workers: int = 1
+class Options(LocalOptions):
     config_dir: str | None = None
     problem: str | None = None
 
@@ -206,8 +205,8 @@ def test_executor_is_started_once_per_execution(fragile):
     [
         ({"type": "locl"}, UnknownNameError, "there is no executor 'locl'; did you mean 'local'?"),
         ({"type": "spark"}, MissingPluginError, "pip install redun-executor-spark"),
-        ({"max_workers": "2"}, SchedulerError, "[executors.x] needs option 'type'; installed are local"),
-        ({}, SchedulerError, "[executors.x] needs option 'type'; installed are local"),
+        ({"max_workers": "2"}, SchedulerError, "[executors.x] needs option 'type'; installed are alias, local"),
+        ({}, SchedulerError, "[executors.x] needs option 'type'; installed are alias, local"),
         ({"type": "local", "max_worker": "2"}, ConfigError, "[executors.x] has no option 'max_worker'; did you mean"),
         ({"type": "local", "max_workers": "two"}, ConfigError, "[executors.x] max_workers = 'two' is no valid value"),
         (
@@ -228,7 +227,7 @@ def test_wrong_executor_section_fails_jobs(section, error, words):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("bach", "did you mean 'batch'?"), ("fast", "configured are batch, default")]
+    ("name", "hint"), [("bach", "did you mean 'batch'?"), ("fast", "configured are batch, default, process")]
 )
 def test_unknown_executor_fails_jobs(name, hint):
     """A job whose executor is not configured fails with near misses, and with the section that would configure it."""

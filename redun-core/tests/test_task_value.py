@@ -286,3 +286,54 @@ print(get_type_registry().get_hash([identity.export_options(a=1, b=2, c=3)]))
     }
 
     assert len(printed) == 1
+
+
+def test_context_of_calls_is_laid_over_that_of_earlier_updates():
+    """`update_context` adds a nested mapping and named values to what earlier updates of the copy said."""
+    first = define().update_context({"db": {"host": "a", "port": 1}}, user="me")
+
+    actual = first.update_context({"db": {"host": "b"}}, user="you").get_task_option("_context_override")
+
+    assert actual == {"db": {"host": "b", "port": 1}, "user": "you"}
+    assert first.get_task_option("_context_override") == {"db": {"host": "a", "port": 1}, "user": "me"}
+
+
+def test_context_of_a_definition_is_kept_by_updates():
+    """An update of the context of calls is laid over what the copied task has, and leaves the task as it is."""
+    base = define()
+
+    actual = base.update_context(a=1)(1).task_options
+
+    assert actual == {"_context_override": {"a": 1}}
+    assert not base.has_task_option("_context_override")
+
+
+def test_added_options_keep_what_is_included_and_exported():
+    """`options` and `export_options` keep included values, exported names and the hash that comes of them."""
+    made = define(version="1", hash_includes=[helper]).export_options(memory=4)
+
+    copies = made.options(image="i"), made.export_options(image="i"), made.update_context(a=1)
+
+    assert [copy.hash_includes for copy in copies] == [[helper]] * 3
+    assert [sorted(copy(1).export_options) for copy in copies] == [["memory"], ["image", "memory"], ["memory"]]
+    assert made.options().hash == made.hash
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_provenance_option_is_exported(value):
+    """Option `prov` holds for every job below, whether the definition or the call sets it."""
+    defined, called = define(prov=value), define().options(prov=value)
+
+    actual = defined(1).export_options, called(1).export_options, define()(1).export_options
+
+    assert actual == ({"prov"}, {"prov"}, frozenset())
+
+
+def test_options_of_definition_and_call_can_be_asked_for():
+    """The options of a call win over those of the definition, one by one and together."""
+    made = define(memory=1, image="i").options(memory=2)
+
+    actual = made.get_task_option("memory"), made.get_task_option("gpus", 0), made.get_task_options()
+
+    assert actual == (2, 0, {"memory": 2, "image": "i"})
+    assert (made.has_task_option("image"), made.has_task_option("gpus")) == (True, False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
 from redun.errors import BackendError, ConfigError
+from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.history import find_calls_with, find_latest_calls
 from redun_backend_sql.rows import INSERTS, make_rows
@@ -28,6 +30,7 @@ _LOOKUP_CALLS = (
     "WHERE call_node.task_hash = ? AND call_node.args_hash IN ({keys}) ORDER BY call_node.timestamp DESC"
 )
 _SUBTREE = "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash IN ({keys})"
+_CONTEXTS = "SELECT entity_id, value FROM tag WHERE key = ? AND entity_id IN ({keys}) AND is_current"
 _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 
 
@@ -102,8 +105,14 @@ class SqlBackend(Backend):
         subtrees: dict[str, set[str]] = {call_hash: set() for calls in found.values() for call_hash, _ in calls}
         for call_hash, task_hash in self.database.select_in(_SUBTREE, list(subtrees)):
             subtrees[call_hash].add(task_hash)
+        contexts: dict[str, set[str]] = {call_hash: set() for call_hash in subtrees}
+        for call_hash, context in self.database.select_in(_CONTEXTS, list(subtrees), CONTEXT_KEY):
+            contexts[call_hash].add(json.loads(context))
         return {
-            key: [StoredCall(call_hash, value, frozenset(subtrees[call_hash])) for call_hash, value in calls]
+            key: [
+                StoredCall(call_hash, value, frozenset(subtrees[call_hash]), frozenset(contexts[call_hash]))
+                for call_hash, value in calls
+            ]
             for key, calls in found.items()
         }
 

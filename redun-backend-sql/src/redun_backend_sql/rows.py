@@ -6,14 +6,16 @@ key, which lets a database work through its indexes from one end to the other in
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from datetime import datetime, timezone
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from redun.backends.base import Batch, CallRecord, JobRecord
-from redun.hashing import hash_argument
+from redun.backends.base import Batch, CallRecord, JobRecord, TagRecord
+from redun.hashing import hash_argument, hash_tag
+from redun.tags import CONTEXT_KEY
 from redun.values.base import FileSubtype, TaskSubtype
 from redun.values.codec import EncodedValue
 
@@ -44,6 +46,9 @@ INSERTS: dict[str, str] = {
     ),
     "job_end": "UPDATE job SET end_time = ?, cached = ?, call_hash = ? WHERE id = ?",
     "execution": "INSERT OR IGNORE INTO execution (id, args, job_id, updated_time) VALUES (?, ?, ?, ?)",
+    "tag": (
+        "INSERT OR IGNORE INTO tag (tag_hash, entity_type, entity_id, key, value, is_current) VALUES (?, ?, ?, ?, ?, 1)"
+    ),
     "execution_alive": "UPDATE execution SET updated_time = ? WHERE id = ?",
 }
 """The statements that write a batch, in the order in which they run."""
@@ -60,7 +65,7 @@ def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
         Addresses of calls that the database has already, with everything that belongs to them.
     """
     rows: Rows = {table: [] for table in INSERTS}
-    values: dict[str, EncodedValue] = dict(batch.tasks)
+    values: dict[str, EncodedValue] = {**batch.tasks, **batch.values}
     for evaluation in batch.evaluations:
         value = evaluation.value
         values[value.value_hash] = value
@@ -70,6 +75,11 @@ def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
         if call.call_hash not in written:
             written.add(call.call_hash)
             _add_call(call, rows, values)
+        if call.context is not None:
+            values.setdefault(call.context.value_hash, call.context)
+            _add_tag(TagRecord("CallNode", call.call_hash, CONTEXT_KEY, call.context.value_hash), rows)
+    for tag in batch.tags:
+        _add_tag(tag, rows)
     _add_values(values.values(), rows)
     for table in ("value", "evaluation", "call_node", "argument", "call_subtree_task"):
         rows[table].sort(key=itemgetter(0))  # Stable: of two evaluations with one key, the later one counts.
@@ -132,6 +142,12 @@ def _add_subtype(value: EncodedValue, rows: Rows) -> None:
         rows["file"].append((value.value_hash, subtype.path))
     elif isinstance(subtype, TaskSubtype):
         rows["task"].append((value.value_hash, subtype.name, subtype.namespace, subtype.source))
+
+
+def _add_tag(tag: TagRecord, rows: Rows) -> None:
+    tag_hash = hash_tag(tag.entity_id, tag.key, tag.value, [])
+    value = json.dumps(tag.value, sort_keys=True)
+    rows["tag"].append((tag_hash, tag.entity_type, tag.entity_id, tag.key, value))
 
 
 def _job_row(job: JobRecord) -> tuple[Any, ...]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from redun.control import catch as catch
     from redun.control import cond as cond
     from redun.control import throw as throw
+    from redun.running import run as run
     from redun.scheduler import Scheduler as Scheduler
     from redun.scheduler import get_current_scheduler as get_current_scheduler
     from redun.scheduler import set_current_scheduler as set_current_scheduler
@@ -54,6 +55,7 @@ __all__ = [
     "get_current_scheduler",
     "get_task_registry",
     "namespace",
+    "run",
     "set_current_scheduler",
     "task",
     "throw",

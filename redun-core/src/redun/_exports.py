@@ -19,6 +19,7 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
     "Scheduler": ("redun.scheduler", CORE),
     "catch": ("redun.control", CORE),
     "cond": ("redun.control", CORE),
+    "run": ("redun.running", CORE),
     "throw": ("redun.control", CORE),
     "get_current_scheduler": ("redun.scheduler", CORE),
     "set_current_scheduler": ("redun.scheduler", CORE),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from redun.hashing import hash_arguments
@@ -128,9 +128,11 @@ def infer_length(func: Callable[..., Any]) -> int | None:
     """Return how many items a function's results have, as far as a tuple in its annotations says so."""
     annotation = getattr(func, "__annotations__", {}).get("return")
     if isinstance(annotation, str):
+        # On its own, for annotations of parameters may have names that exist for type checkers only.
+        alone = SimpleNamespace(__annotations__={"return": annotation})
         try:
-            annotation = get_type_hints(func).get("return")
-        except Exception:  # Names that exist for type checkers only; then the length is not known.
+            annotation = get_type_hints(alone, getattr(func, "__globals__", {})).get("return")
+        except Exception:  # Then the length is not known.
             return None
     if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
         return len(annotation._fields)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from configparser import ConfigParser, ExtendedInterpolation, InterpolationMissingOptionError
+from configparser import ConfigParser, ExtendedInterpolation, InterpolationMissingOptionError, SectionProxy
 from configparser import Error as ParserError
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,21 @@ def _replace_folder(text: str, old: str, new: str) -> str:
     elif path.startswith(inside):
         path = f"{new.rstrip('/')}/{path[len(inside) :]}"
     return f"{scheme}{separator}{path}"
+
+
+def create_config_section(options: Mapping[str, Any] | None = None) -> SectionProxy:
+    """Return options as a section of a configuration has them, all as texts, to make an executor in a program.
+
+    Examples
+    --------
+    >>> section = create_config_section({"max_workers": 4, "scratch": "/tmp"})
+    >>> section["max_workers"], section.getint("max_workers"), section.get("image", "none")
+    ('4', 4, 'none')
+    """
+    parser = ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_dict({"section": options or {}})
+    return parser["section"]
 
 
 def find_config_dir(explicit: str | None = None, start: str | Path | None = None) -> Path:

@@ -5,6 +5,7 @@ These are scheduler tasks. They get their arguments unevaluated and decide what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from redun.errors import SchedulerError
@@ -108,7 +109,7 @@ def catch(
 
     def evaluate(chosen: Any) -> Promise[Any]:
         def keep(value: Any) -> Any:
-            scheduler.record_evaluation(sexpr, eval_hash, chosen)
+            scheduler.record_evaluation(sexpr, parent_job, eval_hash, chosen)
             add_upstreams(sexpr, chosen)
             return value
 
@@ -117,6 +118,7 @@ def catch(
     def recover(error: BaseException) -> Promise[Any]:
         for classes, recovery in recoveries:
             if isinstance(error, classes):
+                scheduler.forget_failure(error)
                 failure = ValueExpression(error)
                 add_upstreams(failure, expr)
                 return evaluate_recovery(recovery(failure))
@@ -124,7 +126,7 @@ def catch(
 
     def evaluate_recovery(recovered: Any) -> Promise[Any]:
         def keep(value: Any) -> Any:
-            scheduler.record_evaluation(sexpr, eval_hash, recovered)
+            scheduler.record_evaluation(sexpr, parent_job, eval_hash, recovered)
             add_upstreams(sexpr, recovered)
             return value
 
@@ -174,6 +176,8 @@ def catch_all(
         unmatched = [error for error in errors if recovery is None or not isinstance(error, classes or Exception)]
         if unmatched:
             raise unmatched[0]
+        for error in errors:
+            scheduler.forget_failure(error)
         results = {id(leaf): promise.value for leaf, promise in zip(leaves, promises, strict=True)}
         settled = map_nested_value(lambda leaf: results[id(leaf)], exprs)
         return scheduler.evaluate(recovery(settled), parent_job) if errors else settled
@@ -185,3 +189,60 @@ def catch_all(
 def throw(error: BaseException) -> NoReturn:
     """Raise an error, lazily: the expression fails with it when it is evaluated."""
     raise error
+
+
+@scheduler_task(namespace="redun")
+def apply_tags(
+    scheduler: Scheduler,
+    parent_job: Job,
+    sexpr: SchedulerExpression[Any],
+    value: Any,
+    tags: Any = (),
+    job_tags: Any = (),
+    execution_tags: Any = (),
+) -> Promise[Any]:
+    """Return a value, and record tags: on the value, on the job that this is used in, and on the execution.
+
+    Parameters
+    ----------
+    value
+        Any value or expression.
+    tags, job_tags, execution_tags
+        Pairs of a key and a JSON value, or expressions of them.
+
+    Examples
+    --------
+    >>> from redun import Scheduler
+    >>> Scheduler().run(apply_tags(10, tags=[("step", "first")]))
+    10
+    """
+    add_upstreams(sexpr, value)
+
+    def record(settled: Any) -> Any:
+        found, on_value, on_job, on_execution = settled
+        scheduler.record_tags(found, parent_job, on_value, on_job, on_execution)
+        return found
+
+    return scheduler.evaluate((value, tags, job_tags, execution_tags), parent_job).then(record)
+
+
+def with_export_options(quoted: QuotedExpression[Any], options: Mapping[str, Any]) -> Any:
+    """Return the value of a quoted expression, evaluated with options that hold for every job in it.
+
+    Examples
+    --------
+    >>> from redun import Scheduler, task
+    >>> from redun.expression import quote
+    >>> @task(version="1")
+    ... def double(x):
+    ...     return 2 * x
+    >>> Scheduler().run(with_export_options(quote(double(21)), {"memory": 8}))
+    42
+    """
+    return _evaluate_quoted.export_options(**options)(quoted)
+
+
+@task(namespace="redun", name="with_export_options", version="1", check_valid="shallow")
+def _evaluate_quoted(expr: QuotedExpression[Any]) -> Any:
+    """Evaluate a quoted expression; its options are what matters."""
+    return expr.eval()

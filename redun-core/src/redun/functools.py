@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from redun.expression import SchedulerExpression, add_upstreams
+from redun.expression import QuotedExpression, SchedulerExpression, add_upstreams, quote
 from redun.promise import Promise
 from redun.task import PartialTask, Task, scheduler_task, task
 
@@ -183,3 +183,29 @@ def delay(x: Any) -> PartialTask[..., Any]:
 def force(x: Task[..., Any]) -> Any:
     """Call a task without arguments."""
     return x()
+
+
+def no_prov(expr: Any) -> Any:
+    """Evaluate an expression without recording how: its value is cached and recorded, the calls in it are not.
+
+    For the many small calls whose provenance nobody needs.
+
+    Examples
+    --------
+    >>> from redun import Scheduler
+    >>> Scheduler().run(no_prov([identity(1), identity(2)]))
+    [1, 2]
+    """
+    return _no_prov(quote(expr))
+
+
+@task(namespace="redun", name="no_prov", version="1", check_valid="shallow")
+def _no_prov(expr: QuotedExpression[Any]) -> Any:
+    """Evaluate a quoted expression; only this call is recorded."""
+    return no_prov_helper(expr)
+
+
+@task(namespace="redun", version="1", prov=False)
+def no_prov_helper(expr: QuotedExpression[Any]) -> Any:
+    """Evaluate a quoted expression; neither this call nor any below it is recorded."""
+    return expr.eval()

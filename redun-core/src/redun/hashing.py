@@ -235,5 +235,15 @@ def hash_argument(call_hash: str, position: int | None, key: str | None, value_h
 
 def hash_tag(entity_id: str, key: str, value: Any, parents: Sequence[str]) -> str:
     """Return the address of a tag: a JSON value under a key on an entity, superseding its parents."""
-    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
-    return hash_struct(["Tag", entity_id, key, text, sorted(parents)])
+    return hash_struct(["Tag", entity_id, key, json_dumps(value), sorted(parents)])
+
+
+def json_dumps(value: Any) -> str:
+    """Return a value as the one JSON text by which it is hashed and stored: compact, and keys sorted.
+
+    Examples
+    --------
+    >>> json_dumps({"b": [1, None], "a": True})
+    '{"a":true,"b":[1,null]}'
+    """
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)

@@ -1,7 +1,7 @@
 """Lazy operations: what Python's operators do on the values of expressions once these are known.
 
 Each operation has a name, which is stored and hashed with the expressions that use it, and an optional symbol, by which
-they are shown. ``&`` and ``|`` are Python's ``and`` and ``or`` on the two values.
+they are shown. ``&``, ``|`` and ``~`` are Python's ``and``, ``or`` and ``not`` on the values.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ class LazyOperators:
         raise NotImplementedError
 
     def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice):
-            if key.stop is None:
-                raise TypeError("a slice of an expression needs an end, for its length is not known yet")
+        if not isinstance(key, slice):
+            return self._operate("getitem", key)
+        bounds = key.start, key.stop, key.step
+        if any(isinstance(bound, LazyOperators) for bound in bounds):
+            return self._operate("getslice", *bounds)
+        if _has_known_items(key):
             return [self[index] for index in range(key.start or 0, key.stop, key.step or 1)]
         return self._operate("getitem", key)
 
@@ -40,6 +43,11 @@ class LazyOperators:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._operate("call", args, kwargs)
+
+    def __await__(self) -> Any:
+        from redun.awaiting import await_expression
+
+        return await_expression(self)
 
     def __eq__(self, other: object) -> Any:
         return self._operate("eq", other)
@@ -83,6 +91,30 @@ class LazyOperators:
     def __rtruediv__(self, other: Any) -> Any:
         return self._operate("rdiv", other)
 
+    def __floordiv__(self, other: Any) -> Any:
+        return self._operate("floordiv", other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._operate("rfloordiv", other)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._operate("mod", other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._operate("rmod", other)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._operate("pow", other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._operate("rpow", other)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self._operate("matmul", other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self._operate("rmatmul", other)
+
     def __and__(self, other: Any) -> Any:
         return self._operate("and", other)
 
@@ -94,6 +126,28 @@ class LazyOperators:
 
     def __ror__(self, other: Any) -> Any:
         return self._operate("ror", other)
+
+    def __neg__(self) -> Any:
+        return self._operate("neg")
+
+    def __pos__(self) -> Any:
+        return self._operate("pos")
+
+    def __abs__(self) -> Any:
+        return self._operate("abs")
+
+    def __invert__(self) -> Any:
+        return self._operate("not")
+
+
+def _has_known_items(key: slice) -> bool:
+    """Whether the items of a slice can be told without the length of what is sliced."""
+    start, stop = key.start, key.stop
+    if not isinstance(stop, int) or stop < 0:
+        return False
+    if start is None:
+        return key.step is None or key.step > 0
+    return isinstance(start, int) and start >= 0
 
 
 class LazyOperation(NamedTuple):
@@ -144,17 +198,30 @@ def shorten(format_node: Callable[[], str]) -> str:
 def format_operation(name: str, args: Sequence[Any]) -> str:
     """Return an operation applied to arguments as it is written in Python."""
     if name == "getitem":
-        return f"{args[0]!r}[{args[1]!r}]"
+        return f"{args[0]!r}[{_format_key(args[1])}]"
+    if name == "getslice":
+        return f"{args[0]!r}[{_format_slice(args[1:])}]"
     if name == "getattr":
         return f"{args[0]!r}.{args[1]}"
     if name == "call":
         called, positional, keyword = args
         return f"{called!r}({format_arguments(positional, keyword)})"
     operation = _operations.get(name)
-    if operation is None or operation.symbol is None or len(args) != 2:
+    if operation is None or operation.symbol is None or len(args) not in (1, 2):
         return f"{name}({format_arguments(args, {})})"
+    if len(args) == 1:
+        return f"({operation.symbol}{args[0]!r})"
     left, right = reversed(args) if operation.reverse else args
     return f"({left!r} {operation.symbol} {right!r})"
+
+
+def _format_key(key: Any) -> str:
+    return _format_slice((key.start, key.stop, key.step)) if isinstance(key, slice) else repr(key)
+
+
+def _format_slice(bounds: Sequence[Any]) -> str:
+    start, stop, step = ("" if bound is None else repr(bound) for bound in bounds)
+    return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
 
 
 def format_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -219,6 +286,10 @@ def _either(left: Any, right: Any) -> Any:
     return left or right
 
 
+def _slice(value: Any, start: Any, stop: Any, step: Any) -> Any:
+    return value[start:stop:step]
+
+
 def _register_builtin() -> None:
     binary: tuple[tuple[str, str, Callable[[Any, Any], Any]], ...] = (
         ("==", "eq", operator.eq),
@@ -231,6 +302,10 @@ def _register_builtin() -> None:
         ("-", "sub", operator.sub),
         ("*", "mul", operator.mul),
         ("/", "div", operator.truediv),
+        ("//", "floordiv", operator.floordiv),
+        ("%", "mod", operator.mod),
+        ("**", "pow", operator.pow),
+        ("@", "matmul", operator.matmul),
         ("&", "and", _both),
         ("|", "or", _either),
     )
@@ -238,9 +313,18 @@ def _register_builtin() -> None:
         _operations[name] = LazyOperation(name, func, symbol)
         reverse = f"r{name}"
         _operations[reverse] = LazyOperation(reverse, _swapped(func), symbol, reverse=True)
-    access: dict[str, Callable[..., Any]] = {"getitem": operator.getitem, "getattr": getattr, "call": _call}
-    for name, accessor in access.items():
-        _operations[name] = LazyOperation(name, accessor)
+    others: tuple[tuple[str | None, str, Callable[..., Any]], ...] = (
+        ("-", "neg", operator.neg),
+        ("+", "pos", operator.pos),
+        ("~", "not", operator.not_),
+        (None, "abs", abs),
+        (None, "getitem", operator.getitem),
+        (None, "getslice", _slice),
+        (None, "getattr", getattr),
+        (None, "call", _call),
+    )
+    for shown, name, func in others:
+        _operations[name] = LazyOperation(name, func, shown)
 
 
 def _swapped(func: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

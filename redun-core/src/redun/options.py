@@ -8,11 +8,15 @@ evaluation.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Any
 
 EMPTY_OPTIONS: Mapping[str, Any] = {}
+
+CONTEXT_OPTION = "_context_override"
+"""The option in which `Task.update_context` hands over its values."""
 
 
 class _StoredEnum(Enum):
@@ -107,6 +111,29 @@ def check_options(options: Mapping[str, Any], fullname: str, parameters: Collect
     unknown = set(options.get("config_args") or ()) - set(parameters)
     if unknown:
         raise ValueError(f"config_args of task {fullname!r} names no parameter: {', '.join(sorted(unknown))}")
+
+
+def check_tags(tags: Any) -> list[tuple[str, Any]]:
+    """Return tags as a list of pairs of a key and a JSON value.
+
+    Raises
+    ------
+    ValueError
+        When they are something else.
+
+    Examples
+    --------
+    >>> check_tags([("project", "moon"), ["step", 1]])
+    [('project', 'moon'), ('step', 1)]
+    """
+    try:
+        pairs = [(key, value) for key, value in tags or ()]
+        json.dumps(pairs, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"tags={tags!r} must be a list of pairs of a key and a JSON value: {error}") from None
+    if not all(isinstance(key, str) for key, _ in pairs):
+        raise ValueError(f"tags={tags!r} must have text as keys")
+    return pairs
 
 
 def in_fixed_order(names: Collection[str]) -> set[str] | list[str]:

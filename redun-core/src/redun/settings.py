@@ -47,8 +47,8 @@ def parse_options(
     Examples
     --------
     >>> from redun.executors.local import LocalOptions
-    >>> parse_options(LocalOptions, {"max_workers": "4"}, "[executors.default]")
-    LocalOptions(max_workers=4)
+    >>> parse_options(LocalOptions, {"max_workers": "4"}, "[executors.default]").max_workers
+    4
     """
     known = {item.name: item for item in fields(options_type)} if is_dataclass(options_type) else {}
     values = {name: value for name, value in given.items() if name in known}

@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from redun.options import EMPTY_OPTIONS, CacheCheckValid, CacheResult, CacheScope, normalize_options
+from redun.definition import define_task
+from redun.options import EMPTY_OPTIONS, CacheCheckValid, CacheResult, CacheScope
 from redun.partial_task import PartialTask
 from redun.registry import TaskRegistry, get_task_registry
 from redun.task_value import SchedulerTask, Task
+from redun.wrapping import wraps_task
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,7 +68,7 @@ def task(func: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """
 
     def decorate(decorated: Callable[..., Any]) -> Task[..., Any]:
-        made: Task[..., Any] = _define(Task, decorated, settings)
+        made: Task[..., Any] = define_task(Task, decorated, settings)
         return made
 
     return decorate if func is None else decorate(func)
@@ -94,28 +96,10 @@ def scheduler_task(
 
     def decorate(func: Callable[..., Any]) -> SchedulerTask[..., Any]:
         settings = {"name": name, "namespace": namespace, "version": version, **task_options}
-        made: SchedulerTask[..., Any] = _define(SchedulerTask, func, settings)
+        made: SchedulerTask[..., Any] = define_task(SchedulerTask, func, settings)
         return made
 
     return decorate
-
-
-_DEFINITION = ("name", "namespace", "version", "compat", "script", "hash_includes", "source")
-
-
-def _define(kind: type[Any], func: Callable[..., Any], settings: Mapping[str, Any]) -> Any:
-    """Make a task and register it."""
-    if isinstance(func, Task) or not hasattr(func, "__name__"):
-        raise TypeError(f"a task is made of a function, not of {func!r}; options are given by name: @task(name=...)")
-    if isinstance(settings.get("compat", ()), str):
-        raise TypeError("compat is a list of hashes, not one text")
-    definition = {key: settings[key] for key in _DEFINITION if key in settings}
-    options = {key: value for key, value in settings.items() if key not in (*_DEFINITION, "export_options")}
-    exported = settings.get("export_options") or {}
-    normal = normalize_options(exported)
-    made = kind(func, **definition, task_options_base={**options, **normal}, export_options={*exported, *normal})
-    get_task_registry().add(made)
-    return made
 
 
 __all__ = [
@@ -129,4 +113,5 @@ __all__ = [
     "get_task_registry",
     "scheduler_task",
     "task",
+    "wraps_task",
 ]

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from redun.arguments import Default, infer_length, list_defaults
+from redun.coroutines import ASYNC_OPTIONS, check_async_options
 from redun.expression import SchedulerExpression, TaskExpression
 from redun.hashing import hash_struct
 from redun.namespace import check_name, compute_namespace, join_name
@@ -90,8 +91,12 @@ class Task(Value, Generic[P, R]):
         self.script = script
         self.hash_includes = list(hash_includes)
         self.task_options_base = normalize_options(task_options_base)
+        if self.is_async():
+            self.task_options_base = {**ASYNC_OPTIONS, **self.task_options_base}
         self.task_options_override = normalize_options(task_options_override)
         self.exported = frozenset(export_options)
+        if self.has_task_option("prov"):
+            self.exported |= {"prov"}
         self._source = source
         if source is None and not (version and func.__module__.startswith("redun.")):
             # A later look at the file might find other lines there; redun's own files do not change under it.
@@ -108,8 +113,20 @@ class Task(Value, Generic[P, R]):
 
     @cached_property
     def signature(self) -> inspect.Signature:
-        """The signature of the function."""
-        return inspect.signature(self.func)
+        """The signature of the function, or of the wrapped one, unless option ``use_wrapper_signature`` is set."""
+        wrapped = self.wrapped_task
+        is_own = wrapped is None or self.get_task_option("use_wrapper_signature")
+        return inspect.signature(self.func) if is_own else wrapped.signature  # type: ignore[union-attr]
+
+    @property
+    def wrapped_task(self) -> Task[..., Any] | None:
+        """The task that this one wraps, if it wraps one. See `redun.wrapping`."""
+        return cast("Task[..., Any] | None", self.task_options_base.get("wrapped_task"))
+
+    @property
+    def inner_task(self) -> Task[..., Any]:
+        """The innermost task that this one wraps; itself, if it wraps none."""
+        return self if self.wrapped_task is None else self.wrapped_task.inner_task
 
     @cached_property
     def defaults(self) -> tuple[Default, ...]:
@@ -166,6 +183,21 @@ class Task(Value, Generic[P, R]):
         names = self.exported | set(task_options) | set(exported)
         return self._copy({**self.task_options_override, **exported}, names)
 
+    def update_context(self, context: Mapping[str, Any] = EMPTY_OPTIONS, **values: Any) -> Task[P, R]:
+        """Return the task with values laid over the context of calls made through the copy and of all jobs below.
+
+        Parameters
+        ----------
+        context
+            A nested mapping; its values may be expressions.
+        **values
+            Further values of the outermost level.
+        """
+        from redun.utils import merge_dicts
+
+        before = self.get_task_option("_context_override", EMPTY_OPTIONS)
+        return self.options(_context_override=merge_dicts([before, context, values]))
+
     def partial(self, *args: Any, **kwargs: Any) -> PartialTask[..., R]:
         """Return a task that fills in some arguments of this one."""
         from redun.partial_task import PartialTask
@@ -192,6 +224,11 @@ class Task(Value, Generic[P, R]):
     def has_task_option(self, name: str) -> bool:
         """Whether the task sets an option."""
         return name in self._options
+
+    @cached_property
+    def is_coroutine(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return self.is_async()
 
     def is_async(self) -> bool:
         """Whether the function is a coroutine function."""
@@ -234,6 +271,8 @@ class Task(Value, Generic[P, R]):
     def _check(self) -> None:
         check_name(self.namespace, self.name)
         check_options(self._options, self.fullname, self.signature.parameters)
+        if self.is_async():
+            check_async_options(self._options, self.fullname)
 
     def _copy(self, override: Mapping[str, Any], exported: frozenset[str]) -> Task[P, R]:
         return type(self)(

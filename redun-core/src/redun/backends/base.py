@@ -50,6 +50,8 @@ class CallRecord(NamedTuple):
         Hashes of all tasks in the call graph below and including this node.
     timestamp
         When it finished, in seconds since the epoch.
+    context
+        The values that it could look up; None when there were none.
     """
 
     call_hash: str
@@ -61,6 +63,7 @@ class CallRecord(NamedTuple):
     children: Sequence[str]
     subtree: Collection[str]
     timestamp: float
+    context: EncodedValue | None = None
 
 
 class JobRecord(NamedTuple):
@@ -90,33 +93,74 @@ class ExecutionRecord(NamedTuple):
     updated_time: float
 
 
+class TagRecord(NamedTuple):
+    """A key with a JSON value, on something that is recorded.
+
+    Attributes
+    ----------
+    entity_type
+        What it is on: ``"Execution"``, ``"Job"``, ``"CallNode"``, ``"Task"`` or ``"Value"``.
+    entity_id
+        The id or address of that.
+    key, value
+        The tag. Several values of one key stand beside each other.
+    """
+
+    entity_type: str
+    entity_id: str
+    key: str
+    value: Any
+
+
 @dataclass(slots=True)
 class Batch:
     """Records to be written together: all of them, or none.
 
-    Tasks are values whose `subtype` holds their definition; the address of the value is the task's hash.
+    Tasks are values whose `subtype` holds their definition; the address of the value is the task's hash. Other values
+    stand here only when nothing else in the batch holds them.
 
     A record refers only to records that are in the same batch or were written before. Jobs come parents first. What
     ends in a later batch than it started is in `job_ends`, by id, instead of in `jobs`.
     """
 
     tasks: dict[str, EncodedValue] = field(default_factory=dict)
+    values: dict[str, EncodedValue] = field(default_factory=dict)
     evaluations: list[EvaluationRecord] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     jobs: dict[str, JobRecord] = field(default_factory=dict)
     job_ends: dict[str, JobRecord] = field(default_factory=dict)
     executions: dict[str, ExecutionRecord] = field(default_factory=dict)
+    tags: list[TagRecord] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.evaluations) + len(self.calls) + len(self.jobs) + len(self.job_ends) + len(self.executions)
+        return (
+            len(self.evaluations)
+            + len(self.calls)
+            + len(self.jobs)
+            + len(self.job_ends)
+            + len(self.executions)
+            + len(self.values)
+            + len(self.tags)
+        )
 
 
 class StoredCall(NamedTuple):
-    """A finished call as the store has it, with the hashes of all tasks in its subtree."""
+    """A finished call as the store has it.
+
+    Attributes
+    ----------
+    call_hash, result
+        Its address and its final value.
+    subtree
+        The hashes of all tasks below and including it.
+    contexts
+        The addresses of the contexts that it was made in; empty when it was made without.
+    """
 
     call_hash: str
     result: EncodedValue
     subtree: frozenset[str]
+    contexts: frozenset[str] = frozenset()
 
 
 ERROR_TYPE = "redun.ErrorValue"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any
 
 from redun.backends.base import (
     ERROR_TYPE,
@@ -36,6 +37,8 @@ class MemoryBackend(Backend):
     ----------
     tasks, values, evaluations, calls, jobs, executions : dict
         The records by their hash or id.
+    tags : dict
+        The keys and values of tags, by the type and the id of what they are on.
     """
 
     options_type = MemoryOptions
@@ -48,7 +51,9 @@ class MemoryBackend(Backend):
         self.calls: dict[str, CallRecord] = {}
         self.jobs: dict[str, JobRecord] = {}
         self.executions: dict[str, ExecutionRecord] = {}
+        self.tags: dict[tuple[str, str], list[tuple[str, Any]]] = {}
         self._calls_of: dict[tuple[str, str], list[CallRecord]] = {}
+        self._contexts: dict[str, set[str]] = {}
         self._calls_named: dict[str, list[CallRecord]] = {}
         self._calls_given: dict[tuple[str, str], list[CallRecord]] = {}
 
@@ -59,7 +64,12 @@ class MemoryBackend(Backend):
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         return {
             key: [
-                StoredCall(call.call_hash, _stored(call.result), frozenset(call.subtree))
+                StoredCall(
+                    call.call_hash,
+                    _stored(call.result),
+                    frozenset(call.subtree),
+                    frozenset(self._contexts.get(call.call_hash, ())),
+                )
                 for call in reversed(self._calls_of[key])
             ]
             for key in keys
@@ -87,15 +97,24 @@ class MemoryBackend(Backend):
         for task in batch.tasks.values():
             self.tasks.setdefault(task.value_hash, task)
             self._record_value(task)
+        for value in batch.values.values():
+            self._record_value(value)
         for evaluation in batch.evaluations:
             self.evaluations[evaluation.eval_hash] = evaluation
             self._record_value(evaluation.value)
         for call in batch.calls:
             if call.call_hash not in self.calls:
                 self._record_call(call)
+            if call.context is not None:
+                self._contexts.setdefault(call.call_hash, set()).add(call.context.value_hash)
+                self._record_value(call.context)
         self.jobs.update(batch.jobs)
         self.jobs.update(batch.job_ends)
         self.executions.update(batch.executions)
+        for tag in batch.tags:
+            tags = self.tags.setdefault((tag.entity_type, tag.entity_id), [])
+            if (tag.key, tag.value) not in tags:
+                tags.append((tag.key, tag.value))
 
     def _record_call(self, call: CallRecord) -> None:
         self.calls[call.call_hash] = call

@@ -1,1 +1,1 @@
-"""Executors: where tasks run. `base` is the contract, `local` the built-in implementation."""
+"""Executors: where tasks run. `base` is the contract, `local` and `alias` are the built-in implementations."""

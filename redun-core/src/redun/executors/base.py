@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, ClassVar, NamedTuple
 
 
@@ -92,7 +92,8 @@ class Executor(ABC):
         """Stop a call, as far as that is possible; return whether it is certain not to finish.
 
         Calls that have not started can always be stopped. Nobody waits for a call that was cancelled: `stop` does not,
-        it takes no worker's place, and what it comes to is ignored.
+        it takes no worker's place, and what it comes to is ignored. Where an executor can tell that a call is running,
+        the call's future fails with a `CancelledCallError` at once, even if the call can't be stopped.
         """
         return future.cancel()
 
@@ -104,8 +105,39 @@ class Executor(ABC):
         """
         return False
 
+    def connect(self, find: Callable[[str], Executor]) -> None:
+        """Get to know the other configured executors. Called once, before `start`.
+
+        Parameters
+        ----------
+        find
+            Returns the executor of a name, ready for calls; raises a `SchedulerError` when there is none. To be called
+            when the executor is needed, not earlier.
+        """
+
     def start(self) -> None:
         """Get ready. Called at the start of every execution that uses the executor."""
 
     def stop(self) -> None:
         """Release threads, processes and connections. Called at the end of every execution; `start` may follow."""
+
+
+def settle(future: Future[Any], result: Any = None, error: BaseException | None = None) -> bool:
+    """Settle a future, unless that has been done; return whether this did it.
+
+    A call that was cancelled while it ran may still finish, and what it comes to must not be an error then.
+
+    Examples
+    --------
+    >>> future = Future()
+    >>> settle(future, 1), settle(future, 2), future.result()
+    (True, False, 1)
+    """
+    try:
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+    except InvalidStateError:
+        return False
+    return True

@@ -1,22 +1,26 @@
-"""Running tasks on threads of this process.
+"""Running tasks on this machine: on threads, in processes, and coroutines on an event loop.
 
-The workers take calls from one queue and settle futures themselves, so that handing over a call costs no more than
-putting an object into a queue. They are started as calls wait for them, up to the configured number, and end when the
-executor is stopped.
+Threads are the default and cost least: handing over a call is putting an object into a queue. Processes are for tasks
+that keep Python busy, and can be stopped while they run. Calls of coroutine functions run on one event loop, whatever
+the mode. Each kind of worker is set up when the first call needs it.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from queue import SimpleQueue
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
 
-from redun.executors.base import Call, Executor
+from redun.errors import ExecutorError
+from redun.executors.base import Call, Executor, settle
+from redun.executors.pool import Work, WorkerPool
 
-_Work = tuple[Call, "Future[Any]"]
+if TYPE_CHECKING:
+    from redun.executors.aio import EventLoop
+
+_MODES: Mapping[str, str] = {"thread": "thread", "process": "process", "threads": "thread", "processes": "process"}
 
 
 @dataclass(frozen=True)
@@ -24,17 +28,35 @@ class LocalOptions:
     """Options of the local executor."""
 
     max_workers: int = field(default=20, metadata={"help": "how many tasks run at the same time", "minimum": 1})
+    mode: str = field(
+        default="thread",
+        metadata={"help": "whether tasks run on threads or in processes", "choices": tuple(_MODES)},
+    )
+    start_method: str = field(
+        default="forkserver",
+        metadata={
+            "help": "how worker processes are started; fork is quickest, and unsafe beside threads",
+            "choices": ("forkserver", "spawn", "fork"),
+        },
+    )
+    scratch: str = field(
+        default="/tmp/redun",  # noqa: S108
+        metadata={"help": "read by no part of this executor; accepted because configurations have it"},
+    )
 
 
 class LocalExecutor(Executor):
-    """Runs tasks on threads.
+    """Runs tasks on threads or in processes of this machine.
+
+    A task's option ``mode`` overrides the configured mode. A call that runs on a thread can't be stopped: when it is
+    cancelled, its thread is left behind and its result ignored.
 
     Parameters
     ----------
     name
         The name that tasks ask for with option ``executor``.
     options
-        How many workers there are at most.
+        How many workers there are at most, and of which kind.
     """
 
     options_type = LocalOptions
@@ -42,62 +64,72 @@ class LocalExecutor(Executor):
 
     def __init__(self, name: str = "default", options: LocalOptions | None = None) -> None:
         super().__init__(name, options)
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
-        self._workers: list[_Worker] = []
-        self._submitted = 0
+        self._places: dict[str, WorkerPool | EventLoop] = {}
 
     def submit(self, call: Call) -> Future[Any]:
         return self.submit_many([call])[0]
 
     def submit_many(self, calls: Sequence[Call]) -> Sequence[Future[Any]]:
-        futures = []
-        put = self._queue.put
+        futures: list[Future[Any]] = []
+        works: dict[str | None, list[Work]] = {}
+        func = options = append = None
         for call in calls:
+            if append is None or call.func is not func or call.options is not options:
+                func, options = call.func, call.options
+                append = works.setdefault(self._choose_place(call), []).append
             future: Future[Any] = Future()
             futures.append(future)
-            put((call, future))
-        self._submitted += len(futures)
-        self._start_workers()
+            append((call, future))
+        for place, handed in works.items():
+            if place is None:
+                _reject(handed)
+            else:
+                self._open(place).submit(handed)
         return futures
 
+    def cancel(self, future: Future[Any]) -> bool:
+        return future.cancel() or any(place.cancel(future) for place in self._places.values())
+
+    def supports(self, feature: str) -> bool:
+        return feature == "async"
+
     def stop(self) -> None:
-        for _ in self._workers:
-            self._queue.put(None)
-        for worker in self._workers:
-            worker.thread.join()
-        self._workers.clear()
-        self._submitted = 0
+        while self._places:
+            _, place = self._places.popitem()
+            place.stop()
 
-    def _start_workers(self) -> None:
-        """Start as many workers as there are unfinished calls, as far as that is allowed."""
-        unfinished = self._submitted - sum(worker.finished for worker in self._workers)
-        while len(self._workers) < min(unfinished, self.options.max_workers):
-            self._workers.append(_Worker(self._queue, f"redun-{self.name}-{len(self._workers)}"))
+    def _choose_place(self, call: Call) -> str | None:
+        """Return where a call is to run; None when its option ``mode`` is wrong."""
+        if iscoroutinefunction(call.func):
+            return "async"
+        mode = call.options.get("mode")
+        if mode is None:
+            return _MODES[self.options.mode]
+        return _MODES.get(mode) if isinstance(mode, str) else None
+
+    def _open(self, place: str) -> WorkerPool | EventLoop:
+        if place not in self._places:
+            self._places[place] = self._make(place)
+        return self._places[place]
+
+    def _make(self, place: str) -> WorkerPool | EventLoop:
+        name = f"redun-{self.name}"
+        if place == "thread":
+            return WorkerPool(name, self.options.max_workers)
+        if place == "process":
+            from redun.executors.process import ProcessRunner
+
+            start_method = self.options.start_method
+            return WorkerPool(f"{name}-process", self.options.max_workers, lambda: ProcessRunner(start_method))
+        from redun.executors.aio import EventLoop
+
+        return EventLoop(f"{name}-async")
 
 
-class _Worker:
-    """A thread that runs calls one after the other and counts them; only it writes the count."""
-
-    __slots__ = ("finished", "thread")
-
-    def __init__(self, queue: SimpleQueue[_Work | None], name: str) -> None:
-        self.finished = 0
-        self.thread = threading.Thread(target=self._run, args=(queue,), name=name, daemon=True)
-        self.thread.start()
-
-    def _run(self, queue: SimpleQueue[_Work | None]) -> None:
-        while (work := queue.get()) is not None:
-            call, future = work
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = call.func(*call.args, **call.kwargs)
-                except BaseException as error:  # A task that exits must not take the worker with it.
-                    self.finished += 1
-                    future.set_exception(error)
-                else:
-                    self.finished += 1
-                    future.set_result(result)
-                    del result
-            else:
-                self.finished += 1
-            del work, call, future  # While the worker waits, it must not keep arguments and results alive.
+def _reject(works: Sequence[Work]) -> None:
+    """Fail calls whose option ``mode`` is wrong."""
+    for call, future in works:
+        mode = call.options["mode"]
+        text = f"task {call.task_name} has option mode={mode!r}, which is neither 'thread' nor 'process'"
+        if future.set_running_or_notify_cancel():
+            settle(future, error=ExecutorError(text))

@@ -12,8 +12,9 @@ redun_api = 1
 
 @hookimpl
 def redun_executors() -> Iterable[Provider]:
-    """Offer the local executor."""
-    yield Provider("local", "redun.executors.local:LocalExecutor", "Threads of this process")
+    """Offer the local executor, and that which stands for another one."""
+    yield Provider("local", "redun.executors.local:LocalExecutor", "Threads, processes and coroutines on this machine")
+    yield Provider("alias", "redun.executors.alias:AliasExecutor", "Another configured executor")
 
 
 @hookimpl

@@ -11,30 +11,44 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from redun.backends.base import Backend
 from redun.config import Config
-from redun.control import catch, catch_all, cond, root_task, throw
+from redun.context import Context
+from redun.control import apply_tags, catch, catch_all, cond, root_task, throw, with_export_options
 from redun.errors import DryRunResult, NoCurrentScheduler, SchedulerError
 from redun.executors.base import Executor
-from redun.expression import Expression, SchedulerExpression, TaskExpression, quote
+from redun.expression import SchedulerExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
+from redun.options import EMPTY_OPTIONS, check_tags
 from redun.plugins.host import get_host
 from redun.promise import Promise
 from redun.registry import get_task_registry
-from redun.scheduler.failure import ErrorValue, Failure, attach_traceback
+from redun.scheduler.failure import ErrorValue, Failure, Failures, attach_traceback
 from redun.scheduler.job import Execution, Job, JobStatus
+from redun.scheduler.job_info import JobInfo
+from redun.scheduler.limits import read_capacities
 from redun.scheduler.loop import ExecutionLoop
 from redun.scheduler.rebuilder import Candidate
-from redun.scheduler.setup import Executors, apply_plugin_options, make_backend, read_scheduler_options
+from redun.scheduler.root import needs_root_task, wrap_root
+from redun.scheduler.settings import OnError, RunSettings
+from redun.scheduler.setup import (
+    Executors,
+    apply_plugin_options,
+    make_backend,
+    read_context,
+    read_scheduler_options,
+    read_tags,
+)
 from redun.scheduler.status import format_task_call
 from redun.task import scheduler_task, task
+from redun.threads import Thread, fork_thread, join_thread
 from redun.traceback import Frame, Traceback, trim_string
-from redun.values.nested import find_leaves
+from redun.utils import merge_dicts
 
 _current = threading.local()
 
@@ -93,6 +107,9 @@ class Scheduler:
         self._options = read_scheduler_options(self.config)
         interval = self._options.job_status_interval if job_status_interval is None else job_status_interval
         self.job_status_interval = interval if interval > 0 else threading.TIMEOUT_MAX
+        self.limits = read_capacities(self.config.section("limits"))
+        self._context = read_context(self._options, self.config.configdir)
+        self._tags = read_tags(self.config.section("tags"))
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
         self.failure: Failure | None = None
@@ -125,7 +142,10 @@ class Scheduler:
         exec_argv: Sequence[str] | None = None,
         dryrun: bool = False,
         cache: bool = True,
+        tags: Iterable[tuple[str, Any]] = (),
+        context: Mapping[str, Any] = EMPTY_OPTIONS,
         execution_id: str | None = None,
+        on_error: OnError | str | None = None,
     ) -> Any:
         """Return the value of an expression, or of a nested value with expressions in it.
 
@@ -139,8 +159,15 @@ class Scheduler:
             List the calls that would run, without running or recording anything.
         cache
             Whether to use results of earlier executions.
+        tags
+            Keys and JSON values to find the execution by, besides those configured in section ``[tags]``.
+        context
+            Values for `get_context`, laid over those configured.
         execution_id
             The id of the execution; a new one by default.
+        on_error
+            What a failure means for the rest: ``"drain"`` finishes what runs, ``"keep-going"`` runs everything that
+            does not depend on what failed, ``"stop"`` stops what runs. Default: as configured, else ``"drain"``.
 
         Raises
         ------
@@ -154,19 +181,21 @@ class Scheduler:
         ensure_handler()
         self.load()
         argv = list(exec_argv) if exec_argv is not None else ["scheduler.run", trim_string(repr(expr))]
-        execution = Execution(execution_id or new_id(), argv)
+        settings = RunSettings(cache, dryrun, OnError(on_error or self._options.on_error))
+        values = Context(merge_dicts([self._context, context]))
+        execution = Execution(execution_id or new_id(), argv, values, [*self._tags, *check_tags(tags)])
         self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(argv[1:]))
         start = time.monotonic()
         self.failure = None
-        self._loop = loop = ExecutionLoop(self, execution, cache, dryrun)
+        self._loop = loop = ExecutionLoop(self, execution, settings)
         set_current_scheduler(self)
         failure: BaseException | None = None
         _notify("redun_execution_start", execution=execution)
         try:
-            return loop.run(_wrap_root(expr))
+            return loop.run(wrap_root(expr))
         except BaseException as error:
             failure = error
-            self._report_failure(error, loop.failures.find(error))
+            self._report_failure(error, loop.failures)
             raise
         finally:
             self._loop = None
@@ -184,9 +213,44 @@ class Scheduler:
         """Return the promise of what the cache holds under an evaluation's address. For scheduler tasks."""
         return self._running_loop.calls.ask(eval_hash)
 
-    def record_evaluation(self, expr: SchedulerExpression[Any], eval_hash: str, value: Any) -> None:
+    def track(self, id: str, promise: Promise[Any]) -> None:
+        """Remember a promise for the rest of the execution. For scheduler tasks."""
+        self._running_loop.tracked[id] = promise
+
+    def find_tracked(self, id: str) -> Promise[Any] | None:
+        """Return a promise of this execution that was remembered, or None. For scheduler tasks."""
+        return self._running_loop.tracked.get(id)
+
+    def record_tags(
+        self, value: Any, parent_job: Job, tags: Any = (), job_tags: Any = (), execution_tags: Any = ()
+    ) -> None:
+        """Record tags on a value, on a job and on the execution. For scheduler tasks.
+
+        Raises
+        ------
+        ValueError
+            When tags are no pairs of a key and a JSON value.
+        """
+        loop = self._running_loop
+        on_value, on_job, on_execution = check_tags(tags), check_tags(job_tags), check_tags(execution_tags)
+        if not parent_job.has_provenance:
+            return
+        if on_value:
+            encoded = loop.encode(value)
+            loop.recorder.add_value(encoded)
+            loop.recorder.add_tags("Value", encoded.value_hash, on_value)
+        loop.recorder.add_tags("Job", parent_job.id, on_job)
+        loop.recorder.add_tags("Execution", parent_job.execution.id, on_execution)
+
+    def forget_failure(self, error: BaseException) -> None:
+        """Note that the workflow recovered from an error. For scheduler tasks."""
+        self._running_loop.failures.forget(error)
+
+    def record_evaluation(self, expr: SchedulerExpression[Any], parent_job: Job, eval_hash: str, value: Any) -> None:
         """Store a value under the address of a scheduler task's call. For scheduler tasks."""
         loop = self._running_loop
+        if not parent_job.has_provenance:
+            return
         called = get_task_registry().get(expr.task_name)
         assert called is not None
         loop.recorder.add_evaluation(called, eval_hash, expr.encode_arguments().args_hash, loop.encode(value))
@@ -207,39 +271,24 @@ class Scheduler:
             raise NoCurrentScheduler("Scheduler is not running.")
         return self._loop
 
-    def _report_failure(self, error: BaseException, failure: Failure | None) -> None:
-        self.failure = failure
+    def _report_failure(self, error: BaseException, failures: Failures) -> None:
+        self.failure = failure = failures.find(error)
         attach_traceback(error, failure.traceback if failure is not None else None)
         if self._use_task_traceback and failure is not None:
             self.logger.error("*** Execution failed. Traceback (most recent task last):")
             for line in failure.format_lines():
                 self.logger.error("%s", line.text, extra={"part": line.part})
+        others = failures.list_open()
+        if len(others) > 1:
+            self.logger.error("%d calls failed:", len(others))
+            for other in others:
+                self.logger.error("  %s", other)
 
 
 def _notify(hook: str, **arguments: Any) -> None:
     notify = get_host().observers(hook)
     if notify is not None:
         notify(**arguments)
-
-
-def _wrap_root(expr: Any) -> TaskExpression[Any]:
-    """Return an expression that can be the root job's: a plain call, or a call of the root task on the quoted rest."""
-    if needs_root_task(expr):
-        wrapped: TaskExpression[Any] = root_task(quote(expr))
-        return wrapped
-    assert isinstance(expr, TaskExpression)
-    return expr
-
-
-def needs_root_task(expr: Any) -> bool:
-    """Whether an expression must be wrapped to be run: anything but the call of a task with concrete arguments."""
-    if not isinstance(expr, TaskExpression) or isinstance(expr, SchedulerExpression):
-        return True
-    called = get_task_registry().get(expr.task_name)
-    parts: list[Any] = [expr.args, expr.kwargs, expr.task_options]
-    if called is not None:
-        parts += [called.get_task_options(), [default.value for default in called.defaults]]
-    return any(isinstance(leaf, Expression) for leaf in find_leaves(parts))
 
 
 def get_current_scheduler(required: bool = True) -> Scheduler | None:
@@ -267,18 +316,24 @@ __all__ = [
     "Execution",
     "Frame",
     "Job",
+    "JobInfo",
     "JobStatus",
     "NoCurrentScheduler",
+    "OnError",
     "Promise",
     "Scheduler",
     "SchedulerError",
+    "Thread",
     "Traceback",
+    "apply_tags",
     "catch",
     "catch_all",
     "cond",
+    "fork_thread",
     "format_task_call",
     "get_current_scheduler",
     "get_task_registry",
+    "join_thread",
     "needs_root_task",
     "quote",
     "root_task",
@@ -286,4 +341,5 @@ __all__ = [
     "set_current_scheduler",
     "task",
     "throw",
+    "with_export_options",
 ]

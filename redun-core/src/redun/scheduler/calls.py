@@ -17,6 +17,7 @@ from redun.registry import get_task_registry
 from redun.scheduler.failure import ErrorValue
 from redun.scheduler.job import Job
 from redun.scheduler.rebuilder import (
+    NO_CACHE,
     Candidate,
     Mode,
     Replay,
@@ -77,6 +78,8 @@ class CallTable:
             except Exception as error:
                 verdicts.append(Rejected(error))
                 continue
+            if job.context.values:
+                eval_hash += job.context.hash
             twin = calls.setdefault(eval_hash, job) if mode.this_execution else job
             verdicts.append(mode if twin is job else Join(twin))
         final, single = self._look_up(jobs, verdicts)
@@ -90,10 +93,13 @@ class CallTable:
         return decisions
 
     def _choose_mode(self, job: Job) -> Mode:
+        if not job.has_provenance:
+            return NO_CACHE
         use_cache = self._use_cache
         if self._may_look_up is not None and self._may_look_up(job=job) is False:
             use_cache = False
-        return choose_mode(job.options, use_cache)
+        mode = choose_mode(job.options, use_cache)
+        return mode._replace(single_reduction=False) if job.task.is_coroutine else mode
 
     def ask(self, eval_hash: str) -> Promise[Candidate | None]:
         """Return the promise of the recorded single reduction under a key, for scheduler tasks that cache."""
@@ -128,7 +134,11 @@ class CallTable:
         keys = {job.id: (job.task.hash, _args_hash(job)) for job in jobs}
         recorded = self._backend.lookup_calls(set(keys.values()))
         current = get_task_registry().task_hashes
-        chosen = {job_id: choose_final_result(recorded.get(key, ()), current) for job_id, key in keys.items()}
+        contexts = {job.id: job.context.hash for job in jobs}
+        chosen = {
+            job_id: choose_final_result(recorded.get(key, ()), current, contexts[job_id])
+            for job_id, key in keys.items()
+        }
         return {job_id: call for job_id, call in chosen.items() if call is not None}
 
 

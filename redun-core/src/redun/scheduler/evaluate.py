@@ -9,7 +9,6 @@ are.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,14 +27,15 @@ from redun.ids import new_id
 from redun.operators import get_lazy_operation
 from redun.promise import Promise
 from redun.registry import get_task_registry
-from redun.scheduler.job import Execution, Job, JobStatus, Outcome
+from redun.scheduler.gather import JobGathering, ValueGathering
+from redun.scheduler.job import Execution, Job, JobEnv, JobStatus, Outcome
 from redun.scheduler.status import StatusBoard
-from redun.values.nested import find_leaves, substitute
+from redun.values.nested import find_leaves
 
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
 
-_Step = tuple[ApplyExpression[Any], Job, "Promise[Any]"]
+_Step = tuple[ApplyExpression[Any], Job | JobEnv, "Promise[Any]"]
 
 
 class Evaluator:
@@ -49,6 +49,8 @@ class Evaluator:
         The execution that jobs belong to.
     board
         Counts the jobs.
+    waits_for_all
+        Whether what needs several results fails only when all of them are settled, in place of at the first error.
 
     Attributes
     ----------
@@ -56,15 +58,18 @@ class Evaluator:
         Jobs whose arguments are known, first come first served.
     """
 
-    def __init__(self, scheduler: Scheduler, execution: Execution, board: StatusBoard) -> None:
+    def __init__(
+        self, scheduler: Scheduler, execution: Execution, board: StatusBoard, waits_for_all: bool = False
+    ) -> None:
         self._scheduler = scheduler
+        self._waits_for_all = waits_for_all
         self._execution = execution
         self._board = board
         self._tasks = get_task_registry()
         self._stack: list[_Step] = []
         self.ready: deque[Job] = deque()
 
-    def evaluate(self, value: Any, parent_job: Job) -> Promise[Any]:
+    def evaluate(self, value: Any, parent_job: Job | JobEnv) -> Promise[Any]:
         """Return the promise of a nested value with every expression in it reduced.
 
         Parameters
@@ -82,7 +87,7 @@ class Evaluator:
         promises = self._reduce_all(leaves, parent_job)
         if leaves[0] is value:
             return promises[0]
-        _ValueGathering(leaves, promises, value, promise)
+        ValueGathering(leaves, promises, self._waits_for_all, value, promise)
         return promise
 
     def expand(self, max_ready: int) -> bool:
@@ -100,37 +105,60 @@ class Evaluator:
         self._stack.clear()
         self.ready.clear()
 
-    def begin_call(self, expression: TaskExpression[Any], parent_job: Job | None, promise: Promise[Any]) -> None:
+    def begin_call(
+        self, expression: TaskExpression[Any], parent_job: Job | JobEnv | None, promise: Promise[Any]
+    ) -> None:
         """Make the job for a task expression, which is ready as soon as its options and arguments are known."""
         task = self._tasks.get(expression.task_name)
         if task is None:
             promise.do_reject(UnknownTaskError(f"Task '{expression.task_name}' does not exist"))
             return
-        job = Job(new_id(), task, expression, parent_job, self._execution, promise)
+        context = self._execution.context if parent_job is None else parent_job.context
+        parent = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
+        job = Job(new_id(), task, expression, parent, self._execution, promise, context)
         if parent_job is not None:
             parent_job.open_scope().children.append(job)
         self._board.add(job)
         options = job.merge_options()
         if task.defaults:
             job.kwargs = add_defaults(task.defaults, job.args, job.kwargs)
-        leaves = expression.argument_leaves if task.is_plain else find_leaves([job.args, job.kwargs, options])
+        is_plain = task.is_plain and job.context is context
+        leaves = expression.argument_leaves if is_plain else find_leaves([job.args, job.kwargs, options])
         pending = [leaf for leaf in leaves if isinstance(leaf, Expression)] if leaves else leaves
         if pending and parent_job is not None:
-            _JobGathering(pending, self._reduce_all(pending, parent_job), self, job, options)
+            promises = self._reduce_inputs(pending, job, parent_job)
+            JobGathering(pending, promises, self._waits_for_all, self, job, options)
         else:
             self.make_ready(job, options)
 
+    def _reduce_inputs(
+        self, pending: Sequence[Expression[Any]], job: Job, parent_job: Job | JobEnv
+    ) -> Sequence[Promise[Any]]:
+        """Begin to reduce arguments in the context they were written in, defaults and options in the job's own."""
+        if job.context is parent_job.context or job.parent_job is None:
+            return self._reduce_all(pending, parent_job)
+        written = {id(leaf) for leaf in find_leaves([job.expr.args, job.expr.kwargs])}
+        inner = [leaf for leaf in pending if id(leaf) not in written]
+        outer = [leaf for leaf in pending if id(leaf) in written]
+        promises = dict(zip(map(id, inner), self._reduce_all(inner, JobEnv(job.parent_job, job.context)), strict=True))
+        promises.update(zip(map(id, outer), self._reduce_all(outer, parent_job), strict=True))
+        return [promises[id(leaf)] for leaf in pending]
+
     def make_ready(self, job: Job, options: Mapping[str, Any]) -> None:
         """Let a job be decided on; its arguments and options are known."""
-        job.set_options(options)
-        self.ready.append(job)
+        try:
+            job.set_options(options)
+        except Exception as error:
+            self.abandon(job, error)
+        else:
+            self.ready.append(job)
 
     def abandon(self, job: Job, error: BaseException) -> None:
         """Let a job fail whose arguments or options could not be had."""
         self._board.move(job, JobStatus.FAILED)
         job.end(Outcome(None, error, "", frozenset()))
 
-    def _reduce_all(self, expressions: Sequence[Expression[Any]], parent_job: Job) -> Sequence[Promise[Any]]:
+    def _reduce_all(self, expressions: Sequence[Expression[Any]], parent_job: Job | JobEnv) -> Sequence[Promise[Any]]:
         """Begin to reduce expressions, such that the first is expanded first."""
         evaluated, steps = parent_job.open_scope().evaluated, []
         promises: list[Promise[Any]] = []
@@ -153,11 +181,11 @@ class Evaluator:
         self._stack.extend(reversed(steps))
         return promises
 
-    def _expand_task(self, expression: TaskExpression[Any], parent_job: Job, promise: Promise[Any]) -> None:
+    def _expand_task(self, expression: TaskExpression[Any], parent_job: Job | JobEnv, promise: Promise[Any]) -> None:
         self.begin_call(expression, parent_job, promise)
 
     def _expand_scheduler_task(
-        self, expression: SchedulerExpression[Any], parent_job: Job, promise: Promise[Any]
+        self, expression: SchedulerExpression[Any], parent_job: Job | JobEnv, promise: Promise[Any]
     ) -> None:
         task = self._tasks.get(expression.task_name)
         if task is None:
@@ -170,7 +198,9 @@ class Evaluator:
         else:
             promise.do_resolve(result)
 
-    def _expand_simple(self, expression: SimpleExpression[Any], parent_job: Job, promise: Promise[Any]) -> None:
+    def _expand_simple(
+        self, expression: SimpleExpression[Any], parent_job: Job | JobEnv, promise: Promise[Any]
+    ) -> None:
         def apply(operands: Promise[Any]) -> None:
             if operands.is_rejected:
                 promise.do_reject(operands.error)
@@ -191,90 +221,6 @@ _EXPANSIONS: dict[type, Callable[..., None]] = {
     SchedulerExpression: Evaluator._expand_scheduler_task,
     SimpleExpression: Evaluator._expand_simple,
 }
-
-
-class _Gathering(ABC):
-    """Waits for the expressions inside something, and puts their results in their places."""
-
-    __slots__ = ("_leaves", "_missing", "_promises")
-
-    def __init__(self, leaves: Sequence[Expression[Any]], promises: Sequence[Promise[Any]]) -> None:
-        self._leaves, self._promises = leaves, promises
-        self._missing = len(promises)
-        for promise in promises:
-            promise.watch(self._arrive)
-
-    @abstractmethod
-    def fail(self, error: BaseException) -> None:
-        """Go on with the first error."""
-
-    @abstractmethod
-    def finish(self, results: Mapping[int, Any]) -> None:
-        """Go on with all results, by the `id` of their expressions."""
-
-    def _arrive(self, arrived: Promise[Any]) -> None:
-        if self._missing < 0:
-            return
-        if arrived.is_rejected:
-            self._missing = -1
-            self.fail(arrived.error)
-            return
-        self._missing -= 1
-        if self._missing:
-            return
-        results = {id(leaf): promise.value for leaf, promise in zip(self._leaves, self._promises, strict=True)}
-        try:
-            self.finish(results)
-        except Exception as error:  # A dataclass may refuse the values, nesting may be too deep.
-            self.fail(error)
-
-
-class _ValueGathering(_Gathering):
-    """Waits for the expressions inside a value."""
-
-    __slots__ = ("_promise", "_value")
-
-    def __init__(
-        self,
-        leaves: Sequence[Expression[Any]],
-        promises: Sequence[Promise[Any]],
-        value: Any,
-        promise: Promise[Any],
-    ) -> None:
-        self._value, self._promise = value, promise
-        super().__init__(leaves, promises)
-
-    def fail(self, error: BaseException) -> None:
-        self._promise.do_reject(error)
-
-    def finish(self, results: Mapping[int, Any]) -> None:
-        self._promise.do_resolve(substitute(self._value, results))
-
-
-class _JobGathering(_Gathering):
-    """Waits for the expressions inside the arguments and options of a job."""
-
-    __slots__ = ("_evaluator", "_job", "_options")
-
-    def __init__(
-        self,
-        leaves: Sequence[Expression[Any]],
-        promises: Sequence[Promise[Any]],
-        evaluator: Evaluator,
-        job: Job,
-        options: Mapping[str, Any],
-    ) -> None:
-        self._evaluator, self._job, self._options = evaluator, job, options
-        super().__init__(leaves, promises)
-
-    def fail(self, error: BaseException) -> None:
-        self._evaluator.abandon(self._job, error)
-
-    def finish(self, results: Mapping[int, Any]) -> None:
-        job = self._job
-        job.args = substitute(job.args, results)
-        job.kwargs = substitute(job.kwargs, results)
-        self._evaluator.make_ready(job, substitute(self._options, results))
 
 
 def find_expressions(value: Any) -> Sequence[Expression[Any]]:

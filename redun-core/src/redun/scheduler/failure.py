@@ -93,6 +93,7 @@ class Failures:
 
     def __init__(self) -> None:
         self._known: dict[int, Failure] = {}
+        self._open: dict[int, str] = {}
         self._encoded: dict[int, EncodedValue] = {}
 
     def note(self, error: BaseException, job: Job) -> None:
@@ -102,6 +103,15 @@ class Failures:
             own = Traceback.from_error(error)
             traceback = Traceback(error, [*shorten_frames(frames), *own.frames], own.logs)
             self._known[id(error)] = Failure(traceback, job.id, job.task, job.args, job.kwargs)
+            self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
+
+    def forget(self, error: BaseException) -> None:
+        """Note that the workflow recovered from an error."""
+        self._open.pop(id(error), None)
+
+    def list_open(self) -> list[str]:
+        """Return a line for each error that nothing recovered from, in the order they were noted."""
+        return list(self._open.values())
 
     def find(self, error: BaseException) -> Failure | None:
         """Return what is known about an error, if it was noted."""

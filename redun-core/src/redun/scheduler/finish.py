@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from redun.arguments import add_defaults
 from redun.backends.base import CallRecord
 from redun.hashing import hash_call_node
+from redun.options import check_tags
 from redun.promise import Promise
 from redun.scheduler.evaluate import Evaluator, find_expressions, find_upstream_calls
 from redun.scheduler.failure import Failures
@@ -80,7 +81,8 @@ class Finisher:
         self._board.move(job, JobStatus.RUNNING)
         self.unfinished[job.id] = job
         self._start(job)
-        self._recorder.note_job(job)
+        if job.has_provenance:
+            self._recorder.note_job(job)
 
     def complete(self, job: Job, returned: Any) -> None:
         """Go on with what a job's task returned: cache it, then reduce it.
@@ -95,7 +97,8 @@ class Finisher:
         if leaves:
             result = get_type_registry().postprocess(returned, {"pre_call_hash": job.eval_hash})
         encoded = self._encode(result)
-        self._recorder.add_evaluation(job.task, job.eval_hash, job.encoded.args_hash, encoded)
+        if job.has_provenance:
+            self._recorder.add_evaluation(job.task, job.eval_hash, job.encoded.args_hash, encoded)
         if leaves and find_expressions(result):
             self._reduce(job, result, JobStatus.DONE)
         else:
@@ -124,6 +127,12 @@ class Finisher:
             self._board.log_cached(job, outcome.call_hash)
         self._start(job)
         self._end(job, JobStatus.CACHED if outcome.error is None else JobStatus.FAILED, outcome, job.start_time)
+
+    def reject(self, job: Job, error: BaseException) -> None:
+        """End a job that failed of itself."""
+        self._failures.note(error, job)
+        self._board.log_reject(job)
+        self.fail(job, error)
 
     def fail(self, job: Job, error: BaseException) -> None:
         """End a job with an error, its own or one from below."""
@@ -162,12 +171,17 @@ class Finisher:
             child_hashes = [child.call_hash for child in children]
         call_hash = hash_call_node(task.hash, arguments.args_hash, result.value_hash, child_hashes)
         subtree = self._join_subtrees(task.hash, children)
-        upstream = _NO_UPSTREAM if job.has_own_arguments else _find_upstream(job)
         now = time.time()
-        self._recorder.add_call(
-            CallRecord(call_hash, task.fullname, task.hash, result, arguments, upstream, child_hashes, subtree, now)
-        )
-        self._end(job, status, Outcome(value, error, call_hash, subtree), now)
+        if job.has_provenance:
+            upstream = _NO_UPSTREAM if job.has_own_arguments else _find_upstream(job)
+            context = job.context.encode() if job.context.values else None
+            edges = [child.call_hash for child in children if child.has_provenance]
+            self._recorder.add_call(
+                CallRecord(
+                    call_hash, task.fullname, task.hash, result, arguments, upstream, edges, subtree, now, context
+                )
+            )
+        self._end(job, status, Outcome(value, error, call_hash, subtree, job.has_provenance), now)
 
     def _end(self, job: Job, status: JobStatus, outcome: Outcome, now: float) -> None:
         self._board.move(job, status)
@@ -175,7 +189,12 @@ class Finisher:
         job.start_time = job.start_time or now
         job.end_time = now
         job.end(outcome)
-        self._recorder.note_job(job)
+        if job.has_provenance:
+            self._recorder.note_job(job)
+            if job.options:
+                self._recorder.add_tags("Job", job.id, check_tags(job.options.get("tags")))
+        else:
+            self._recorder.note_hidden_task(job.task)
         if self._observers.on_finish is not None:
             self._observers.on_finish(job=job)
 

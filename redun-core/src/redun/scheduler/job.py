@@ -12,9 +12,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.arguments import EncodedArguments, encode_values, find_argument_leaves
+from redun.context import EMPTY_CONTEXT, Context
 from redun.hashing import hash_eval
-from redun.options import EMPTY_OPTIONS, merge_options
+from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, check_tags, merge_options
 from redun.promise import Promise
+from redun.scheduler.job_info import JobInfo, find_job_infos
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -41,15 +43,27 @@ class Execution:
         A UUID.
     args : Sequence[str]
         The command that started it.
+    context : Context
+        The context of its root job.
+    tags : Sequence of pairs
+        Keys and values to find it by.
     job : Job or None
         The root job, once it exists.
     """
 
-    __slots__ = ("args", "id", "job")
+    __slots__ = ("args", "context", "id", "job", "tags")
 
-    def __init__(self, id: str, args: Sequence[str]) -> None:
+    def __init__(
+        self,
+        id: str,
+        args: Sequence[str],
+        context: Context = EMPTY_CONTEXT,
+        tags: Sequence[tuple[str, Any]] = (),
+    ) -> None:
         self.id = id
         self.args = args
+        self.context = context
+        self.tags = tags
         self.job: Job | None = None
 
     def __repr__(self) -> str:
@@ -69,21 +83,41 @@ class Scope:
 
     __slots__ = ("children", "evaluated")
 
-    def __init__(self) -> None:
-        self.children: list[Job] = []
+    def __init__(self, children: list[Job] | None = None) -> None:
+        self.children: list[Job] = [] if children is None else children
         self.evaluated: dict[str, tuple[Promise[Any], ApplyExpression[Any]]] = {}
 
 
 class Outcome(NamedTuple):
     """What a finished job leaves behind for the jobs around it: a value or an error, and the call it came to.
 
-    A job that failed before its call could be addressed has an empty `call_hash`.
+    A job that failed before its call could be addressed has an empty `call_hash`. A call without provenance is not in
+    the store, but counts in the address of the call above it.
     """
 
     value: Any
     error: BaseException | None
     call_hash: str
     subtree: frozenset[str]
+    has_provenance: bool = True
+
+
+class JobEnv:
+    """Where the options and default arguments of a job are evaluated: under its parent job, in its own context."""
+
+    __slots__ = ("context", "job", "scope")
+
+    def __init__(self, job: Job, context: Context) -> None:
+        self.job = job
+        self.context = context
+        self.scope = Scope(job.open_scope().children)
+
+    def open_scope(self) -> Scope:
+        """Return the scope: expressions are reduced apart from the parent job's, jobs are its children."""
+        return self.scope
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.job, name)
 
 
 class Job:
@@ -109,6 +143,10 @@ class Job:
         The jobs made under this one, in the order of their expressions; given up when the job ends.
     options, exported : Mapping
         The options that hold for the job, and those of them that jobs below it inherit.
+    context : Context
+        The values that the job and those below it can look up.
+    has_provenance : bool
+        Whether the job is recorded; option ``prov`` says so, for it and all jobs below.
     args, kwargs
         The arguments: as written at first, then as the task receives them; given up when the job ends.
     encoded : EncodedArguments or None
@@ -129,12 +167,14 @@ class Job:
 
     __slots__ = (
         "args",
+        "context",
         "encoded",
         "end_time",
         "eval_hash",
         "execution",
         "exported",
         "expr",
+        "has_provenance",
         "id",
         "is_recorded",
         "kwargs",
@@ -157,6 +197,7 @@ class Job:
         parent_job: Job | None,
         execution: Execution,
         promise: Promise[Any],
+        context: Context = EMPTY_CONTEXT,
     ) -> None:
         self.id = id
         self.task = task
@@ -165,6 +206,8 @@ class Job:
         self.execution = execution
         self.promise = promise
         self.status = JobStatus.PENDING
+        self.context = context
+        self.has_provenance = True
         self.options: Mapping[str, Any] = EMPTY_OPTIONS
         self.exported: Mapping[str, Any] = EMPTY_OPTIONS
         self.args: Sequence[Any] = expr.args
@@ -187,18 +230,30 @@ class Job:
         return self.options.get(key, default)
 
     def merge_options(self) -> Mapping[str, Any]:
-        """Return the options of the definition, of the jobs above, and of the call, merged; some may be expressions."""
+        """Return the options of the definition, of the jobs above, and of the call, merged; some may be expressions.
+
+        What they say about the context is applied to it and left out.
+        """
         parent, options = self.parent_job, self.task.get_task_options()
         inherited = parent.exported if parent is not None else EMPTY_OPTIONS
-        if not inherited and not self.expr.task_options:
-            return options
-        return merge_options(options, inherited, self.expr.task_options)
+        if inherited or self.expr.task_options:
+            options = merge_options(options, inherited, self.expr.task_options)
+        if CONTEXT_OPTION in options:
+            self.context = self.context.update(options[CONTEXT_OPTION])
+            options = {name: value for name, value in options.items() if name != CONTEXT_OPTION}
+        return options
 
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Settle the job's options, and with them those that jobs below it inherit."""
+        parent = self.parent_job
         self.options = options
-        if self.parent_job is not None:
-            self.exported = self.parent_job.exported
+        if parent is not None:
+            self.exported = parent.exported
+            self.has_provenance = parent.has_provenance
+        if options:
+            check_tags(options.get("tags"))
+            if options.get("prov") is False:
+                self.has_provenance = False
         names = self.task.exported | self.expr.export_options
         if names:
             own = {name: options[name] for name in names if name in options}
@@ -221,11 +276,14 @@ class Job:
         """
         expr, task = self.expr, self.task
         is_own = self.has_own_arguments
+        excluded, asking = task.unhashed, frozenset[int | str]()
         if expr.argument_leaves if is_own else find_argument_leaves(self.args, self.kwargs):
             self.args, self.kwargs = get_type_registry().preprocess((self.args, self.kwargs), {})
             is_own = self.has_own_arguments
+            asking = find_job_infos(self.args, self.kwargs)
+            excluded |= asking
         encoded = expr.encode_arguments()
-        if not is_own or task.unhashed:
+        if not is_own or excluded:
             reusable = {
                 id(value): item
                 for value, item in (
@@ -234,10 +292,17 @@ class Job:
                 )
                 if item.type_name
             }
-            encoded = encode_values(self.args, self.kwargs, reusable, task.unhashed)
+            encoded = encode_values(self.args, self.kwargs, reusable, excluded)
         self.encoded = encoded
         self.eval_hash = hash_eval(task.hash, encoded.args_hash)
+        if asking:
+            self._tell(asking, encoded.args_hash)
         return self.eval_hash
+
+    def _tell(self, asking: frozenset[int | str], args_hash: str) -> None:
+        info = JobInfo(self.execution.id, self.id, self.eval_hash, args_hash, self.options)
+        self.args = tuple(info if index in asking else value for index, value in enumerate(self.args))
+        self.kwargs = {name: info if name in asking else value for name, value in self.kwargs.items()}
 
     def open_scope(self) -> Scope:
         """Return the scope of the job, made at the first use."""
@@ -248,7 +313,7 @@ class Job:
     def end(self, outcome: Outcome) -> None:
         """Give up what only unfinished jobs need, and let the result be known."""
         self.outcome = outcome
-        self.expr.call_hash = outcome.call_hash or None
+        self.expr.call_hash = outcome.call_hash or None if outcome.has_provenance else None
         self.expr.forget_arguments()
         self.encoded = self.scope = None
         self.args, self.kwargs = (), EMPTY_OPTIONS

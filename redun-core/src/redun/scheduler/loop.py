@@ -4,40 +4,47 @@ Constant are the scheduler's backend and executors. What changes is, in the orde
 it:
 
 - callbacks of settled promises, and expressions to expand: both are worked off until enough jobs are ready,
-- *ready* jobs: decided on in one batch with one look-up; those that run are handed to each executor in one go,
-- *running* jobs: one entry per future that an executor has not settled,
-- *completions*: settled futures, put there by the executors' threads; the only thing that other threads touch,
+- *ready* jobs: decided on in one batch with one look-up; those that run are handed to each executor in one go, or wait
+  for limits,
+- *held* calls: one entry per future that an executor has not settled,
+- the mailbox: settled futures and requests; the only thing that other threads touch,
+- timers: retries and timeouts,
 - records: written when due, or when there is nothing else to do.
 
-Once the root has failed, nothing new is started; what runs is waited for and recorded.
+Once the root has failed, nothing new is started. What runs then is waited for and recorded, or stopped, as the policy
+says.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from queue import Empty
+from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
-from redun.arguments import pass_by_position
-from redun.errors import DryRunResult, ExecutorError, SchedulerError, TaskExitError
-from redun.executors.base import Call, Executor
+from redun.errors import CancelledCallError, DryRunResult, SchedulerError
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
 from redun.promise import Promise, collecting_callbacks, run_callbacks
+from redun.scheduler.awaited import AwaitedExpressions
 from redun.scheduler.calls import CallTable, Join, Rejected
 from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
 from redun.scheduler.finish import Finisher, JobObservers
 from redun.scheduler.garbage import collecting_rarely
+from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution, Job
 from redun.scheduler.rebuilder import Replay
 from redun.scheduler.record import Recorder
-from redun.scheduler.setup import DEFAULT_EXECUTOR
+from redun.scheduler.settings import OnError, RunSettings
+from redun.scheduler.signals import stopping_on_signals
+from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
+from redun.scheduler.timers import Timers
 from redun.traceback import safe_repr
 from redun.values.registry import get_type_registry
 
@@ -48,7 +55,7 @@ MAX_READY = 2_000
 """How many jobs are decided on in one batch."""
 
 MAX_RUNNING = 10_000
-"""How many calls executors hold at most; beyond that, ready jobs wait."""
+"""How many calls executors hold at most, not counting those that wait for others; beyond that, ready jobs wait."""
 
 IDLE_SECONDS = 0.05
 """How long nothing may happen before what was recorded is written."""
@@ -63,35 +70,39 @@ class ExecutionLoop:
         The scheduler, with which scheduler tasks are called.
     execution
         The execution.
-    use_cache
-        Whether results of earlier executions are used.
-    dryrun
-        Whether calls that would run are listed instead, and nothing is recorded.
+    settings
+        What is special about this run.
     """
 
-    def __init__(self, scheduler: Scheduler, execution: Execution, use_cache: bool, dryrun: bool) -> None:
+    def __init__(self, scheduler: Scheduler, execution: Execution, settings: RunSettings) -> None:
         self._scheduler = scheduler
         self._execution = execution
-        self._dryrun = dryrun
+        self._settings = settings
         host = get_host()
         self.board = StatusBoard(scheduler.logger)
-        self.recorder = Recorder(None if dryrun else scheduler.backend, execution)
-        self.calls = CallTable(scheduler.backend, use_cache, host.decider("redun_cache_lookup"))
-        self.evaluator = Evaluator(scheduler, execution, self.board)
+        self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
+        self.calls = CallTable(scheduler.backend, settings.cache, host.decider("redun_cache_lookup"))
+        self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
         self.encode = get_type_registry().encode
         observers = JobObservers(host.observers("redun_job_start"), host.observers("redun_job_finish"))
         self.failures = Failures()
+        self.tracked: dict[str, Promise[Any]] = {}
         self._finisher = Finisher(self.evaluator, self.recorder, self.board, self.failures, observers)
-        self._choose_executor = host.decider("redun_job_executor")
+        self._timers = Timers()
+        self._awaited = AwaitedExpressions(self.evaluator, self._post)
+        choose_executor = host.decider("redun_job_executor")
+        self._starter = Starter(
+            scheduler, self._finisher, self.board, self._timers, choose_executor, self._awaited.evaluate
+        )
+        self._handover = self._starter.handover
+        self._stop_signal: int | None = None
         self._misses = Misses(scheduler.backend, scheduler.logger)
-        self._running: dict[Future[Any], Job] = {}
-        self._completions: SimpleQueue[Future[Any]] = SimpleQueue()
         self._next_report = time.monotonic() + scheduler.job_status_interval
 
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
         root: Promise[Any] = Promise()
-        with collecting_rarely(), collecting_callbacks() as callbacks:
+        with collecting_rarely(), collecting_callbacks() as callbacks, stopping_on_signals(self._note_signal):
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self._execution.job = next(iter(self.evaluator.ready), None)
@@ -108,25 +119,36 @@ class ExecutionLoop:
 
     def _work(self, root: Promise[Any], callbacks: deque[Any]) -> None:
         """Turn the loop until nothing is left to do."""
-        evaluator = self.evaluator
+        evaluator, handover = self.evaluator, self._handover
         while True:
+            if self._stop_signal is not None:
+                raise KeyboardInterrupt if self._stop_signal == SIGINT else SystemExit(128 + self._stop_signal)
             if callbacks:
                 run_callbacks()
             elif root.is_rejected:
-                evaluator.give_up()
-                if not self._running:
+                self._give_up()
+                if not handover:
                     return
                 self._collect()
             elif evaluator.expand(MAX_READY):
                 continue
-            elif evaluator.ready and len(self._running) < MAX_RUNNING:
+            elif evaluator.ready and len(handover) - len(self._awaited) < MAX_RUNNING:
                 self._dispatch()
             elif self.calls.answer_questions():
                 continue
-            elif self._running:
+            elif handover or self._timers:
                 self._collect()
             else:
                 return
+
+    def _give_up(self) -> None:
+        """Start nothing more, and stop what runs if the policy says so."""
+        self._awaited.give_up(SchedulerError("stopped, because the execution failed"))
+        self.evaluator.give_up()
+        self._starter.give_up()
+        if self._settings.on_error is OnError.STOP:
+            for held in self._handover.cancel_all():
+                self._finisher.fail(held.job, CancelledCallError("stopped, because the execution failed"))
 
     def _close(self, root: Promise[Any]) -> None:
         """Settle what a failed, idle or dry execution leaves open."""
@@ -142,7 +164,7 @@ class ExecutionLoop:
     def _dispatch(self) -> None:
         """Decide on ready jobs as far as executors have room, and hand over those that run."""
         ready, finisher = self.evaluator.ready, self._finisher
-        room = min(MAX_READY, MAX_RUNNING - len(self._running), len(ready))
+        room = min(MAX_READY, MAX_RUNNING + len(self._awaited) - len(self._handover), len(ready))
         to_run: list[Job] = []
         for job, decision, candidate in self.calls.decide_all([ready.popleft() for _ in range(room)]):
             if isinstance(decision, Replay):
@@ -154,97 +176,94 @@ class ExecutionLoop:
                 decision.twin.promise.watch(_Joining(finisher, job, decision.twin).finish)
             elif isinstance(decision, Rejected):
                 finisher.begin(job)
-                self._reject(job, decision.error)
+                finisher.reject(job, decision.error)
             else:
                 job.reason = decision.reason.value
                 if candidate is not None:
                     self.board.log_miss(job, candidate)
-                if self._dryrun:
+                if self._settings.dryrun:
                     self._misses.note(job, decision.reason, candidate)
                 to_run.append(job)
         self._hand_over(to_run)
         self.recorder.flush_if_due()
 
     def _hand_over(self, jobs: Sequence[Job]) -> None:
-        by_executor: dict[str, list[Job]] = {}
-        for job in jobs:
-            try:
-                by_executor.setdefault(self._executor_name(job), []).append(job)
-            except Exception as error:  # A plugin that fails to choose fails the job.
-                self._finisher.begin(job)
-                self._reject(job, error)
-        for name, group in by_executor.items():
+        """Start calls; in a dry run, only say so."""
+        if not self._settings.dryrun:
+            self._starter.start(jobs)
+            return
+        for name, group in self._starter.list_executors(jobs).items():
             for job in group:
-                self.board.log_run(job, name, "Dryrun" if self._dryrun else "Run")
-            if self._dryrun:
-                continue
-            for job in group:
-                self._finisher.begin(job)
-            try:
-                self._submit(self._scheduler.start_executor(name), group)
-            except Exception as error:  # An executor that can't take calls fails these jobs, not the loop.
-                for job in group:
-                    self._reject(job, error)
-
-    def _executor_name(self, job: Job) -> str:
-        chosen = self._choose_executor(job=job) if self._choose_executor is not None else None
-        return chosen or job.get_option("executor") or DEFAULT_EXECUTOR
-
-    def _submit(self, executor: Executor, jobs: Sequence[Job]) -> None:
-        futures = executor.submit_many([_make_call(job) for job in jobs])
-        if len(set(futures)) != len(jobs):
-            raise ExecutorError(
-                f"executor {executor.name!r} returned {len(set(futures))} futures for {len(jobs)} calls"
-            )
-        running, put = self._running, self._completions.put
-        for future, job in zip(futures, jobs, strict=True):
-            running[future] = job
-            future.add_done_callback(put)
+                self.board.log_run(job, name, "Dryrun")
 
     def _collect(self) -> None:
-        """Wait until a call is complete, and take all that are; write records when nothing comes for a while."""
-        completions, recorder = self._completions, self.recorder
+        """Wait until there is mail, and read all of it; write records when nothing comes for a while."""
+        mailbox, recorder = self._handover.mailbox, self.recorder
         now = time.monotonic()
         patience = self._next_report - now if recorder.is_empty else IDLE_SECONDS
+        if self._timers:
+            patience = min(patience, (self._timers.next_time or now) - now)
         try:
-            self._complete(completions.get(timeout=max(patience, 0)))
+            self._read(mailbox.get(timeout=max(patience, 0)))
         except Empty:
             recorder.flush()
-        for _ in range(completions.qsize()):
-            self._complete(completions.get())
+        for _ in range(mailbox.qsize()):
+            self._read(mailbox.get())
         recorder.flush_if_due()
+        if self._timers:
+            self._timers.run_due(time.monotonic())
         if now >= self._next_report:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
             recorder.note_alive()
 
-    def _complete(self, future: Future[Any]) -> None:
-        job = self._running.pop(future)
-        error = _get_error(future)
-        if error is None:
-            try:
-                self._finisher.complete(job, future.result())
-            except Exception as failure:  # The result can't be stored.
-                error = failure
+    def _read(self, mail: Any) -> None:
+        if not isinstance(mail, Future):
+            mail()
+            return
+        held = self._handover.take(mail)
+        if held is not None:
+            self._complete(held, mail)
+
+    def _complete(self, held: Held, future: Future[Any]) -> None:
+        job = held.job
+        error = find_error(future)
         if error is not None:
-            self._reject(job, error)
+            self._starter.fail_attempt(job, held.executor, error)
+            return
+        self._starter.release(job)
+        try:
+            self._finisher.complete(job, future.result())
+        except Exception as failure:  # The result can't be stored.
+            self._finisher.reject(job, failure)
         self.evaluator.expand(MAX_READY)
 
-    def _reject(self, job: Job, error: BaseException) -> None:
-        """End a job that failed of itself."""
-        self.failures.note(error, job)
-        self.board.log_reject(job)
-        self._finisher.fail(job, error)
+    def _note_signal(self, number: int) -> None:
+        """Ask the loop to stop at its next turn. Called in a signal handler."""
+        self._scheduler.logger.warning("Shutting down... Ctrl+C again to force shutdown.")
+        self._stop_signal = number
+        self._post(_wake_up)
+
+    def _post(self, action: Callable[[], None]) -> None:
+        """Have a function called on the scheduler's thread. For any thread."""
+        self._handover.mailbox.put(action)
 
     def _interrupt(self) -> None:
-        """Stop as much as possible at once, and record what was going on as stopped."""
-        for future, job in self._running.items():
-            self._scheduler.start_executor(self._executor_name(job)).cancel(future)
+        """Stop as much as possible at once, record what is finished, and what was going on as stopped."""
+        for _ in range(self._handover.mailbox.qsize()):
+            mail = self._handover.mailbox.get()
+            if isinstance(mail, Future) and find_error(mail) is None:
+                self._read(mail)
+        self._handover.cancel_all()
         self._fail_unfinished(SchedulerError("the execution was interrupted"))
 
     def _fail_unfinished(self, error: SchedulerError) -> None:
         for job in reversed(list(self._finisher.unfinished.values())):
             self._finisher.fail(job, error)
+
+
+def _wake_up() -> None:
+    """Do nothing, but interrupt the waiting for mail."""
 
 
 class _Joining:
@@ -258,32 +277,3 @@ class _Joining:
     def finish(self, promise: Promise[Any]) -> None:
         """End the job as the other one ended."""
         self._finisher.join(self._job, self._twin)
-
-
-def _get_error(future: Future[Any]) -> Exception | None:
-    """Return how a call failed, as an ordinary exception; None if it did not."""
-    if future.cancelled():
-        return SchedulerError("the executor cancelled the call")
-    error = future.exception()
-    if error is None or isinstance(error, Exception):
-        return error
-    exit_error = TaskExitError(f"the task raised {safe_repr(error)}, which would end the process")
-    exit_error.__cause__ = error
-    return exit_error.with_traceback(error.__traceback__)
-
-
-def _make_call(job: Job) -> Call:
-    task, args, kwargs = job.task, job.args, job.kwargs
-    if task.positional_only:
-        args, kwargs = pass_by_position(task.positional_only, args, kwargs)
-    return Call(
-        task.fullname,
-        task.func,
-        args,
-        kwargs,
-        job.options,
-        job.eval_hash,
-        job.id,
-        task.load_module,
-        task.script,
-    )

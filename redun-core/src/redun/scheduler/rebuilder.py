@@ -123,9 +123,25 @@ def choose_mode(options: Mapping[str, Any], use_cache: bool) -> Mode:
     )
 
 
-def choose_final_result(calls: Sequence[StoredCall], current_tasks: Mapping[str, int]) -> StoredCall | None:
-    """Return the newest recorded call whose whole subtree of tasks is defined as it was then."""
-    return next((call for call in calls if all(task in current_tasks for task in call.subtree)), None)
+def choose_final_result(
+    calls: Sequence[StoredCall], current_tasks: Mapping[str, int], context_hash: str = ""
+) -> StoredCall | None:
+    """Return the newest recorded call that was made in the same context, and whose tasks are all as they were then.
+
+    Parameters
+    ----------
+    calls
+        Recorded calls of the same task with the same arguments, newest first.
+    current_tasks
+        The hashes of the tasks that are defined now.
+    context_hash
+        The address of the context; empty for none.
+    """
+    for call in calls:
+        in_context = context_hash in call.contexts if context_hash else not call.contexts
+        if in_context and all(task in current_tasks for task in call.subtree):
+            return call
+    return None
 
 
 _RUNS = {reason: Run(reason) for reason in Reason}

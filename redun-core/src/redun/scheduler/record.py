@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
+from typing import Any
 
 from redun.backends.base import (
     Backend,
@@ -17,7 +19,9 @@ from redun.backends.base import (
     EvaluationRecord,
     ExecutionRecord,
     JobRecord,
+    TagRecord,
 )
+from redun.options import check_tags
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.task import Task
 from redun.values.codec import EncodedValue
@@ -47,16 +51,26 @@ class Recorder:
         self._batch = Batch()
         self._jobs: dict[str, Job] = {}
         self._known_tasks: set[str] = set()
+        self._hidden_tasks: dict[str, Task[..., object]] = {}
         self._oldest = 0.0
         self._root: ExecutionRecord | None = None
 
     def note_job(self, job: Job) -> None:
-        """Note that a job began or ended; the root job brings its execution along."""
+        """Note that a job with provenance began or ended; the root job brings its execution along."""
         self._jobs[job.id] = job
         if job.parent_job is None and self._root is None:
             args = json.dumps(list(self._execution.args))
             self._root = ExecutionRecord(self._execution.id, args, job.id, job.start_time)
             self._batch.executions[self._execution.id] = self._root
+            self.add_tags("Execution", self._execution.id, self._execution.tags)
+
+    def add_tags(self, entity_type: str, entity_id: str, tags: Iterable[tuple[str, Any]]) -> None:
+        """Note tags, pairs of a key and a JSON value, on something that is recorded."""
+        self._batch.tags.extend(TagRecord(entity_type, entity_id, key, value) for key, value in tags)
+
+    def add_value(self, value: EncodedValue) -> None:
+        """Note a value that nothing else brings along."""
+        self._batch.values[value.value_hash] = value
 
     def add_evaluation(self, task: Task[..., object], eval_hash: str, args_hash: str, value: EncodedValue) -> None:
         """Note what a call's task returned, for the cache."""
@@ -66,6 +80,9 @@ class Recorder:
     def add_call(self, call: CallRecord) -> None:
         """Note a finished call."""
         self._batch.calls.append(call)
+        if self._hidden_tasks:
+            for task_hash in self._hidden_tasks.keys() & call.subtree:
+                self.note_task(self._hidden_tasks.pop(task_hash))
 
     def note_alive(self) -> None:
         """Note that the execution is alive now."""
@@ -108,6 +125,11 @@ class Recorder:
         if task.hash not in self._known_tasks:
             self._known_tasks.add(task.hash)
             self._batch.tasks[task.hash] = get_type_registry().encode(task)
+            self.add_tags("Task", task.hash, check_tags(task.get_task_option("tags")))
+
+    def note_hidden_task(self, task: Task[..., object]) -> None:
+        """Note the definition of a task without provenance, for recorded calls above it."""
+        self._hidden_tasks.setdefault(task.hash, task)
 
 
 def _job_record(job: Job) -> JobRecord:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
 from redun.backends.base import Backend
 from redun.config import Config
-from redun.errors import SchedulerError
+from redun.errors import ConfigError, SchedulerError
 from redun.executors.base import Executor
 from redun.logging import logger
 from redun.plugins import catalog
 from redun.plugins.host import PluginOptions, get_host, reload_plugins
+from redun.scheduler.settings import OnError
 from redun.settings import parse_options
+from redun.tags import parse_tag_value
 
 DEFAULT_EXECUTOR = "default"
+
+_BUILT_IN = {DEFAULT_EXECUTOR: {"type": "local"}, "process": {"type": "local", "mode": "process"}}
+"""The sections of executors that need no configuration."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +36,46 @@ class SchedulerOptions:
             "help": "how often the table of jobs is reported while nothing else happens, in seconds; 0 for never"
         },
     )
+    on_error: str = field(
+        default=OnError.DRAIN.value,
+        metadata={"help": "what a failure means for the rest", "choices": [policy.value for policy in OnError]},
+    )
+    context: dict[str, Any] = field(default_factory=dict, metadata={"help": "values for get_context, as a JSON object"})
+    context_file: str | None = field(
+        default=None, metadata={"help": "a JSON file with values for get_context; relative to the configuration folder"}
+    )
 
 
 def read_scheduler_options(config: Config) -> SchedulerOptions:
     """Return the options in section ``[scheduler]``."""
     return parse_options(SchedulerOptions, config.section("scheduler"), "[scheduler]")
+
+
+def read_context(options: SchedulerOptions, config_dir: str | None) -> Mapping[str, Any]:
+    """Return the configured values for `get_context`.
+
+    Raises
+    ------
+    ConfigError
+        When they are given twice, or the file can't be read.
+    """
+    if options.context_file is None:
+        return options.context
+    if options.context:
+        raise ConfigError("[scheduler] has both context and context_file; one of them is enough")
+    path = Path(config_dir or ".", options.context_file)
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"[scheduler] context_file = {options.context_file!r} can't be read: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"[scheduler] context_file = {options.context_file!r} must hold a JSON object")
+    return values
+
+
+def read_tags(section: Mapping[str, str]) -> list[tuple[str, Any]]:
+    """Return the configured tags of executions, section ``[tags]``."""
+    return [(key, parse_tag_value(text)) for key, text in section.items()]
 
 
 def apply_plugin_options(config: Config) -> None:
@@ -108,19 +152,19 @@ class Executors:
                 logger.exception("executor %s can't be stopped", executor.name)
 
     def _make(self, name: str) -> Executor:
-        section = self._sections.get(name)
-        if section is None and name != DEFAULT_EXECUTOR:
-            known = sorted({DEFAULT_EXECUTOR, *self._sections, *self._made})
+        section = self._sections.get(name, _BUILT_IN.get(name))
+        if section is None:
+            known = sorted({*_BUILT_IN, *self._sections, *self._made})
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"configured are {', '.join(known)}"
             raise SchedulerError(f'Unknown executor "{name}"; {hint} (section [executors.{name}] of redun.ini)')
         where = f"[executors.{name}]"
-        if section is None:
-            section = {"type": "local"}
-        elif "type" not in section:
+        if "type" not in section:
             raise SchedulerError(f"{where} needs option 'type'; installed are {', '.join(catalog.executors)}")
         executor_class = catalog.executors.load(section["type"])
         options = parse_options(
             executor_class.options_type, section, where, ignore=("type",), config_dir=self._config_dir
         )
-        return executor_class(name, options)
+        executor = executor_class(name, options)
+        executor.connect(self.start)
+        return executor

@@ -110,6 +110,17 @@ class StatusBoard:
         call = format_task_call(job.task, job.args, job.kwargs)
         self._logger.error("*** Reject Job %s:  %s:", job.id[:8], call)
 
+    def log_retry(self, job: Job, error: BaseException, delay: float) -> None:
+        """Log that a failed call is tried again."""
+        wait = f" in {delay:g} seconds" if delay else ""
+        self._logger.warning(
+            "Retry  Job %s:  %s failed and is tried again%s: %s",
+            job.id[:8],
+            job.task.fullname,
+            wait,
+            safe_repr(error),
+        )
+
     def log_table(self) -> None:
         """Log how many jobs of each task are in each status."""
         if self._is_shown:

@@ -15,6 +15,8 @@ from redun.hashing import hash_value_bytes
 
 MIME_TYPE_PICKLE = "application/python-pickle"
 PICKLE_PROTOCOL = 3
+SET_MARK = b"set\n"
+"""How the name of a set's type ends in a pickle, whatever kind of set it is."""
 
 
 class FileSubtype(NamedTuple):
@@ -283,8 +285,13 @@ def _hash_children_first(root: GraphValue) -> None:
 
 
 def pickle_dumps(value: Any) -> bytes:
-    """Pickle with the one protocol on which every address depends."""
-    return pickle.dumps(value, PICKLE_PROTOCOL)
+    """Pickle with the one protocol on which every address depends, and sets in an order that is the same everywhere."""
+    data = pickle.dumps(value, PICKLE_PROTOCOL)
+    if SET_MARK not in data:
+        return data
+    from redun.values.order import put_sets_in_order
+
+    return put_sets_in_order(value, data)
 
 
 def is_passive(proxy: type[ProxyValue]) -> bool:

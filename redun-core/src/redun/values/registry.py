@@ -19,6 +19,7 @@ from redun.hashing import hash_value_bytes
 from redun.values.base import (
     MIME_TYPE_PICKLE,
     PICKLE_PROTOCOL,
+    SET_MARK,
     GraphValue,
     ProxyValue,
     Value,
@@ -65,6 +66,8 @@ class TypeRegistry:
                 return encode_value(self.get_value(value), leaves)
         try:
             data = pickle.dumps(value, PICKLE_PROTOCOL)
+            if SET_MARK in data:
+                data = pickle_dumps(value)
         except Exception as error:
             raise InvalidValueError(f"a {name} can't be stored: {error}") from error
         return EncodedValue(hash_value_bytes(data), name, MIME_TYPE_PICKLE, data)

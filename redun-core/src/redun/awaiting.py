@@ -1,0 +1,58 @@
+"""Awaiting expressions inside async tasks.
+
+A coroutine function that the scheduler runs finds in a context variable how to evaluate an expression: a function that
+returns the future of its value. Awaiting an expression waits for that future, and the event loop goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+Evaluate = Callable[[Any], "Future[Any]"]
+
+_evaluate: ContextVar[Evaluate] = ContextVar("redun_evaluate")
+
+
+def bind_evaluator(func: Callable[..., Any], evaluate: Evaluate) -> Callable[..., Any]:
+    """Return a coroutine function that runs another one, in which expressions can be awaited.
+
+    Parameters
+    ----------
+    func
+        The coroutine function.
+    evaluate
+        Returns the future of an expression's value. It is called on the event loop's thread.
+    """
+
+    @wraps(func)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        token = _evaluate.set(evaluate)
+        try:
+            return await func(*args, **kwargs)
+        finally:
+            _evaluate.reset(token)
+
+    return run
+
+
+def await_expression(expression: Any) -> Generator[Any, None, Any]:
+    """Return the iterator that an event loop drives until the value of an expression is known.
+
+    Raises
+    ------
+    RuntimeError
+        When no async task of a scheduler is running here.
+    """
+    from asyncio import wrap_future
+
+    try:
+        evaluate = _evaluate.get()
+    except LookupError:
+        raise RuntimeError(
+            f"{expression!r} can be awaited only inside an async task; elsewhere, pass it to Scheduler.run"
+        ) from None
+    return wrap_future(evaluate(expression)).__await__()

@@ -1,0 +1,156 @@
+"""Handing calls over to executors, and getting them back: finished, late, lost or stopped.
+
+Every call that an executor holds is one entry here, from its submission until its future is settled or given up. Other
+threads touch the mailbox only, into which executors put settled futures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from redun.arguments import pass_by_position
+from redun.awaiting import bind_evaluator
+from redun.errors import CancelledCallError, ExecutorError, SchedulerError, TaskExitError, TaskTimeoutError
+from redun.executors.base import Call, Executor
+from redun.scheduler.job import Job
+from redun.scheduler.retry import read_timeout
+from redun.scheduler.timers import Timers
+from redun.traceback import safe_repr
+
+Mail = Future[Any] | Callable[[], None]
+"""What other threads have for the scheduler's: a settled future, or something to call."""
+
+_START_CHECK = 0.1
+"""How often a call with a timeout that has not started yet is looked at, in seconds."""
+
+
+class Held(NamedTuple):
+    """A call that an executor holds."""
+
+    job: Job
+    executor: Executor
+
+
+class Handover:
+    """The calls of one execution that executors hold.
+
+    Parameters
+    ----------
+    timers
+        Watch over calls with a timeout.
+    reject
+        Called with a job and the error that it failed with, when its executor does not say so itself.
+
+    Attributes
+    ----------
+    mailbox : SimpleQueue
+        What other threads have to say.
+    """
+
+    def __init__(self, timers: Timers, reject: Callable[[Job, Executor, BaseException], None]) -> None:
+        self._timers = timers
+        self._reject = reject
+        self._held: dict[Future[Any], Held] = {}
+        self.mailbox: SimpleQueue[Mail] = SimpleQueue()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def submit(self, executor: Executor, jobs: Sequence[Job], evaluate: Callable[[Job, Any], Future[Any]]) -> None:
+        """Hand calls over to an executor.
+
+        Parameters
+        ----------
+        executor
+            Who runs them.
+        jobs
+            The calls.
+        evaluate
+            Returns the future of the value of an expression that a coroutine awaits.
+
+        Raises
+        ------
+        ExecutorError
+            When the executor does not return a future for each.
+        SchedulerError
+            When it can't run them.
+        """
+        futures = executor.submit_many([_make_call(job, executor, evaluate) for job in jobs])
+        if len(set(futures)) != len(jobs):
+            raise ExecutorError(
+                f"executor {executor.name!r} returned {len(set(futures))} futures for {len(jobs)} calls"
+            )
+        held, put = self._held, self.mailbox.put
+        for future, job in zip(futures, jobs, strict=True):
+            held[future] = Held(job, executor)
+            if job.options:
+                self._watch_time(future, job, executor)
+            future.add_done_callback(put)
+
+    def take(self, future: Future[Any]) -> Held | None:
+        """Return who made a call whose future is settled; None if it was given up before."""
+        return self._held.pop(future, None)
+
+    def cancel_all(self) -> list[Held]:
+        """Stop every call, and return them; what they come to is ignored."""
+        stopped, self._held = self._held, {}
+        for future, held in stopped.items():
+            _cancel(held.executor, future)
+        return list(stopped.values())
+
+    def _watch_time(self, future: Future[Any], job: Job, executor: Executor) -> None:
+        timeout = None if executor.supports("timeout") else read_timeout(job.options)
+        if timeout is not None:
+            self._timers.add(time.monotonic(), partial(self._check_time, future, timeout, False))
+
+    def _check_time(self, future: Future[Any], timeout: float, has_started: bool) -> None:
+        """Let the time of a call begin when the call does, and stop the call when its time is over."""
+        held = self._held.get(future)
+        if held is None:
+            return
+        if has_started:
+            del self._held[future]
+            _cancel(held.executor, future)
+            text = f"task {held.job.task.fullname} took longer than its timeout of {timeout:g} seconds"
+            self._reject(held.job, held.executor, TaskTimeoutError(text))
+        elif future.running():
+            self._timers.add(time.monotonic() + timeout, partial(self._check_time, future, timeout, True))
+        else:
+            self._timers.add(
+                time.monotonic() + min(_START_CHECK, timeout), partial(self._check_time, future, timeout, False)
+            )
+
+
+def _cancel(executor: Executor, future: Future[Any]) -> None:
+    try:
+        executor.cancel(future)
+    except Exception as error:
+        raise ExecutorError(f"executor {executor.name!r} failed to cancel a call: {safe_repr(error)}") from error
+
+
+def find_error(future: Future[Any]) -> Exception | None:
+    """Return how a call failed, as an ordinary exception; None if it did not."""
+    if future.cancelled():
+        return CancelledCallError("the executor cancelled the call")
+    error = future.exception()
+    if error is None or isinstance(error, Exception):
+        return error
+    exit_error = TaskExitError(f"the task raised {safe_repr(error)}, which would end the process")
+    exit_error.__cause__ = error
+    return exit_error.with_traceback(error.__traceback__)
+
+
+def _make_call(job: Job, executor: Executor, evaluate: Callable[[Job, Any], Future[Any]]) -> Call:
+    task, args, kwargs, func = job.task, job.args, job.kwargs, job.task.func
+    if task.positional_only:
+        args, kwargs = pass_by_position(task.positional_only, args, kwargs)
+    if task.is_coroutine:
+        if not executor.supports("async"):
+            raise SchedulerError(f'Executor "{executor.name}" does not support async tasks')
+        func = bind_evaluator(func, partial(evaluate, job))
+    return Call(task.fullname, func, args, kwargs, job.options, job.eval_hash, job.id, task.load_module, task.script)

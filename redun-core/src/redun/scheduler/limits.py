@@ -1,0 +1,166 @@
+"""Limits: how much of a named resource the calls of a scheduler may hold together.
+
+A task asks for units of resources with its option ``limits``; the configuration section ``[limits]`` says how many
+there are, one of each that it does not name. A call holds its units from its start to the end of its function; calls
+answered from the cache hold none. Calls that have to wait start in the order in which they came: none overtakes
+another one that waits for a resource they share.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from itertools import count
+from typing import Any, NamedTuple
+
+from redun.errors import ConfigError, SchedulerError
+from redun.scheduler.job import Job
+
+DEFAULT_CAPACITY = 1
+"""How many units there are of a resource that the configuration does not name."""
+
+Request = Mapping[str, int]
+
+
+class _Waiting(NamedTuple):
+    order: int
+    job: Job
+    request: Request
+
+
+class Limits:
+    """The resources of one execution, who holds them and who waits for them.
+
+    Parameters
+    ----------
+    capacities
+        How many units there are, by resource.
+    """
+
+    def __init__(self, capacities: Mapping[str, int]) -> None:
+        self._capacities = capacities
+        self._used: Counter[str] = Counter()
+        self._held: dict[str, Request] = {}
+        self._queues: dict[frozenset[str], deque[_Waiting]] = {}
+        self._order = count()
+
+    def admit(self, job: Job) -> bool:
+        """Return whether a job may start now, holding what it asks for; otherwise it waits until `release` returns it.
+
+        Raises
+        ------
+        SchedulerError
+            When it asks for more than there is, or for what is no number of units.
+        """
+        wanted = job.options.get("limits")
+        if not wanted:
+            return True
+        request = read_request(wanted)
+        for name, units in request.items():
+            if units > self._capacity(name):
+                raise SchedulerError(
+                    f"task {job.task.fullname} asks for {units} of limit {name!r}, of which there are only "
+                    f"{self._capacity(name)}; raise it in section [limits] of redun.ini, or ask for less"
+                )
+        names = frozenset(request)
+        if self._fits(request) and not any(queued & names for queued in self._queues):
+            self._take(job, request)
+            return True
+        self._queues.setdefault(names, deque()).append(_Waiting(next(self._order), job, request))
+        return False
+
+    def release(self, job: Job) -> list[Job]:
+        """Give back what a job holds, and return the waiting jobs that may start now; they hold theirs."""
+        request = self._held.pop(job.id, None)
+        if request is None:
+            return []
+        self._used.subtract(request)
+        return self._start_waiting()
+
+    def forget_waiting(self) -> None:
+        """Give up the jobs that wait."""
+        self._queues.clear()
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether any job waits."""
+        return bool(self._queues)
+
+    def _start_waiting(self) -> list[Job]:
+        """Start waiting jobs in their order; one that does not fit keeps its resources from all that came later."""
+        started: list[Job] = []
+        blocked: set[str] = set()
+        heads = [(queue[0].order, names) for names, queue in self._queues.items()]
+        heapq.heapify(heads)
+        while heads:
+            _, names = heapq.heappop(heads)
+            queue = self._queues[names]
+            waiting = queue[0]
+            if blocked & names or not self._fits(waiting.request):
+                blocked |= names
+                continue
+            queue.popleft()
+            self._take(waiting.job, waiting.request)
+            started.append(waiting.job)
+            if queue:
+                heapq.heappush(heads, (queue[0].order, names))
+            else:
+                del self._queues[names]
+        return started
+
+    def _take(self, job: Job, request: Request) -> None:
+        self._held[job.id] = request
+        self._used.update(request)
+
+    def _fits(self, request: Request) -> bool:
+        return all(self._used[name] + units <= self._capacity(name) for name, units in request.items())
+
+    def _capacity(self, name: str) -> int:
+        return self._capacities.get(name, DEFAULT_CAPACITY)
+
+
+def read_request(limits: Any) -> Request:
+    """Return how many units of each resource the option ``limits`` asks for.
+
+    Parameters
+    ----------
+    limits
+        Names, one unit each, or a mapping of names to units.
+
+    Raises
+    ------
+    SchedulerError
+        For anything else.
+
+    Examples
+    --------
+    >>> read_request(["web", "disk"])
+    {'web': 1, 'disk': 1}
+    """
+    if isinstance(limits, Mapping):
+        request = dict(limits)
+    elif isinstance(limits, Iterable) and not isinstance(limits, str):
+        request = dict(Counter(limits))
+    else:
+        raise SchedulerError(f"task option limits={limits!r} must be a list of names, or a mapping of names to units")
+    for name, units in request.items():
+        if not isinstance(name, str) or isinstance(units, bool) or not isinstance(units, int) or units < 0:
+            raise SchedulerError(f"task option limits={limits!r} must give each name a whole number of units")
+    return {name: units for name, units in request.items() if units}
+
+
+def read_capacities(section: Mapping[str, str]) -> dict[str, int]:
+    """Return the capacities in configuration section ``[limits]``.
+
+    Raises
+    ------
+    ConfigError
+        When one is no whole number, or negative.
+    """
+    capacities = {}
+    for name, text in section.items():
+        if not text.strip().isdecimal():
+            raise ConfigError(f"[limits] {name} = {text!r} is no whole number of units")
+        capacities[name] = int(text)
+    return capacities

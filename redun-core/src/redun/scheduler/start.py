@@ -1,0 +1,138 @@
+"""Starting calls: choosing executors, waiting for limits, and trying again after failures."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from redun.errors import SchedulerError
+from redun.executors.base import Executor
+from redun.scheduler.finish import Finisher
+from redun.scheduler.handover import Handover
+from redun.scheduler.job import Job
+from redun.scheduler.limits import Limits
+from redun.scheduler.retry import find_kind, plan_retry
+from redun.scheduler.setup import DEFAULT_EXECUTOR
+from redun.scheduler.status import StatusBoard
+from redun.scheduler.timers import Timers
+
+if TYPE_CHECKING:
+    from redun.scheduler import Scheduler
+
+
+class Starter:
+    """Starts the calls of one execution that have to run.
+
+    Parameters
+    ----------
+    scheduler
+        Has the executors and says what limits there are.
+    finisher, board, timers
+        Those of the execution.
+    choose_executor
+        What plugins say about a job's executor; None if no plugin has a say.
+    evaluate
+        Returns the future of an expression that a running coroutine awaits.
+
+    Attributes
+    ----------
+    handover : Handover
+        The calls that have been started.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        finisher: Finisher,
+        board: StatusBoard,
+        timers: Timers,
+        choose_executor: Callable[..., str | None] | None,
+        evaluate: Callable[[Job, Any], Future[Any]],
+    ) -> None:
+        self._scheduler = scheduler
+        self._finisher = finisher
+        self._board = board
+        self._timers = timers
+        self._choose_executor = choose_executor
+        self._evaluate = evaluate
+        self._limits = Limits(scheduler.limits)
+        self._failures: Counter[str] = Counter()
+        self._is_giving_up = False
+        self.handover = Handover(timers, self.fail_attempt)
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Start calls, as far as limits have room now; the others start when they have."""
+        admitted: list[Job] = []
+        for job in jobs:
+            try:
+                if self._limits.admit(job):
+                    admitted.append(job)
+            except Exception as error:  # An option that is wrong fails the job.
+                self._begin(job)
+                self._finisher.reject(job, error)
+        self._start_admitted(admitted)
+
+    def list_executors(self, jobs: Sequence[Job]) -> dict[str, list[Job]]:
+        """Return jobs by the name of their executor; one that a plugin fails to choose for is rejected."""
+        by_executor: dict[str, list[Job]] = {}
+        for job in jobs:
+            try:
+                chosen = self._choose_executor(job=job) if self._choose_executor is not None else None
+            except Exception as error:
+                self._begin(job)
+                self.release(job)
+                self._finisher.reject(job, error)
+            else:
+                by_executor.setdefault(chosen or job.get_option("executor") or DEFAULT_EXECUTOR, []).append(job)
+        return by_executor
+
+    def fail_attempt(self, job: Job, executor: Executor, error: BaseException) -> None:
+        """Try a call that failed again later, or let its job fail."""
+        self.release(job)
+        delay = None
+        if job.options.get("retries") and not self._is_giving_up and not executor.supports("retries"):
+            self._failures[job.id] += 1
+            try:
+                delay = plan_retry(job.options, find_kind(error), self._failures[job.id])
+            except SchedulerError as problem:
+                error = problem
+        if delay is None:
+            self._finisher.reject(job, error)
+        else:
+            self._board.log_retry(job, error, delay)
+            self._timers.add(time.monotonic() + delay, partial(self._retry, job))
+
+    def release(self, job: Job) -> None:
+        """Give back what a call held of limits, and start those that waited for it."""
+        released = self._limits.release(job)
+        if released:
+            self._start_admitted(released)
+
+    def give_up(self) -> None:
+        """Start nothing any more."""
+        self._is_giving_up = True
+        self._limits.forget_waiting()
+
+    def _start_admitted(self, jobs: Sequence[Job]) -> None:
+        for name, group in self.list_executors(jobs).items():
+            for job in group:
+                self._board.log_run(job, name)
+                self._begin(job)
+            try:
+                self.handover.submit(self._scheduler.start_executor(name), group, self._evaluate)
+            except Exception as error:  # An executor that can't take calls fails these jobs, not the loop.
+                for job in group:
+                    self.release(job)
+                    self._finisher.reject(job, error)
+
+    def _begin(self, job: Job) -> None:
+        if job.id not in self._failures:
+            self._finisher.begin(job)
+
+    def _retry(self, job: Job) -> None:
+        if not self._is_giving_up:
+            self.start([job])

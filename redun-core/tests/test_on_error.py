@@ -1,0 +1,175 @@
+"""What a failure means for the rest of an execution: drain, keep going, or stop."""
+
+import threading
+import time
+
+import pytest
+
+from redun import Scheduler, catch, task
+from redun.config import Config
+from redun.errors import ConfigError, FailureKind
+from redun.scheduler import ErrorValue, OnError
+from redun.values.registry import get_type_registry
+
+redun_namespace = "test_on_error"
+
+
+@pytest.fixture
+def ran():
+    """The names of tasks that ran, with an event that the slow ones wait for."""
+    return []
+
+
+@pytest.fixture
+def tasks(ran):
+    """A task that fails, one that takes longer than that, and one that depends on nothing."""
+    failed = threading.Event()
+
+    @task(version="1")
+    def fail():
+        failed.set()
+        raise ValueError("broken")
+
+    @task(version="1")
+    def slow():
+        failed.wait(10)
+        time.sleep(0.1)
+        ran.append("slow")
+        return 1
+
+    @task(version="1")
+    def after(x):
+        ran.append("after")
+        return x
+
+    return fail, slow, after
+
+
+def test_running_work_is_drained(tasks, ran):
+    """By default what runs is finished and recorded, and nothing new is started."""
+    fail, slow, after = tasks
+
+    with Scheduler() as scheduler:
+        with pytest.raises(ValueError, match="broken"):
+            scheduler.run([after(slow()), fail()])
+        recorded = [call.task_name for call in scheduler.backend.calls.values()]
+
+    assert ran == ["slow"]
+    assert "test_on_error.slow" in recorded
+
+
+def test_everything_independent_runs_when_going_on(tasks, ran):
+    """With `keep-going`, everything that does not depend on the failed call runs; the failure is raised at the end."""
+    fail, slow, after = tasks
+
+    with Scheduler() as scheduler, pytest.raises(ValueError, match="broken"):
+        scheduler.run([after(slow()), fail()], on_error="keep-going")
+
+    assert ran == ["slow", "after"]
+
+
+def test_parent_of_a_failed_call_knows_all_its_children_when_going_on(tasks):
+    """With `keep-going`, a failed parent is recorded with all of its children, finished and failed."""
+    fail, slow, after = tasks
+
+    @task(version="1")
+    def parent():
+        return [fail(), after(slow())]
+
+    with Scheduler() as scheduler:
+        with pytest.raises(ValueError, match="broken"):
+            scheduler.run(parent(), on_error="keep-going")
+        calls = {call.task_name: call for call in scheduler.backend.calls.values()}
+
+    names = {call.call_hash: name for name, call in calls.items()}
+    assert sorted(names[child] for child in calls["test_on_error.parent"].children) == [
+        "test_on_error.after",
+        "test_on_error.fail",
+        "test_on_error.slow",
+    ]
+
+
+def test_all_failures_are_reported_when_going_on(caplog):
+    """With `keep-going`, every failure is logged; the first one is raised."""
+
+    @task(version="1")
+    def fail(number):
+        raise ValueError(f"broken {number}")
+
+    with Scheduler() as scheduler, pytest.raises(ValueError, match="broken"):
+        scheduler.run([fail(1), fail(2), fail(3)], on_error="keep-going")
+
+    rejects = [
+        record.message for record in caplog.records if "Reject" in record.message and "root" not in record.message
+    ]
+    summary = [record.message for record in caplog.records if "calls failed" in record.message]
+    assert len(rejects) == 3
+    assert summary == ["3 calls failed:"]
+
+
+def test_running_work_is_stopped(tasks):
+    """With `stop`, what runs is cancelled and recorded so; the run ends at once."""
+    release = threading.Event()
+    started = threading.Event()
+
+    @task(version="1")
+    def hang():
+        started.set()
+        release.wait(60)
+
+    @task(version="1")
+    def fail():
+        started.wait(60)
+        raise ValueError("broken")
+
+    begin = time.monotonic()
+    with Scheduler() as scheduler:
+        with pytest.raises(ValueError, match="broken"):
+            scheduler.run([hang(), fail()], on_error=OnError.STOP)
+        took = time.monotonic() - begin
+        (call,) = [call for call in scheduler.backend.calls.values() if call.task_name.endswith("hang")]
+    release.set()
+
+    error = get_type_registry().decode(call.result.type_name, call.result.format, call.result.data)
+    assert isinstance(error, ErrorValue)
+    assert error.error.kind is FailureKind.CANCELLED
+    assert took < 20
+
+
+def test_caught_failures_stop_nothing(tasks, ran):
+    """A failure that the workflow recovers from is none of the execution, under any policy."""
+    fail, slow, after = tasks
+
+    @task(version="1")
+    def recover(error):
+        return "recovered"
+
+    for policy in OnError:
+        ran.clear()
+        with Scheduler() as scheduler:
+            result = scheduler.run([catch(fail(), ValueError, recover), after(slow())], on_error=policy)
+        assert (result, ran) == (["recovered", 1], ["slow", "after"])
+
+
+def test_policy_is_configured(tasks, ran):
+    """The configuration says what is done without an argument; a wrong policy is refused with the choices."""
+    fail, slow, after = tasks
+
+    config = Config({"scheduler": {"on_error": "keep-going"}})
+    with Scheduler(config) as scheduler, pytest.raises(ValueError, match="broken"):
+        scheduler.run([after(slow()), fail()])
+
+    assert ran == ["slow", "after"]
+    with pytest.raises(ConfigError, match="drain, keep-going, stop"):
+        Scheduler(Config({"scheduler": {"on_error": "panic"}}))
+
+
+def test_scheduler_can_be_used_again_after_a_failure(tasks):
+    """After a failed run, with work still running, the next run of the same scheduler is right."""
+    fail, slow, after = tasks
+
+    with Scheduler() as scheduler:
+        for policy in OnError:
+            with pytest.raises(ValueError, match="broken"):
+                scheduler.run([fail(), slow()], on_error=policy)
+            assert scheduler.run([after(1), after(2)]) == [1, 2]

@@ -1,0 +1,147 @@
+"""Stopping an execution by signals: what is finished is recorded, the process ends soon."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys, threading, time
+from pathlib import Path
+from redun import Scheduler, task
+from redun.config import Config
+
+folder = Path(sys.argv[1])
+
+@task(namespace="signals", version="1")
+def quick(number):
+    (folder / f"ran-{number}").touch()
+    return number
+
+@task(namespace="signals", version="1")
+def hang(ready):
+    (folder / "hangs").touch()
+    if sys.argv[2] == "hang":
+        time.sleep(60)
+    return ready
+
+with Scheduler(Config({"backend": {"db_uri": f"sqlite:///{folder}/redun.db"}})) as scheduler:
+    print(scheduler.run(hang([quick(number) for number in range(5)])))
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the program, and waits until its last task hangs."""
+    pytest.importorskip(
+        "redun_backend_sql", reason="redun-backend-sql, which keeps results in a file, is not installed"
+    )
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    (tmp_path / "work").mkdir()
+
+    def run(mode="hang"):
+        process = subprocess.Popen(
+            [sys.executable, str(program), str(tmp_path / "work"), mode],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if mode == "hang":
+            wait_for(tmp_path / "work" / "hangs")
+        return process
+
+    return run
+
+
+def wait_for(path: Path):
+    """Wait until a file exists."""
+    for _ in range(600):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{path} does not appear")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)])
+def test_signal_ends_the_run_soon_and_keeps_what_is_finished(start, tmp_path, number, code):
+    """A signal ends a run with a hanging task within seconds; the next run repeats nothing that was finished."""
+    process = start()
+
+    sent = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    took = time.monotonic() - sent
+    for path in (tmp_path / "work").glob("ran-*"):
+        path.unlink()
+    output, _ = start("return").communicate(timeout=60)
+
+    assert (process.returncode in (code, 130), took < 10) == (True, True), errors
+    assert "Shutting down... Ctrl+C again to force shutdown." in errors
+    assert output == "[0, 1, 2, 3, 4]\n"
+    assert list((tmp_path / "work").glob("ran-*")) == []
+
+
+def test_interrupted_jobs_are_recorded_as_failed(start, tmp_path):
+    """After a signal, no job and no execution is left that looks as if it ran."""
+    import sqlite3
+
+    process = start()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+
+    connection = sqlite3.connect(tmp_path / "work" / "redun.db")
+    open_jobs = connection.execute("SELECT count(*) FROM job WHERE end_time IS NULL").fetchone()
+    connection.close()
+    assert open_jobs == (0,)
+
+
+def test_second_signal_ends_at_once(start):
+    """Whoever presses Ctrl-C twice does not wait for anything."""
+    process = start()
+
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+    assert process.returncode != 0
+
+
+def test_handlers_are_restored():
+    """After a run, the handlers of the program are what they were; its own handlers are left alone."""
+    from redun import Scheduler, task
+
+    @task(namespace="signals", version="1")
+    def handlers():
+        return 1
+
+    def own(number, frame):
+        raise AssertionError(number)
+
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        Scheduler().run(handlers())
+        assert signal.getsignal(signal.SIGTERM) is own
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_signal_during_a_large_replay_is_heard(tmp_path):
+    """A signal is heard between any two turns of the loop, not only when it waits."""
+    from redun import Scheduler, task
+
+    @task(namespace="signals", version="1")
+    def count(number):
+        if number == 100:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return number if number == 0 else count(number - 1)
+
+    with Scheduler() as scheduler, pytest.raises(SystemExit) as exited:
+        scheduler.run(count(1_000))
+
+    assert exited.value.code == 143
