@@ -22,6 +22,8 @@ from redun.registry import get_task_registry
 from redun.task import PartialTask, Task, task
 
 if TYPE_CHECKING:
+    from redun.context import get_context as get_context
+    from redun.control import apply_tags as apply_tags
     from redun.control import catch as catch
     from redun.control import cond as cond
     from redun.control import throw as throw
@@ -49,8 +51,10 @@ __all__ = [
     "Scheduler",
     "Task",
     "__version__",
+    "apply_tags",
     "catch",
     "cond",
+    "get_context",
     "get_current_namespace",
     "get_current_scheduler",
     "get_task_registry",

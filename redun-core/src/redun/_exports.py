@@ -21,6 +21,8 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
     "cond": ("redun.control", CORE),
     "run": ("redun.running", CORE),
     "throw": ("redun.control", CORE),
+    "apply_tags": ("redun.control", CORE),
+    "get_context": ("redun.context", CORE),
     "get_current_scheduler": ("redun.scheduler", CORE),
     "set_current_scheduler": ("redun.scheduler", CORE),
     "File": ("redun_value_file", "redun-value-file"),
