@@ -1,11 +1,13 @@
 import inspect
+import json
 import pickle
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redun.traceback import MAX_REPR, Frame, Traceback, safe_repr, shorten_frames, trim_string
+from redun.error_text import MAX_LINES
+from redun.traceback import MAX_REPR, Frame, Part, Traceback, safe_repr, shorten_frames, trim_string
 from redun.values.nested import map_nested_value
 
 
@@ -146,7 +148,8 @@ def test_traceback_shows_frames_error_and_logs():
         '  File "f.py", line 1, in outer',
         '  File "f.py", line 1, in inner',
         "    x = 1",
-        "ValueError: bad\nvalue",
+        "ValueError: bad",
+        "value",
         "",
         "Latest logs:",
         "one",
@@ -195,3 +198,98 @@ def test_middle_of_many_frames_is_counted():
 
     assert actual[:20] + actual[21:] == frames[:20] + frames[-20:]
     assert list(actual[20].format()) == ['  File "...", line 0, in 99960 more jobs']
+
+
+def test_lines_say_what_they_show():
+    """Each line of a traceback knows what it shows: the user's frames are told from those of libraries."""
+    error = catch_error(json.loads, "{")
+    frames = [frame("job", job_id="0123456789", line="def job():"), *Traceback.from_error(error).frames]
+
+    parts = [line.part for line in Traceback(error, frames, ["log"]).format_lines()]
+
+    assert parts[:3] == [Part.JOB, Part.SOURCE, Part.LIBRARY]
+    assert [part for part in parts if part in (Part.ERROR, Part.LOG)] == [Part.ERROR, Part.LOG, Part.LOG, Part.LOG]
+
+
+def test_users_frame_is_found_before_libraries():
+    """The user's frame is the innermost that is of no library; with none, the innermost of all."""
+    error = catch_error(lambda text: json.loads(text), "{")
+    made = Traceback.from_error(error)
+
+    assert (made.find_user_frame().name, made.find_user_frame().filename) == ("<lambda>", __file__)
+    assert Traceback(error, made.frames[1:]).find_user_frame() == made.frames[-1]
+    assert Traceback(error, [frame("job", job_id="0123456789")]).find_user_frame() is None
+
+
+def test_secrets_among_values_are_masked():
+    """Local values that are named like secrets are not shown, nor are those inside other values."""
+
+    def login(user, password):
+        options = {"token": "abc", "retries": 3}
+        raise ValueError(user, len(options))
+
+    shown = Traceback.from_error(catch_error(login, "me", "123")).frames[0].locals
+
+    assert shown == {"user": "'me'", "password": "***", "options": "{'token': '***', 'retries': 3}"}
+
+
+@pytest.mark.parametrize(
+    ("logs", "shown"),
+    [(["a\n", "b"], ["a\n", "b"]), ("a\nb", ["a", "b"]), (("a",), ["a"]), (None, []), (5, []), ([1, "a"], ["a"])],
+)
+def test_last_output_of_a_task_is_shown(logs, shown):
+    """The last lines that a task put out are taken from its error, whatever is in the attribute."""
+    error = ValueError("x")
+    error.redun_logs = logs
+
+    assert Traceback.from_error(error).logs == shown
+
+
+def test_many_logs_are_cut():
+    """Of many lines of output the last are shown."""
+    lines = list(Traceback(ValueError("x"), [], [str(number) for number in range(1000)]).format())
+
+    assert (len(lines), lines[-1]) == (MAX_LINES + 3, "999")
+
+
+def test_frames_of_another_process_are_used():
+    """An error from another process is shown with the frames there, without those of what ran the task."""
+    error = ValueError("far away")
+    runner = ["/x/concurrent/futures/process.py", "/x/redun/executors/local.py", "/x/redun_cli/oneshot.py"]
+    frames = [Frame(name, 1, "run", {}, line="") for name in [*runner, "/home/flow.py", "/x/redun/executors/base.py"]]
+    error.redun_traceback = Traceback(error, frames, ["output"])
+
+    trimmed, full = Traceback.from_error(error), Traceback.from_error(error, trim_frames=False)
+
+    assert ([item.filename for item in trimmed.frames], trimmed.logs) == (
+        ["/home/flow.py", "/x/redun/executors/base.py"],
+        ["output"],
+    )
+    assert full.frames == frames
+
+
+def test_own_frames_come_before_those_of_an_earlier_run():
+    """An error that was raised here is shown with its frames here, whatever an earlier run attached to it."""
+    error = catch_error(fail, 5)
+    error.redun_traceback = Traceback(error, [frame("earlier")])
+
+    assert [item.name for item in Traceback.from_error(error).frames] == ["fail"]
+
+
+def test_endless_recursion_is_shown_shortly():
+    """Of a thousand frames the first and last are shown, and only their values are looked at."""
+    shown = []
+
+    class Counted:
+        def __repr__(self):
+            shown.append(1)
+            return "x"
+
+    def recurse(value):
+        return recurse(value)
+
+    error = catch_error(recurse, Counted())
+
+    frames = Traceback.from_error(error).frames
+    assert (len(frames), len(shown)) == (41, 40)
+    assert frames[20].name.endswith(" more frames")

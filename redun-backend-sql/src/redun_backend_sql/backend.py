@@ -11,7 +11,7 @@ from redun.backends.base import Backend, Batch, PastCall, StoredCall
 from redun.errors import BackendError, ConfigError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
-from redun_backend_sql.history import find_past_calls
+from redun_backend_sql.history import find_calls_with, find_latest_calls
 from redun_backend_sql.rows import INSERTS, make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
 
@@ -117,7 +117,9 @@ class SqlBackend(Backend):
         }
 
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
-        return find_past_calls(self.database, task_name, paths)
+        if paths:
+            return find_calls_with(self.database, task_name, paths)
+        return find_latest_calls(self.database, task_name)
 
     def record(self, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]

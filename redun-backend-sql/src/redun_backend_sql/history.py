@@ -21,9 +21,7 @@ MAX_BYTES = 100_000
 """How large a value may be to be read."""
 
 _COLUMNS = "call_node.call_hash, call_node.task_hash, call_node.args_hash, call_node.value_hash, call_node.timestamp"
-_DEFINITIONS = (
-    f"SELECT hash, source FROM task WHERE name = ? AND namespace = ? ORDER BY rowid DESC LIMIT {MAX_DEFINITIONS}"  # noqa: S608
-)
+_DEFINITIONS = f"SELECT hash FROM task WHERE name = ? AND namespace = ? ORDER BY rowid DESC LIMIT {MAX_DEFINITIONS}"  # noqa: S608
 _LATEST = f"SELECT {_COLUMNS} FROM call_node WHERE task_hash = ? ORDER BY rowid DESC LIMIT {MAX_PAST_CALLS}"  # noqa: S608
 _GIVEN = (
     f"SELECT {_COLUMNS} FROM file CROSS JOIN argument ON argument.value_hash = file.value_hash "  # noqa: S608
@@ -52,34 +50,28 @@ _FILES_INSIDE = (
 )
 
 
-def find_past_calls(database: SqliteDatabase, task_name: str, paths: Sequence[str]) -> Sequence[PastCall]:
-    """Return recorded calls of a task, those that were given some files first, then the latest.
-
-    Parameters
-    ----------
-    database
-        The open database.
-    task_name
-        The task's full name.
-    paths
-        The files.
-    """
+def find_latest_calls(database: SqliteDatabase, task_name: str) -> Sequence[PastCall]:
+    """Return the latest recorded calls of a task, by its full name."""
     namespace, _, name = task_name.rpartition(".")
-    sources = dict(database.select(_DEFINITIONS, name, namespace))
-    latest = [row for task_hash in sources for row in database.select(_LATEST, task_hash)]
-    latest.sort(key=lambda row: str(row[4]), reverse=True)
-    given = [
+    definitions = database.select(_DEFINITIONS, name, namespace)
+    rows = [row for (task_hash,) in definitions for row in database.select(_LATEST, task_hash)]
+    rows.sort(key=lambda row: str(row[4]), reverse=True)
+    return _make_calls(database, rows[:MAX_PAST_CALLS])
+
+
+def find_calls_with(database: SqliteDatabase, task_name: str, paths: Sequence[str]) -> Sequence[PastCall]:
+    """Return recorded calls of a task that were given one of some files, in whatever state."""
+    rows = [
         row
         for path in dict.fromkeys(paths)
         for statement in (_GIVEN, _GIVEN_INSIDE)
         for row in database.select(statement, path, task_name)
     ]
-    rows = {row[0]: row for row in [*given, *latest[:MAX_PAST_CALLS]]}
-    sources.update(database.select_in(_SOURCES, [row[1] for row in rows.values()]))
-    return _make_calls(database, list(rows.values()), sources)
+    return _make_calls(database, list({row[0]: row for row in rows}.values()))
 
 
-def _make_calls(database: SqliteDatabase, rows: Sequence[Any], sources: dict[str, str]) -> Sequence[PastCall]:
+def _make_calls(database: SqliteDatabase, rows: Sequence[Any]) -> Sequence[PastCall]:
+    sources = dict(database.select_in(_SOURCES, [row[1] for row in rows]))
     types = dict(database.select_in(_TYPES, [row[3] for row in rows]))
     places: dict[str, dict[int | str, str]] = {row[0]: {} for row in rows}
     for call_hash, position, key, value_hash in database.select_in(_ARGUMENTS, list(places)):

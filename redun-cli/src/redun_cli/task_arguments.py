@@ -68,7 +68,7 @@ def parse_task_arguments(task: Task[..., Any], arguments: Sequence[str], prog: s
         allow_abbrev=False,
         add_help=False,
     )
-    options = _name_options(task)
+    options = name_options(task)
     helps = ["-h", "--help"] if "--help" not in options.values() else ["-h"]
     parser.add_argument(*helps, action="help", help="show this help and exit")
     for name, option in options.items():
@@ -77,7 +77,7 @@ def parse_task_arguments(task: Task[..., Any], arguments: Sequence[str], prog: s
     return {name: value for name, value in given.items() if value is not argparse.SUPPRESS}
 
 
-def _name_options(task: Task[..., Any]) -> dict[str, str]:
+def name_options(task: Task[..., Any]) -> dict[str, str]:
     """Return the option for each parameter, in lower case unless parameters differ in nothing but their case."""
     exact = {
         name: f"--{name.replace('_', '-')}"

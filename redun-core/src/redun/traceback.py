@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import linecache
 import os
-import traceback as python_traceback
+import re
 from collections.abc import Iterator, Sequence
+from enum import Enum
+from itertools import dropwhile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
-_PACKAGE = str(Path(__file__).parent) + os.sep
-_MAX_JOB_FRAMES = 40
+from redun.error_text import MAX_LINES, format_error, make_printable, read_attribute, shorten_lines
+from redun.masking import MASK, looks_secret, mask_secrets
+
 MAX_REPR = 200
+_PACKAGE = str(Path(__file__).parent) + os.sep
+_STANDARD_LIBRARY = str(Path(os.__file__).parent) + os.sep
+_MAX_FRAMES = 40
+_RUNNERS = re.compile(
+    r"[/\\]redun[/\\](executors|scheduler)[/\\]|[/\\]redun[/\\]cli\.py|[/\\]redun_(cli|remote|executor_\w+)[/\\]"
+    r"|[/\\]concurrent[/\\]futures[/\\]|[/\\]multiprocessing[/\\]|[/\\]threading\.py|<frozen runpy>|[/\\]runpy\.py"
+)
 
 
 def trim_string(text: str, max_length: int = MAX_REPR, ellipsis: str = "...") -> str:
@@ -39,6 +49,44 @@ def safe_repr(value: Any, max_length: int = MAX_REPR) -> str:
     except Exception as error:
         text = f"<{type(value).__name__} that can't be shown: {type(error).__name__}>"
     return trim_string(text.replace("\n", "\\n"), max_length)
+
+
+def show_variable(name: str, value: Any, max_length: int = MAX_REPR) -> str:
+    """Return a value's representation as `safe_repr` does, secrets masked.
+
+    Examples
+    --------
+    >>> show_variable("user", "me"), show_variable("password", "123")
+    ("'me'", '***')
+    """
+    return MASK if looks_secret(name) else mask_secrets(safe_repr(value, max_length))
+
+
+def is_library(filename: str) -> bool:
+    """Whether a file belongs to redun, to the standard library or to an installed package, not to the user."""
+    if "site-packages" in filename or "dist-packages" in filename:
+        return True
+    return filename.startswith((_PACKAGE, _STANDARD_LIBRARY, "<frozen"))
+
+
+class Part(Enum):
+    """What a line of a failure report shows, so that a terminal can tell lines apart."""
+
+    JOB = "job"
+    FRAME = "frame"
+    LIBRARY = "library"
+    SOURCE = "source"
+    VARIABLE = "variable"
+    ERROR = "error"
+    LOG = "log"
+    SUMMARY = "summary"
+
+
+class Line(NamedTuple):
+    """A line of a failure report, and what it shows."""
+
+    part: Part
+    text: str
 
 
 class Frame:
@@ -73,13 +121,18 @@ class Frame:
 
     def format(self) -> Iterator[str]:
         """Yield the frame's lines of text."""
+        return (line.text for line in self.format_lines())
+
+    def format_lines(self) -> Iterator[Line]:
+        """Yield the frame's lines, each with what it shows."""
         job = f"Job {self.job_id[:8]}: " if self.job_id else ""
-        yield f'  {job}File "{self.filename}", line {self.lineno}, in {self.name}'
+        place = Part.JOB if job else Part.LIBRARY if is_library(self.filename) else Part.FRAME
+        yield Line(place, f'  {job}File "{self.filename}", line {self.lineno}, in {self.name}')
         if self.line:
-            yield f"    {self.line}"
+            yield Line(Part.LIBRARY if place is Part.LIBRARY else Part.SOURCE, f"    {self.line}")
         width = max(map(len, self.locals), default=0)
         for name in sorted(self.locals):
-            yield f"    {name:<{width}} = {self.locals[name]}"
+            yield Line(Part.VARIABLE, f"    {name:<{width}} = {self.locals[name]}")
 
 
 class Traceback:
@@ -93,18 +146,39 @@ class Traceback:
 
     @classmethod
     def from_error(cls, error: BaseException, trim_frames: bool = True) -> Traceback:
-        """Return the traceback of an exception, by default without redun's own frames at its start."""
-        return cls(error, _list_frames(error.__traceback__, trim_frames))
+        """Return the traceback of an exception, by default without redun's own frames at its start.
+
+        An error that came from another process has no frames of its own but its attribute ``redun_traceback``, a
+        `Traceback`; its attribute ``redun_logs`` are the last lines that the task put out.
+        """
+        frames = _list_frames(read_attribute(error, "__traceback__"), trim_frames)
+        remote = read_attribute(error, "redun_traceback")
+        logs = _read_logs(read_attribute(error, "redun_logs"))
+        if isinstance(remote, Traceback):
+            logs = logs or remote.logs
+            if not frames:
+                frames = list(dropwhile(_is_runner, remote.frames)) if trim_frames else remote.frames
+        return cls(error, frames, logs)
 
     def format(self) -> Iterator[str]:
         """Yield the traceback's lines of text, the error last but for logs."""
+        return (line.text for line in self.format_lines())
+
+    def format_lines(self) -> Iterator[Line]:
+        """Yield the traceback's lines, each with what it shows."""
         for frame in self.frames:
-            yield from frame.format()
-        yield from (line.rstrip("\n") for line in python_traceback.format_exception_only(type(self.error), self.error))
+            yield from frame.format_lines()
+        yield from (Line(Part.ERROR, line) for line in format_error(self.error))
         if self.logs:
-            yield ""
-            yield "Latest logs:"
-            yield from (line.rstrip("\n") for line in self.logs)
+            yield Line(Part.LOG, "")
+            yield Line(Part.LOG, "Latest logs:")
+            shown = shorten_lines([make_printable(line).rstrip("\n") for line in self.logs[-MAX_LINES:]])
+            yield from (Line(Part.LOG, line) for line in shown)
+
+    def find_user_frame(self) -> Frame | None:
+        """Return the innermost frame of the user's own code, if any frame is known."""
+        own = [frame for frame in self.frames if not frame.job_id and frame.lineno]
+        return next((frame for frame in reversed(own) if not is_library(frame.filename)), own[-1] if own else None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -115,21 +189,44 @@ class Traceback:
 
 
 def _list_frames(entry: TracebackType | None, trim: bool) -> list[Frame]:
-    frames = []
     while trim and entry is not None and entry.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         entry = entry.tb_next
+    entries = []
     while entry is not None:
-        code = entry.tb_frame.f_code
-        shown = {name: safe_repr(value) for name, value in entry.tb_frame.f_locals.items()}
-        frames.append(Frame(code.co_filename, entry.tb_lineno, code.co_name, shown))
+        entries.append(entry)
         entry = entry.tb_next
-    return frames
+    if len(entries) <= _MAX_FRAMES:
+        return [*map(_make_frame, entries)]
+    half = _MAX_FRAMES // 2
+    gap = _make_gap(len(entries) - 2 * half, "frames")
+    return [*map(_make_frame, entries[:half]), gap, *map(_make_frame, entries[-half:])]
+
+
+def _make_frame(entry: TracebackType) -> Frame:
+    code = entry.tb_frame.f_code
+    shown = {name: show_variable(name, value) for name, value in entry.tb_frame.f_locals.items()}
+    return Frame(code.co_filename, entry.tb_lineno, code.co_name, shown)
+
+
+def _make_gap(count: int, kind: str) -> Frame:
+    return Frame("...", 0, f"{count} more {kind}", {}, line="")
+
+
+def _is_runner(frame: Frame) -> bool:
+    """Whether a frame of another process is of what ran the task there."""
+    return _RUNNERS.search(frame.filename) is not None
+
+
+def _read_logs(logs: Any) -> list[str]:
+    """Return the lines of an error's logs, which may be a text or a list of texts."""
+    if isinstance(logs, str):
+        return logs.splitlines()
+    return [line for line in logs if isinstance(line, str)] if isinstance(logs, list | tuple) else []
 
 
 def shorten_frames(frames: Sequence[Frame]) -> list[Frame]:
-    """Return frames with the middle of a long list replaced by one that says how many were left out."""
-    if len(frames) <= _MAX_JOB_FRAMES:
+    """Return the frames of jobs, with the middle of a long list replaced by one that says how many were left out."""
+    if len(frames) <= _MAX_FRAMES:
         return list(frames)
-    half = _MAX_JOB_FRAMES // 2
-    gap = Frame("...", 0, f"{len(frames) - 2 * half} more jobs", {}, line="")
-    return [*frames[:half], gap, *frames[-half:]]
+    half = _MAX_FRAMES // 2
+    return [*frames[:half], _make_gap(len(frames) - 2 * half, "jobs"), *frames[-half:]]

@@ -7,21 +7,30 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pprint import pprint
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from redun._version import __version__
+from redun.backends.base import Backend
+from redun.backends.memory import MemoryBackend
 from redun.errors import DryRunResult, RedunError
 from redun.logging import logger
 from redun.options import normalize_options
+from redun.plugins.catalog import commands
 from redun.registry import get_task_registry
 from redun.task import Task
+from redun.traceback import Part
 from redun.workspace import Workspace
 from redun_cli.dryrun import describe_misses
 from redun_cli.errors import WorkflowFailed
+from redun_cli.reproduce import write_command
 from redun_cli.script import import_script
+from redun_cli.styles import style_terminals
 from redun_cli.task_arguments import parse_task_arguments
+
+if TYPE_CHECKING:
+    from redun.scheduler.failure import Failure
 
 _SETTINGS = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -74,6 +83,7 @@ def run(
     called = task.options(**_parse_options(options))(**given) if options else task(**given)
     logger.info("redun :: version %s", __version__)
     logger.info("config dir: %s", workspace.config_dir)
+    style_terminals(logger)
     result = _run(workspace, called, dryrun=dryrun, cache=not no_cache)
     if result is not None:
         pprint(result)
@@ -91,9 +101,23 @@ def _run(workspace: Workspace, expression: Any, dryrun: bool, cache: bool) -> An
     except Exception as error:
         if workspace.debug or getattr(error, "redun_traceback", None) is None:
             raise
+        _show_ways_on(workspace, scheduler.backend, scheduler.failure)
         raise WorkflowFailed from error
     finally:
         scheduler.close()
+
+
+def _show_ways_on(workspace: Workspace, backend: Backend, failure: Failure | None) -> None:
+    """Say how the failed call can be made again alone, and where its record is."""
+    if failure is None:
+        return
+    reserved = {option for parameter in run.params for option in parameter.opts}
+    command = write_command(failure.task, failure.args, failure.kwargs, workspace.explicit_dir, reserved)
+    hints = [f"Run this call again: {command}"] if command is not None else []
+    if "log" in commands and not isinstance(backend, MemoryBackend):
+        hints.append(f"Look at its record:  redun log {failure.job_id[:8]}")
+    for hint in hints:
+        logger.error("%s", hint, extra={"part": Part.SUMMARY})
 
 
 def find_task(module: ModuleType, task_name: str) -> Task[..., Any]:

@@ -236,15 +236,15 @@ class Backend(ABC):
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         """Return recorded calls of a task of any definition, to explain why another call has to run.
 
-        A store that only caches knows none. The number of calls is bounded, about `MAX_PAST_CALLS` for the task and
-        for each path.
+        A store that only caches knows none. The number of calls is bounded by about `MAX_PAST_CALLS`, for each path if
+        there are any.
 
         Parameters
         ----------
         task_name
             The task's full name.
         paths
-            Files; calls that were given one of them come first, then the latest calls, newest first.
+            Files: only calls that were given one of them; by default the latest calls, newest first.
         """
         return ()
 

@@ -78,7 +78,7 @@ class MemoryBackend(Backend):
 
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         given = [self._calls_given.get((task_name, path), []) for path in paths]
-        groups = [*given, self._calls_named.get(task_name, [])]
+        groups = given if paths else [self._calls_named.get(task_name, [])]
         newest = chain.from_iterable(islice(reversed(group), MAX_PAST_CALLS) for group in groups)
         return [self._past_call(call) for call in {call.call_hash: call for call in newest}.values()]
 

@@ -28,7 +28,7 @@ from redun.options import EMPTY_OPTIONS, check_tags
 from redun.plugins.host import get_host
 from redun.promise import Promise
 from redun.registry import get_task_registry
-from redun.scheduler.failure import ErrorValue, Failures, attach_traceback
+from redun.scheduler.failure import ErrorValue, Failure, Failures, attach_traceback
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.scheduler.job_info import JobInfo
 from redun.scheduler.limits import read_capacities
@@ -72,6 +72,11 @@ class Scheduler:
     job_status_interval
         How often the table of jobs is reported while nothing else happens, in seconds; default 20, 0 for never.
 
+    Attributes
+    ----------
+    failure : Failure or None
+        How the latest run failed, if it did because of a call.
+
     Examples
     --------
     >>> from redun import task
@@ -107,6 +112,7 @@ class Scheduler:
         self._tags = read_tags(self.config.section("tags"))
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
+        self.failure: Failure | None = None
         _notify("redun_configure", config=self.config)
 
     def load(self, migrate: bool | None = None) -> None:
@@ -180,6 +186,7 @@ class Scheduler:
         execution = Execution(execution_id or new_id(), argv, values, [*self._tags, *check_tags(tags)])
         self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(argv[1:]))
         start = time.monotonic()
+        self.failure = None
         self._loop = loop = ExecutionLoop(self, execution, settings)
         set_current_scheduler(self)
         failure: BaseException | None = None
@@ -265,17 +272,17 @@ class Scheduler:
         return self._loop
 
     def _report_failure(self, error: BaseException, failures: Failures) -> None:
-        traceback = failures.find_traceback(error)
-        attach_traceback(error, traceback)
-        if self._use_task_traceback and traceback is not None:
+        self.failure = failure = failures.find(error)
+        attach_traceback(error, failure.traceback if failure is not None else None)
+        if self._use_task_traceback and failure is not None:
             self.logger.error("*** Execution failed. Traceback (most recent task last):")
-            for line in traceback.format():
-                self.logger.error("%s", line)
+            for line in failure.format_lines():
+                self.logger.error("%s", line.text, extra={"part": line.part})
         others = failures.list_open()
         if len(others) > 1:
             self.logger.error("%d calls failed:", len(others))
-            for line in others:
-                self.logger.error("  %s", line)
+            for other in others:
+                self.logger.error("  %s", other)
 
 
 def _notify(hook: str, **arguments: Any) -> None:

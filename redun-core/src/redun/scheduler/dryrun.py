@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from logging import Logger
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ class Misses:
     def __init__(self, backend: Backend, logger: Logger) -> None:
         self._backend = backend
         self._logger = logger
-        self._latest: dict[str, Sequence[PastCall]] = {}
+        self._known: dict[tuple[str, str | None], Sequence[PastCall]] = {}
         self.by_task: dict[str, TaskMisses] = {}
 
     def note(self, job: Job, reason: Reason, candidate: Candidate | None) -> None:
@@ -104,14 +105,19 @@ class Misses:
         return explain(wanted, reason, past, evaluated)
 
     def _find_calls(self, wanted: WantedCall) -> Sequence[PastCall]:
-        """Return recorded calls of a task; unless files are given, they are the same for all of its calls."""
+        """Return recorded calls of a task: those that were given the same files, then the latest."""
         values = [*wanted.arguments.positional, *wanted.arguments.keyword.values()]
         paths = dict.fromkeys(path for value in values for path in find_files(value))
-        if paths:
-            return self._backend.find_calls(wanted.task_name, list(paths)[:MAX_PATHS])
-        if wanted.task_name not in self._latest:
-            self._latest[wanted.task_name] = self._backend.find_calls(wanted.task_name)
-        return self._latest[wanted.task_name]
+        given = [self._ask(wanted.task_name, path) for path in islice(paths, MAX_PATHS)]
+        calls = [call for found in (*given, self._ask(wanted.task_name)) for call in found]
+        return list({call.call_hash: call for call in calls}.values())
+
+    def _ask(self, task_name: str, path: str | None = None) -> Sequence[PastCall]:
+        """Return what the store knows of a task, or of its calls with a file; it is asked once."""
+        key = (task_name, path)
+        if key not in self._known:
+            self._known[key] = self._backend.find_calls(task_name, [] if path is None else [path])
+        return self._known[key]
 
 
 def _find_invalid(leaves: Sequence[Any]) -> Iterator[str]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from redun.control import root_task
 from redun.errors import InvalidValueError
 from redun.hashing import hash_struct
 from redun.scheduler.job import Job
-from redun.traceback import Frame, Traceback, safe_repr, shorten_frames
+from redun.scheduler.status import format_task_call
+from redun.task import Task
+from redun.traceback import Frame, Line, Part, Traceback, safe_repr, shorten_frames, show_variable, trim_string
 from redun.values.base import Value
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
+
+_MAX_CALL = 500
 
 
 class ErrorValue(Value):
@@ -49,6 +53,37 @@ class ErrorValue(Value):
         self.error, self.traceback = state["error"], state.get("traceback")
 
 
+class Failure(NamedTuple):
+    """An error and the call that it comes from.
+
+    Attributes
+    ----------
+    traceback
+        Where it comes from, tasks first.
+    job_id
+        The job whose call failed of itself.
+    task, args, kwargs
+        That call, its arguments as far as they were known.
+    """
+
+    traceback: Traceback
+    job_id: str
+    task: Task[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+    def format_lines(self) -> Iterator[Line]:
+        """Yield the lines that report the failure: the traceback, then the call and the user's line in short."""
+        yield from self.traceback.format_lines()
+        yield Line(Part.SUMMARY, "")
+        call = format_task_call(self.task, self.args, self.kwargs)
+        yield Line(Part.SUMMARY, f"Failed in Job {self.job_id[:8]}: {trim_string(call, _MAX_CALL)}")
+        frame = self.traceback.find_user_frame()
+        if frame is not None:
+            source = f": {frame.line}" if frame.line else ""
+            yield Line(Part.SUMMARY, f"    {frame.filename}:{frame.lineno} in {frame.name}{source}")
+
+
 class Failures:
     """The errors of one execution, each with where it comes from.
 
@@ -57,7 +92,7 @@ class Failures:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[BaseException, Traceback]] = {}
+        self._known: dict[int, Failure] = {}
         self._open: dict[int, str] = {}
         self._encoded: dict[int, EncodedValue] = {}
 
@@ -65,8 +100,9 @@ class Failures:
         """Note that an error comes from a job; where it was noted first counts."""
         if id(error) not in self._known:
             frames = [_job_frame(ancestor) for ancestor in reversed(list(_ancestors(job)))]
-            traceback = Traceback(error, [*shorten_frames(frames), *Traceback.from_error(error).frames])
-            self._known[id(error)] = (error, traceback)
+            own = Traceback.from_error(error)
+            traceback = Traceback(error, [*shorten_frames(frames), *own.frames], own.logs)
+            self._known[id(error)] = Failure(traceback, job.id, job.task, job.args, job.kwargs)
             self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
 
     def forget(self, error: BaseException) -> None:
@@ -77,28 +113,27 @@ class Failures:
         """Return a line for each error that nothing recovered from, in the order they were noted."""
         return list(self._open.values())
 
-    def find_traceback(self, error: BaseException) -> Traceback | None:
-        """Return where an error comes from, if that was noted."""
-        known = self._known.get(id(error))
-        return known[1] if known is not None else None
+    def find(self, error: BaseException) -> Failure | None:
+        """Return what is known about an error, if it was noted."""
+        return self._known.get(id(error))
 
     def encode(self, error: BaseException, job: Job) -> EncodedValue:
         """Return an error as the result of a call; one that can't be pickled is replaced by its description."""
         self.note(error, job)
         known = self._encoded.get(id(error))
         if known is None:
-            known = self._encoded[id(error)] = _encode_error(error, self.find_traceback(error))
+            failure = self._known[id(error)]
+            known = self._encoded[id(error)] = _encode_error(error, failure.traceback)
         return known
 
 
-def _encode_error(error: BaseException, traceback: Traceback | None) -> EncodedValue:
+def _encode_error(error: BaseException, traceback: Traceback) -> EncodedValue:
     encode = get_type_registry().encode
     try:
         return encode(ErrorValue(error, traceback))
     except (InvalidValueError, TypeError, AttributeError):
         described = Exception(safe_repr(error))
-        frames = traceback.frames if traceback is not None else []
-        return encode(ErrorValue(described, Traceback(described, frames)))
+        return encode(ErrorValue(described, Traceback(described, traceback.frames, traceback.logs)))
 
 
 def attach_traceback(error: BaseException, traceback: Traceback | None) -> None:
@@ -119,8 +154,8 @@ def _ancestors(job: Job | None) -> Iterable[Job]:
 def _job_frame(job: Job) -> Frame:
     code = getattr(job.task.func, "__code__", None)
     names = list(job.task.signature.parameters) if code is not None else []
-    shown = {name: safe_repr(value) for name, value in zip(names, job.args, strict=False)}
-    shown.update((key, safe_repr(value)) for key, value in job.kwargs.items())
+    shown = {name: show_variable(name, value) for name, value in zip(names, job.args, strict=False)}
+    shown.update((key, show_variable(key, value)) for key, value in job.kwargs.items())
     if code is None:
         return Frame("<unknown>", 0, job.task.fullname, shown, job_id=job.id)
     return Frame(code.co_filename, _find_definition(code), job.task.fullname, shown, job_id=job.id)

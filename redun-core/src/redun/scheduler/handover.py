@@ -20,6 +20,7 @@ from redun.executors.base import Call, Executor
 from redun.scheduler.job import Job
 from redun.scheduler.retry import read_timeout
 from redun.scheduler.timers import Timers
+from redun.traceback import safe_repr
 
 Mail = Future[Any] | Callable[[], None]
 """What other threads have for the scheduler's: a settled future, or something to call."""
@@ -129,7 +130,7 @@ def _cancel(executor: Executor, future: Future[Any]) -> None:
     try:
         executor.cancel(future)
     except Exception as error:
-        raise ExecutorError(f"executor {executor.name!r} failed to cancel a call: {error!r}") from error
+        raise ExecutorError(f"executor {executor.name!r} failed to cancel a call: {safe_repr(error)}") from error
 
 
 def find_error(future: Future[Any]) -> Exception | None:
@@ -139,7 +140,7 @@ def find_error(future: Future[Any]) -> Exception | None:
     error = future.exception()
     if error is None or isinstance(error, Exception):
         return error
-    exit_error = TaskExitError(f"the task raised {error!r}, which would end the process")
+    exit_error = TaskExitError(f"the task raised {safe_repr(error)}, which would end the process")
     exit_error.__cause__ = error
     return exit_error.with_traceback(error.__traceback__)
 

@@ -45,6 +45,7 @@ from redun.scheduler.signals import stopping_on_signals
 from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
 from redun.scheduler.timers import Timers
+from redun.traceback import safe_repr
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class ExecutionLoop:
             raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
             root.do_reject(SchedulerError("a scheduler task returned a promise that was never settled"))
-        self._fail_unfinished(SchedulerError(f"stopped, because the execution failed: {root.error!r}"))
+        self._fail_unfinished(SchedulerError(f"stopped, because the execution failed: {safe_repr(root.error)}"))
 
     def _dispatch(self) -> None:
         """Decide on ready jobs as far as executors have room, and hand over those that run."""

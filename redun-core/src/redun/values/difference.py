@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from redun.masking import MASK, looks_secret, mask_secrets
 from redun.values.preview import Inert, format_inert
 
 MAX_PAIRS = 100_000
@@ -17,6 +18,7 @@ MAX_PAIRS = 100_000
 _MAX_DEPTH = 60
 _MAX_KEY = 1_000
 _MAX_LEAF = 10_000
+_MAX_PATH = 500
 _ABSENT = "(absent)"
 _Pair = tuple[tuple[str, ...], Any, Any]
 
@@ -40,7 +42,7 @@ class Change(NamedTuple):
     file: str = ""
 
     def format(self) -> str:
-        """Return the change on one line.
+        """Return the change on one line, secrets masked.
 
         Examples
         --------
@@ -49,7 +51,9 @@ class Change(NamedTuple):
         """
         if self.file:
             return f"{self.path}: file {self.file!r} changed (hash {self.old} --> {self.new})"
-        return f"{self.path}: {self.old} --> {self.new}"
+        if looks_secret(self.path):
+            return f"{self.path}: {MASK} --> {MASK}"
+        return f"{self.path}: {mask_secrets(self.old)} --> {mask_secrets(self.new)}"
 
 
 class _Absent:
@@ -75,11 +79,14 @@ def find_changes(old: Any, new: Any, name: str = "", max_length: int = 80) -> It
     """
     for steps, before, after in _find_differences(old, new):
         path = name + "".join(steps)
+        first, second = _locate(before), _locate(after)
         if _is_resized(before, after):
             yield _describe_resized(path, before, after, max_length)
-        elif (location := _locate(before)) and location == _locate(after):
+        elif first and first == second:
             hashes = [str(item.attributes()["hash"])[:8] for item in (before, after)]
-            yield Change(path, hashes[0], hashes[1], location)
+            yield Change(path, hashes[0], hashes[1], first)
+        elif first and second:
+            yield Change(path, format_inert(first, _MAX_PATH), format_inert(second, _MAX_PATH))
         else:
             yield Change(path, _show(before, max_length), _show(after, max_length))
 
