@@ -173,6 +173,8 @@ def test_option_mode_chooses_processes(workflow, mode):
 
 def test_environment_and_folder_are_those_of_now(executor, workflow, monkeypatch, tmp_path):
     """A process starts with the environment variables and the folder that this one has then."""
+    executor.submit(make_call(workflow.tell)).result(30)  # What later processes are forked from is older than they.
+    executor.stop()
     monkeypatch.setenv("WORKFLOW_SETTING", "set late")
     monkeypatch.chdir(tmp_path)
 
@@ -506,11 +508,11 @@ from redun.executors.local import LocalExecutor, LocalOptions
 from redun.testing import calls
 
 if __name__ == "__main__":
-    executor = LocalExecutor("processes", LocalOptions(3, "process", sys.argv[1]))
+    executor = LocalExecutor("processes", LocalOptions(4, "process", sys.argv[1]))
     address = ("127.0.0.1", int(sys.argv[2]), 30)
     task = calls.visit
     call = Call(task.fullname, task.func, address, {}, {}, "e", "job", task.load_module, False)
-    futures = executor.submit_many([call] * 3)
+    futures = executor.submit_many([call] * 4)
     try:
         for future in futures:
             future.result()
@@ -524,7 +526,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def waiting(tmp_path):
-    """A function that starts a program with three calls that wait, and returns it with the calls."""
+    """A function that starts a program with four calls that wait, and returns it with the calls."""
     (tmp_path / "waiting.py").write_text(WAITING)
     gate = Gate("127.0.0.1", 30)
     programs = []
@@ -535,7 +537,7 @@ def waiting(tmp_path):
             command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         programs.append(program)
-        return program, gate.admit(3)
+        return program, gate.admit(4)
 
     yield start
     gate.close()
@@ -558,8 +560,10 @@ def test_processes_end_with_a_killed_parent(waiting, start_method):
 
 @pytest.mark.parametrize("start_method", ["forkserver", "spawn", "fork"])
 def test_interrupt_prints_no_tracebacks(waiting, start_method):
-    """Ctrl-C, which all processes of a terminal get, is the parent's to handle; the others stay silent."""
+    """Ctrl-C, which all processes of a terminal get, is the parent's to handle; others stay silent, idle or busy."""
     program, visitors = waiting(start_method)
+    visitors[0].release()
+    visitors[0].wait_until_gone()
 
     os.killpg(program.pid, signal.SIGINT)
 
