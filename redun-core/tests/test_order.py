@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redun.values.base import pickle_dumps
+from redun.values.order import may_have_unordered_sets
 from redun.values.registry import get_type_registry
 
 _PROGRAM = """
@@ -103,3 +104,23 @@ def test_value_nested_too_deep_for_it_is_pickled_all_the_same():
         value = [value]
 
     assert pickle.loads(pickle_dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (set(), False),
+        ([set(), frozenset(), {1}], False),
+        ({1, 2}, True),
+        (frozenset("ab"), True),
+        ([set(), {"a", "b"}], True),
+        ([{"a"}, [set()], {"x": {"a", "b"}}], True),
+        ([*map(str, range(300)), set(), {"a", "b"}], True),
+        ([*map(str, range(300)), set(), {"a"}], False),
+        (pickle.dumps({"a", "b"}, 3), True),
+        ("text with set\n in it", False),
+    ],
+)
+def test_sets_of_several_items_are_seen_in_their_pickle(value, expected):
+    """Whether a pickle holds a set of several items is told from its bytes, also inside pickles inside it."""
+    assert may_have_unordered_sets(pickle.dumps(value, 3)) == expected

@@ -84,8 +84,8 @@ def catch(
     recovery, a task or function, is called with the error, and the result is evaluated in place of `expr`. An error
     that matches nothing is raised on.
 
-    What it came to, `expr` or the recovery, is cached, so that a recovered failure is not tried again while nothing
-    changes.
+    What it came to, `expr` or the recovery, is recorded. From then on, a call that failed is not tried again while its
+    task and its arguments are as they were; everything else is answered from the cache as usual.
 
     Examples
     --------
@@ -107,13 +107,13 @@ def catch(
     eval_hash = hash_eval(called.hash, sexpr.encode_arguments().args_hash)
     scope = sexpr.task_options.get("cache_scope") or parent_job.get_option("cache_scope")
 
-    def evaluate(chosen: Any) -> Promise[Any]:
+    def evaluate(was_recorded: bool) -> Promise[Any]:
         def keep(value: Any) -> Any:
-            scheduler.record_evaluation(sexpr, parent_job, eval_hash, chosen)
-            add_upstreams(sexpr, chosen)
+            scheduler.record_evaluation(sexpr, parent_job, eval_hash, expr)
+            add_upstreams(sexpr, expr)
             return value
 
-        return scheduler.evaluate(chosen, parent_job).then(keep, recover)
+        return scheduler.evaluate(expr, parent_job, replays_errors=was_recorded).then(keep, recover)
 
     def recover(error: BaseException) -> Promise[Any]:
         for classes, recovery in recoveries:
@@ -133,9 +133,9 @@ def catch(
         return scheduler.evaluate(recovered, parent_job).then(keep)
 
     if scope is CacheScope.NONE:
-        return evaluate(expr)
+        return evaluate(False)
     return scheduler.look_up(eval_hash).then(
-        lambda found: evaluate(found.value if found is not None and found.is_valid and found.is_readable else expr)
+        lambda found: evaluate(found is not None and found.is_readable and found.is_valid)
     )
 
 

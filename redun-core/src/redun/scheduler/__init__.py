@@ -28,8 +28,9 @@ from redun.options import EMPTY_OPTIONS, check_tags
 from redun.plugins.host import get_host
 from redun.promise import Promise
 from redun.registry import get_task_registry
+from redun.scheduler.current import get_current_scheduler, set_current_scheduler
 from redun.scheduler.failure import ErrorValue, Failure, Failures, attach_traceback
-from redun.scheduler.job import Execution, Job, JobStatus
+from redun.scheduler.job import Execution, Job, JobEnv, JobStatus
 from redun.scheduler.job_info import JobInfo
 from redun.scheduler.limits import read_capacities
 from redun.scheduler.loop import ExecutionLoop
@@ -47,10 +48,8 @@ from redun.scheduler.setup import (
 from redun.scheduler.status import format_task_call
 from redun.task import scheduler_task, task
 from redun.threads import Thread, fork_thread, join_thread
-from redun.traceback import Frame, Traceback, trim_string
+from redun.traceback import Frame, Traceback, safe_repr
 from redun.utils import merge_dicts
-
-_current = threading.local()
 
 
 class Scheduler:
@@ -180,7 +179,7 @@ class Scheduler:
             raise SchedulerError("a scheduler is running on this thread already; use another thread for a nested run")
         ensure_handler()
         self.load()
-        argv = list(exec_argv) if exec_argv is not None else ["scheduler.run", trim_string(repr(expr))]
+        argv = list(exec_argv) if exec_argv is not None else ["scheduler.run", safe_repr(expr)]
         settings = RunSettings(cache, dryrun, OnError(on_error or self._options.on_error))
         values = Context(merge_dicts([self._context, context]))
         execution = Execution(execution_id or new_id(), argv, values, [*self._tags, *check_tags(tags)])
@@ -205,8 +204,22 @@ class Scheduler:
             loop.board.log_table()
             self.logger.info("Execution duration: %.2f seconds", time.monotonic() - start)
 
-    def evaluate(self, expr: Any, parent_job: Job) -> Promise[Any]:
-        """Return the promise of a nested value with its expressions reduced under a job. For scheduler tasks."""
+    def evaluate(self, expr: Any, parent_job: Job | JobEnv, replays_errors: bool = False) -> Promise[Any]:
+        """Return the promise of a nested value with its expressions reduced under a job. For scheduler tasks.
+
+        Parameters
+        ----------
+        expr
+            The nested value.
+        parent_job
+            The job.
+        replays_errors
+            Whether a call that failed before, and whose task and arguments are as they were, fails again without
+            running.
+        """
+        if replays_errors:
+            job = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
+            parent_job = JobEnv(job, parent_job.context, replays_errors=True)
         return self._running_loop.evaluator.evaluate(expr, parent_job)
 
     def look_up(self, eval_hash: str) -> Promise[Candidate | None]:
@@ -289,25 +302,6 @@ def _notify(hook: str, **arguments: Any) -> None:
     notify = get_host().observers(hook)
     if notify is not None:
         notify(**arguments)
-
-
-def get_current_scheduler(required: bool = True) -> Scheduler | None:
-    """Return the scheduler that runs on this thread.
-
-    Raises
-    ------
-    NoCurrentScheduler
-        When there is none and `required` is true.
-    """
-    scheduler: Scheduler | None = getattr(_current, "scheduler", None)
-    if scheduler is None and required:
-        raise NoCurrentScheduler("Scheduler is not running.")
-    return scheduler
-
-
-def set_current_scheduler(scheduler: Scheduler | None) -> None:
-    """Set or, with None, clear the scheduler that counts as running on this thread."""
-    _current.scheduler = scheduler
 
 
 __all__ = [

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from redun.backends.base import Backend, StoredCall
-from redun.errors import InvalidValueError
+from redun.errors import InvalidValueError, SchedulerError
 from redun.options import CacheResult
 from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.scheduler.failure import ErrorValue
-from redun.scheduler.job import Job
+from redun.scheduler.job import Job, list_ancestors
 from redun.scheduler.rebuilder import (
     NO_CACHE,
     Candidate,
@@ -81,13 +81,18 @@ class CallTable:
             if job.context.values:
                 eval_hash += job.context.hash
             twin = calls.setdefault(eval_hash, job) if mode.this_execution else job
-            verdicts.append(mode if twin is job else Join(twin))
+            if twin is job:
+                verdicts.append(mode)
+            elif twin.outcome is None and twin in list_ancestors(job):
+                verdicts.append(Rejected(SchedulerError(f"task {job.task.fullname} needs the result of its own call")))
+            else:
+                verdicts.append(Join(twin))
         final, single = self._look_up(jobs, verdicts)
         decisions: list[tuple[Job, Decision, Candidate | None]] = []
         for job, verdict in zip(jobs, verdicts, strict=True):
             if isinstance(verdict, Mode):
                 candidate = _find_candidate(job, verdict, final, single)
-                decisions.append((job, decide(verdict, candidate), candidate))
+                decisions.append((job, decide(verdict, candidate, job.replays_errors), candidate))
             else:
                 decisions.append((job, verdict, None))
         return decisions
@@ -125,7 +130,12 @@ class CallTable:
         undecided = [(job, mode) for job, mode in zip(jobs, verdicts, strict=True) if isinstance(mode, Mode)]
         final = self._look_up_final([job for job, mode in undecided if mode.final_result])
         keys = [job.eval_hash for job, mode in undecided if mode.single_reduction and job.id not in final]
-        return final, self._backend.lookup(keys) if keys else {}
+        single = self._backend.lookup(keys) if keys else {}
+        failed = [job for job, mode in undecided if job.replays_errors and mode.single_reduction]
+        if failed:
+            errors = self._look_up_final([job for job in failed if job.eval_hash not in single])
+            final = {**final, **errors}
+        return final, single
 
     def _look_up_final(self, jobs: Sequence[Job]) -> Mapping[str, StoredCall]:
         """Return recorded calls whose tasks are all as they were, by the ids of the jobs that they can answer."""
@@ -150,8 +160,8 @@ def _args_hash(job: Job) -> str:
 def _find_candidate(
     job: Job, mode: Mode, final: Mapping[str, StoredCall], single: Mapping[str, EncodedValue]
 ) -> Candidate | None:
-    if mode.final_result and job.id in final:
-        call = final[job.id]
+    call = final.get(job.id)
+    if call is not None and (mode.final_result or call.result.type_name == ErrorValue.type_name):
         return _read(CacheResult.ULTIMATE, call.result, call)
     stored = single.get(job.eval_hash) if mode.single_reduction else None
     return None if stored is None else _read(CacheResult.SINGLE, stored)
@@ -159,12 +169,11 @@ def _find_candidate(
 
 def _read(kind: CacheResult, stored: EncodedValue, call: StoredCall | None = None) -> Candidate:
     """Read a recorded result and check whether it still is valid; what can't be read is described by its value."""
-    if stored.type_name == ErrorValue.type_name:
-        return Candidate(kind, stored, is_error=True, call=call)
+    is_error = stored.type_name == ErrorValue.type_name
     registry = get_type_registry()
     try:
         value, leaves, is_valid = registry.decode_and_check(stored.type_name, stored.format, stored.data)
     except Exception as error:  # Of a pickle that can't be read, or of a value that can't say whether it is valid.
         problem = str(error) if isinstance(error, InvalidValueError) else f"{type(error).__name__}: {error}"
-        return Candidate(kind, stored, value=problem, is_readable=False, call=call)
-    return Candidate(kind, stored, value, leaves, True, is_valid, False, call)
+        return Candidate(kind, stored, value=problem, is_readable=False, is_error=is_error, call=call)
+    return Candidate(kind, stored, value, leaves, True, is_valid, is_error, call)

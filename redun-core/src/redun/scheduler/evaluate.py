@@ -114,8 +114,9 @@ class Evaluator:
             promise.do_reject(UnknownTaskError(f"Task '{expression.task_name}' does not exist"))
             return
         context = self._execution.context if parent_job is None else parent_job.context
+        replays_errors = parent_job is not None and parent_job.replays_errors
         parent = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
-        job = Job(new_id(), task, expression, parent, self._execution, promise, context)
+        job = Job(new_id(), task, expression, parent, self._execution, promise, context, replays_errors)
         if parent_job is not None:
             parent_job.open_scope().children.append(job)
         self._board.add(job)
@@ -140,7 +141,8 @@ class Evaluator:
         written = {id(leaf) for leaf in find_leaves([job.expr.args, job.expr.kwargs])}
         inner = [leaf for leaf in pending if id(leaf) not in written]
         outer = [leaf for leaf in pending if id(leaf) in written]
-        promises = dict(zip(map(id, inner), self._reduce_all(inner, JobEnv(job.parent_job, job.context)), strict=True))
+        own_env = JobEnv(job.parent_job, job.context, parent_job.replays_errors)
+        promises = dict(zip(map(id, inner), self._reduce_all(inner, own_env), strict=True))
         promises.update(zip(map(id, outer), self._reduce_all(outer, parent_job), strict=True))
         return [promises[id(leaf)] for leaf in pending]
 

@@ -40,8 +40,10 @@ class ErrorValue(Value):
         self.traceback = traceback
 
     def get_hash(self, data: bytes | None = None) -> str:
-        encode = get_type_registry().encode
-        return hash_struct(["redun.ErrorValue", encode(self.error).value_hash, encode(self.traceback).value_hash])
+        """Return the address, made of the error and the places it came through, the same in every execution."""
+        frames = self.traceback.frames if self.traceback is not None else []
+        places = [[frame.filename, frame.lineno, frame.name] for frame in frames if frame.job_id is None]
+        return hash_struct(["redun.ErrorValue", get_type_registry().encode(self.error).value_hash, places])
 
     def __repr__(self) -> str:
         return f"ErrorValue({self.error!r})"
@@ -84,6 +86,10 @@ class Failure(NamedTuple):
             yield Line(Part.SUMMARY, f"    {frame.filename}:{frame.lineno} in {frame.name}{source}")
 
 
+_ORIGIN = ("redun_traceback", "redun_logs")
+"""Attributes in which errors from other processes say where they come from; no part of their value."""
+
+
 class Failures:
     """The errors of one execution, each with where it comes from.
 
@@ -101,6 +107,8 @@ class Failures:
         if id(error) not in self._known:
             frames = [_job_frame(ancestor) for ancestor in reversed(list(_ancestors(job)))]
             own = Traceback.from_error(error)
+            for name in _ORIGIN:
+                getattr(error, "__dict__", {}).pop(name, None)
             traceback = Traceback(error, [*shorten_frames(frames), *own.frames], own.logs)
             self._known[id(error)] = Failure(traceback, job.id, job.task, job.args, job.kwargs)
             self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"

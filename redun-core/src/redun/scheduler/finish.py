@@ -7,24 +7,29 @@ settled.
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from redun.arguments import add_defaults
-from redun.backends.base import CallRecord
+from redun.backends.base import CallRecord, StoredCall
 from redun.hashing import hash_call_node
 from redun.options import check_tags
-from redun.promise import Promise
+from redun.promise import Promise, wait_promises
 from redun.scheduler.evaluate import Evaluator, find_expressions, find_upstream_calls
-from redun.scheduler.failure import Failures
+from redun.scheduler.failure import ErrorValue, Failures
 from redun.scheduler.job import Job, JobStatus, Outcome, Scope
 from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.record import Recorder
 from redun.scheduler.status import StatusBoard
+from redun.values.base import plain_names
 from redun.values.codec import EncodedValue
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
+
+_SINGLE = (int, float, bool, type(None))
+_MAX_COPY = 65_536
 
 _NO_UPSTREAM: Mapping[int | str, Sequence[str]] = {}
 
@@ -87,6 +92,9 @@ class Finisher:
     def complete(self, job: Job, returned: Any) -> None:
         """Go on with what a job's task returned: cache it, then reduce it.
 
+        Plain data is passed on as the cache will give it, a copy: objects that several results share, such as constants
+        of a module, would make the pickles of what holds these results depend on whether they came from the cache.
+
         Raises
         ------
         Exception
@@ -97,6 +105,13 @@ class Finisher:
         if leaves:
             result = get_type_registry().postprocess(returned, {"pre_call_hash": job.eval_hash})
         encoded = self._encode(result)
+        if (
+            not leaves
+            and type(result) not in _SINGLE
+            and len(encoded.data) <= _MAX_COPY
+            and encoded.type_name in plain_names
+        ):
+            result = pickle.loads(encoded.data)
         if job.has_provenance:
             self._recorder.add_evaluation(job.task, job.eval_hash, job.encoded.args_hash, encoded)
         if leaves and find_expressions(result):
@@ -107,6 +122,9 @@ class Finisher:
     def replay(self, job: Job, candidate: Candidate) -> None:
         """Go on with a recorded result in place of a run; a final result is not reduced again."""
         call = candidate.call
+        if candidate.is_error and call is not None:
+            self._replay_error(job, candidate.value, call)
+            return
         if call is None and candidate.leaves and find_expressions(candidate.value):
             self.begin(job)
             self._reduce(job, candidate.value, JobStatus.CACHED)
@@ -118,6 +136,11 @@ class Finisher:
         else:
             outcome = Outcome(candidate.value, None, call.call_hash, call.subtree)
             self._end(job, JobStatus.CACHED, outcome, time.time())
+
+    def _replay_error(self, job: Job, recorded: ErrorValue, call: StoredCall) -> None:
+        self._start(job)
+        self._failures.note(recorded.error, job)
+        self._end(job, JobStatus.FAILED, Outcome(None, recorded.error, call.call_hash, call.subtree), time.time())
 
     def join(self, job: Job, twin: Job) -> None:
         """End a job with what another job of the same call came to."""
@@ -150,7 +173,11 @@ class Finisher:
         self._evaluator.evaluate(result, job).watch(_Reduction(self, job, status).finish)
 
     def resolve(self, job: Job, value: Any, status: JobStatus) -> None:
-        """End a job with its reduced result."""
+        """End a job with its reduced result, once the calls below it have ended that the result does not need."""
+        open_calls = [child.promise for child in job.scope.children if child.outcome is None] if job.scope else ()
+        if open_calls:
+            wait_promises(open_calls).watch(lambda _: self.resolve(job, value, status))
+            return
         try:
             encoded = self._encode(value)
         except Exception as error:

@@ -99,7 +99,7 @@ class Handover:
     def cancel_all(self) -> list[Held]:
         """Stop every call, and return them; what they come to is ignored."""
         stopped, self._held = self._held, {}
-        for future, held in stopped.items():
+        for future, held in reversed(stopped.items()):  # The last first, so that none of them starts meanwhile.
             _cancel(held.executor, future)
         return list(stopped.values())
 

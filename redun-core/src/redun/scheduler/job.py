@@ -7,7 +7,7 @@ runs, the `Scope` of expressions reduced under the job until it is resolved; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -103,13 +103,24 @@ class Outcome(NamedTuple):
 
 
 class JobEnv:
-    """Where the options and default arguments of a job are evaluated: under its parent job, in its own context."""
+    """A job as the parent of some expressions that are reduced apart from its others.
 
-    __slots__ = ("context", "job", "scope")
+    Parameters
+    ----------
+    job
+        The job.
+    context
+        The context of the calls among them, as for the options and default arguments of a call with its own context.
+    replays_errors
+        Whether calls among them and below may be answered by recorded errors.
+    """
 
-    def __init__(self, job: Job, context: Context) -> None:
+    __slots__ = ("context", "job", "replays_errors", "scope")
+
+    def __init__(self, job: Job, context: Context, replays_errors: bool = False) -> None:
         self.job = job
         self.context = context
+        self.replays_errors = replays_errors
         self.scope = Scope(job.open_scope().children)
 
     def open_scope(self) -> Scope:
@@ -145,6 +156,8 @@ class Job:
         The options that hold for the job, and those of them that jobs below it inherit.
     context : Context
         The values that the job and those below it can look up.
+    replays_errors : bool
+        Whether the call may be answered by a recorded error.
     has_provenance : bool
         Whether the job is recorded; option ``prov`` says so, for it and all jobs below.
     args, kwargs
@@ -183,6 +196,7 @@ class Job:
         "parent_job",
         "promise",
         "reason",
+        "replays_errors",
         "scope",
         "start_time",
         "status",
@@ -198,6 +212,7 @@ class Job:
         execution: Execution,
         promise: Promise[Any],
         context: Context = EMPTY_CONTEXT,
+        replays_errors: bool = False,
     ) -> None:
         self.id = id
         self.task = task
@@ -208,6 +223,7 @@ class Job:
         self.status = JobStatus.PENDING
         self.context = context
         self.has_provenance = True
+        self.replays_errors = replays_errors
         self.options: Mapping[str, Any] = EMPTY_OPTIONS
         self.exported: Mapping[str, Any] = EMPTY_OPTIONS
         self.args: Sequence[Any] = expr.args
@@ -324,3 +340,11 @@ class Job:
 
     def __repr__(self) -> str:
         return f"Job(id={self.id[:8]}, task={self.task.fullname}, status={self.status.name})"
+
+
+def list_ancestors(job: Job) -> Iterator[Job]:
+    """Yield the jobs above a job, the nearest first."""
+    above = job.parent_job
+    while above is not None:
+        yield above
+        above = above.parent_job

@@ -175,6 +175,7 @@ class ExecutionLoop:
             elif isinstance(decision, Join):
                 decision.twin.promise.watch(_Joining(finisher, job, decision.twin).finish)
             elif isinstance(decision, Rejected):
+                job.reason = "the call can't be made"
                 finisher.begin(job)
                 finisher.reject(job, decision.error)
             else:

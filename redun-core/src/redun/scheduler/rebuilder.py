@@ -147,7 +147,7 @@ def choose_final_result(
 _RUNS = {reason: Run(reason) for reason in Reason}
 
 
-def decide(mode: Mode, candidate: Candidate | None) -> Run | Replay:
+def decide(mode: Mode, candidate: Candidate | None, replays_errors: bool = False) -> Run | Replay:
     """Return what to do with a call that this execution has not made yet.
 
     Parameters
@@ -156,10 +156,12 @@ def decide(mode: Mode, candidate: Candidate | None) -> Run | Replay:
         What the call may be answered from.
     candidate
         The recorded result that the mode prefers, if there is any. An invalid one has no substitute.
+    replays_errors
+        Whether a recorded error may answer it too.
     """
     if not (mode.single_reduction or mode.final_result):
         return _RUNS[Reason.NO_CACHE]
-    if candidate is None or candidate.is_error:
+    if candidate is None or (candidate.is_error and not replays_errors):
         return _RUNS[Reason.NOT_FOUND]
     if not candidate.is_readable:
         return _RUNS[Reason.UNREADABLE]

@@ -134,13 +134,14 @@ class Recorder:
 
 
 def _job_record(job: Job) -> JobRecord:
-    parent = job.parent_job
+    parent, outcome = job.parent_job, job.outcome
+    is_replayed_failure = job.status is JobStatus.FAILED and not job.reason and bool(outcome and outcome.call_hash)
     return JobRecord(
         job.id,
         job.start_time,
         job.end_time,
         job.task.hash,
-        job.status is JobStatus.CACHED,
+        job.status is JobStatus.CACHED or is_replayed_failure,
         job.outcome.call_hash or None if job.outcome is not None else None,
         parent.id if parent is not None else None,
         job.execution.id,

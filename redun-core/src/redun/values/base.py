@@ -8,6 +8,7 @@ somebody else wrote. Defining the class registers it, so it must be imported in 
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,6 +17,7 @@ from redun.hashing import hash_value_bytes
 MIME_TYPE_PICKLE = "application/python-pickle"
 PICKLE_PROTOCOL = 3
 SET_MARK = b"set\n"
+_pickling = threading.local()
 """How the name of a set's type ends in a pickle, whatever kind of set it is."""
 
 
@@ -285,13 +287,30 @@ def _hash_children_first(root: GraphValue) -> None:
 
 
 def pickle_dumps(value: Any) -> bytes:
-    """Pickle with the one protocol on which every address depends, and sets in an order that is the same everywhere."""
+    """Pickle with the one protocol on which every address depends, and sets in an order that is the same everywhere.
+
+    Objects that are pickled inside others, as the arguments of expressions are, are pickled once for the outermost.
+    """
+    inner: dict[int, tuple[Any, bytes]] | None = getattr(_pickling, "inner", None)
+    if inner is not None:
+        known = inner.get(id(value))
+        if known is None:
+            known = inner[id(value)] = (value, _pickle_in_order(value))
+        return known[1]
+    _pickling.inner = {}
+    try:
+        return _pickle_in_order(value)
+    finally:
+        _pickling.inner = None
+
+
+def _pickle_in_order(value: Any) -> bytes:
     data = pickle.dumps(value, PICKLE_PROTOCOL)
     if SET_MARK not in data:
         return data
-    from redun.values.order import put_sets_in_order
+    from redun.values.order import may_have_unordered_sets, put_sets_in_order
 
-    return put_sets_in_order(value, data)
+    return put_sets_in_order(value, data) if may_have_unordered_sets(data) else data
 
 
 def is_passive(proxy: type[ProxyValue]) -> bool:

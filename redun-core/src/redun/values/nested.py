@@ -213,8 +213,8 @@ def substitute(value: Any, replacements: Mapping[int, Any]) -> Any:
     kind = get_kind(type(value))
     if kind in (PLAIN, LEAF):
         return value
-    if kind == SEQUENCE and len(value) < _FEW:
-        items = [substitute(item, replacements) for item in value]
+    if kind == SEQUENCE and len(value) < _FEW and _find_flat_leaves(value) is not None:
+        items = [replacements.get(id(item), item) for item in value]
         return type(value)(items) if any(map(is_not, items, value)) else value
     if not any(id(leaf) in replacements for leaf in find_leaves(value)):
         return value
