@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ _LOOKUP = (
     "FROM evaluation JOIN value ON value.value_hash = evaluation.value_hash "
     "WHERE evaluation.eval_hash IN ({keys})"
 )
+_ANY_EVALUATION = "SELECT 1 FROM evaluation WHERE task_hash = ? LIMIT 1"
 _LOOKUP_CALLS = (
     "SELECT call_node.args_hash, call_node.call_hash, "
     "value.value_hash, value.type, value.format, value.value "
@@ -93,6 +94,9 @@ class SqlBackend(Backend):
             key: EncodedValue(value_hash, type_name, data_format, data)
             for key, value_hash, type_name, data_format, data in self.database.select_in(_LOOKUP, eval_hashes)
         }
+
+    def find_tasks(self, task_hashes: Sequence[str]) -> Collection[str]:
+        return [task_hash for task_hash in task_hashes if self.database.select(_ANY_EVALUATION, task_hash)]
 
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         wanted: dict[str, list[str]] = {}

@@ -11,11 +11,11 @@ expressions, which is why an expression can't be compared, tested or looped over
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
 from redun.arguments import EncodedArguments, encode_arguments, encode_lazily, encode_values, find_argument_leaves
-from redun.hashing import hash_bytes, hash_strings, hash_struct, hash_task_expression, hash_value_bytes
+from redun.hashing import hash_bytes, hash_strings, hash_struct, hash_task_expression
 from redun.operators import (
     LazyOperators,
     format_arguments,
@@ -25,9 +25,10 @@ from redun.operators import (
     shorten,
 )
 from redun.options import EMPTY_OPTIONS, in_fixed_order
+from redun.quoting import QuotedExpression, quote
 from redun.registry import get_task_registry
 from redun.values.base import MIME_TYPE_PICKLE, GraphValue, pickle_dumps
-from redun.values.codec import dump_for_hash, is_small_graph
+from redun.values.codec import dump_for_hash
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
 
@@ -101,6 +102,10 @@ class ApplyExpression(Expression[R]):
             known = self._hash = self._calc_hash()
         return known or super().get_hash(data)
 
+    def get_key(self) -> Hashable:
+        """Return what tells the expression from others: its address, or something that takes less to compute."""
+        return self.get_hash()
+
     def encode_arguments(self) -> EncodedArguments:
         """Return the encoded arguments; computed once, and given up by `forget_arguments`."""
         if self._encoded is None:
@@ -169,6 +174,11 @@ class TaskExpression(ApplyExpression[R]):
     def reduce_node(self) -> tuple[Any, ...]:
         exported = sorted(self.export_options)
         return type(self), (self.task_name, self.args, self.kwargs, self.task_options, exported, self.length)
+
+    def get_key(self) -> Hashable:
+        if self.task_options or self.export_options or self.argument_leaves:
+            return self.get_hash()
+        return self.task_name, self.encode_arguments().args_hash
 
     def _calc_hash(self) -> str:
         args_hash = self.encode_arguments().args_hash
@@ -277,45 +287,6 @@ class ValueExpression(Expression[R]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         ValueExpression.__init__(self, get_type_registry().deserialize(state["value_type"], state["value"]))
-
-
-class QuotedExpression(GraphValue, Generic[R]):
-    """An expression treated as data: evaluation leaves it alone."""
-
-    __slots__ = ("_expr",)
-
-    def __init__(self, expr: Any) -> None:
-        self._expr = expr
-        self._hash = None
-
-    def eval(self) -> Any:
-        """Return the quoted expression, which evaluation then reduces."""
-        return self._expr
-
-    def iter_children(self) -> Iterator[GraphValue]:
-        return iter([leaf for leaf in find_leaves(self._expr) if isinstance(leaf, GraphValue)])
-
-    def reduce_node(self) -> tuple[Any, ...]:
-        return QuotedExpression, (self._expr,)
-
-    def _calc_hash(self) -> str:
-        if is_small_graph(self.iter_children()):
-            return hash_value_bytes(pickle_dumps(self))
-        return hash_strings("QuotedExpression", encode_lazily(self._expr).value_hash)
-
-    def __repr__(self) -> str:
-        return f"QuotedExpression({self._expr!r})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"expr": self._expr}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        QuotedExpression.__init__(self, *state.values())
-
-
-def quote(expr: Any) -> QuotedExpression[Any]:
-    """Return an expression as data, to be passed around and evaluated later by `QuotedExpression.eval`."""
-    return QuotedExpression(expr)
 
 
 def add_upstreams(expression: ApplyExpression[Any] | ValueExpression[Any], *sources: Any) -> None:

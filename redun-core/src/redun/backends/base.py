@@ -229,6 +229,13 @@ class Backend(ABC):
     def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
         """Return the recorded evaluations among some keys; the newest where one was recorded more than once."""
 
+    def find_tasks(self, task_hashes: Sequence[str]) -> Collection[str]:
+        """Return those tasks, by hash, of which any evaluation may be recorded; `lookup` is not asked about others.
+
+        Override it where that is cheaper than looking up their calls.
+        """
+        return task_hashes
+
     @abstractmethod
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         """Return the recorded calls, newest first, for some pairs of task hash and arguments hash."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -52,6 +52,7 @@ class MemoryBackend(Backend):
         self.jobs: dict[str, JobRecord] = {}
         self.executions: dict[str, ExecutionRecord] = {}
         self.tags: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+        self._evaluated: set[str] = set()
         self._calls_of: dict[tuple[str, str], list[CallRecord]] = {}
         self._contexts: dict[str, set[str]] = {}
         self._calls_named: dict[str, list[CallRecord]] = {}
@@ -60,6 +61,9 @@ class MemoryBackend(Backend):
     def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
         found = self.evaluations
         return {key: _stored(found[key].value) for key in eval_hashes if key in found}
+
+    def find_tasks(self, task_hashes: Sequence[str]) -> Collection[str]:
+        return self._evaluated.intersection(task_hashes)
 
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         return {
@@ -101,6 +105,7 @@ class MemoryBackend(Backend):
             self._record_value(value)
         for evaluation in batch.evaluations:
             self.evaluations[evaluation.eval_hash] = evaluation
+            self._evaluated.add(evaluation.task_hash)
             self._record_value(evaluation.value)
         for call in batch.calls:
             if call.call_hash not in self.calls:

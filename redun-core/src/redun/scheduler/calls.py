@@ -26,6 +26,7 @@ from redun.scheduler.rebuilder import (
     choose_mode,
     decide,
 )
+from redun.scheduler.seen import SeenTasks
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
@@ -64,6 +65,8 @@ class CallTable:
         self._backend = backend
         self._use_cache = use_cache
         self._may_look_up = may_look_up
+        self._default_mode = choose_mode({}, use_cache)
+        self._seen_tasks = SeenTasks(backend)
         self._calls: dict[str, Job] = {}
         self._questions: list[tuple[str, Promise[Candidate | None]]] = []
 
@@ -100,6 +103,8 @@ class CallTable:
     def _choose_mode(self, job: Job) -> Mode:
         if not job.has_provenance:
             return NO_CACHE
+        if not (job.options or self._may_look_up or job.task.is_coroutine):
+            return self._default_mode
         use_cache = self._use_cache
         if self._may_look_up is not None and self._may_look_up(job=job) is False:
             use_cache = False
@@ -129,7 +134,8 @@ class CallTable:
         """Return recorded final results by job id, and single reductions by key, of calls whose modes allow them."""
         undecided = [(job, mode) for job, mode in zip(jobs, verdicts, strict=True) if isinstance(mode, Mode)]
         final = self._look_up_final([job for job, mode in undecided if mode.final_result])
-        keys = [job.eval_hash for job, mode in undecided if mode.single_reduction and job.id not in final]
+        asked = [job for job, mode in undecided if mode.single_reduction and job.id not in final]
+        keys = [job.eval_hash for job in self._seen_tasks.keep_seen(asked)]
         single = self._backend.lookup(keys) if keys else {}
         failed = [job for job, mode in undecided if job.replays_errors and mode.single_reduction]
         if failed:

@@ -168,7 +168,7 @@ class Evaluator:
             promise: Promise[Any] = Promise()
             if isinstance(expression, ApplyExpression):
                 try:
-                    known = evaluated.setdefault(expression.get_hash(), (promise, expression))
+                    known = evaluated.setdefault(expression.get_key(), (promise, expression))
                 except (
                     Exception
                 ) as error:  # An argument that can't be stored: the call fails, the workflow may catch it.
@@ -251,7 +251,7 @@ def find_upstream_calls(value: Any, parent_job: Job) -> Sequence[str]:
             continue
         visited.add(id(expression))
         if isinstance(expression, ApplyExpression):
-            known = evaluated.get(expression.get_hash())
+            known = evaluated.get(expression.get_key())
             reduced = known[1] if known is not None else expression
             if isinstance(reduced, TaskExpression) and not isinstance(reduced, SchedulerExpression):
                 if reduced.call_hash is not None:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_THRESHOLD = 50_000
+_THRESHOLD = 100_000
 _lock = threading.Lock()
 _users = 0
 _saved: tuple[int, int, int] = gc.get_threshold()

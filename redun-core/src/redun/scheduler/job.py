@@ -7,7 +7,7 @@ runs, the `Scope` of expressions reduced under the job until it is resolved; the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,7 +85,7 @@ class Scope:
 
     def __init__(self, children: list[Job] | None = None) -> None:
         self.children: list[Job] = [] if children is None else children
-        self.evaluated: dict[str, tuple[Promise[Any], ApplyExpression[Any]]] = {}
+        self.evaluated: dict[Hashable, tuple[Promise[Any], ApplyExpression[Any]]] = {}
 
 
 class Outcome(NamedTuple):

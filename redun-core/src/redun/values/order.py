@@ -12,11 +12,8 @@ import re
 from io import BytesIO
 from typing import Any, ClassVar
 
-_SET_CLASS = re.compile(rb"set\n(?:q(.)|r(.{4}))", re.DOTALL)
-"""The class of a set where a pickle names it first, with its place in the memo, from where it is taken later."""
-
-_SEVERAL_ITEMS = rb"\](?:q.|r.{4})\("
-"""The list of a set's items, memoised, followed by the mark that stands before several of them."""
+_SEVERAL_ITEMS = re.compile(rb"(?:set\n(?:q.|r.{4})|h.|j.{4})\](?:q.|r.{4})\(", re.DOTALL)
+"""A list of several items where a set has its own: after its class, or after what the memo has in place of it."""
 
 _NUMBERS = (int, float, bool, complex)
 _COLLECTIONS = (tuple, frozenset)
@@ -46,18 +43,14 @@ def _dump(value: Any) -> bytes:
 
 
 def may_have_unordered_sets(data: bytes) -> bool:
-    """Whether a pickle of protocol 3 may hold a set of several items; a set of fewer has no order.
+    """Whether a pickle of protocol 3 that names the class of sets may hold one of several items.
 
     Examples
     --------
     >>> may_have_unordered_sets(pickle.dumps([set(), {"a"}], 3)), may_have_unordered_sets(pickle.dumps({"a", "b"}, 3))
     (False, True)
     """
-    for named in _SET_CLASS.finditer(data):
-        later = b"h" + named[1] if named[1] is not None else b"j" + named[2]
-        if re.search(b"(?:%b|%b)%b" % (re.escape(named[0]), re.escape(later), _SEVERAL_ITEMS), data, re.DOTALL):
-            return True
-    return False
+    return _SEVERAL_ITEMS.search(data) is not None
 
 
 def put_sets_in_order(value: Any, data: bytes) -> bytes:
