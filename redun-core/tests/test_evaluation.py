@@ -345,7 +345,6 @@ class Unshowable:
         raise RuntimeError("no text for this")
 
 
-@pytest.mark.xfail(strict=True, reason="the command that is recorded is made with repr()")
 @pytest.mark.parametrize("value", [1 << 20_000, Unshowable(1)], ids=["long number", "failing repr"])
 def test_arguments_need_not_have_a_text(scheduler, value):
     """A value whose representation fails, such as that of a very long number, is an argument like any other."""
