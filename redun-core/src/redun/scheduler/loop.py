@@ -168,8 +168,9 @@ class ExecutionLoop:
         to_run: list[Job] = []
         for job, decision, candidate in self.calls.decide_all([ready.popleft() for _ in range(room)]):
             if isinstance(decision, Replay):
-                call = decision.candidate.call
-                self.board.log_cached(job, call.call_hash if call is not None else None)
+                if self.board.is_shown:
+                    call = decision.candidate.call
+                    self.board.log_cached(job, call.call_hash if call is not None else None)
                 finisher.replay(job, decision.candidate)
                 self.evaluator.expand(MAX_READY)
             elif isinstance(decision, Join):

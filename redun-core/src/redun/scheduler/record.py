@@ -96,7 +96,8 @@ class Recorder:
 
     def flush_if_due(self) -> None:
         """Write what was collected if it is much, or if it has waited long."""
-        waiting = len(self._jobs) + len(self._batch.calls) + len(self._batch.evaluations)
+        batch = self._batch
+        waiting = len(self._jobs) + len(batch.calls) + len(batch.evaluations)
         if not waiting and self.is_empty:
             return
         now = time.monotonic()

@@ -41,11 +41,16 @@ class StatusBoard:
     ----------
     logger
         Where the lines go.
+
+    Attributes
+    ----------
+    is_shown : bool
+        Whether the logger takes lines about single jobs.
     """
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
-        self._is_shown = logger.isEnabledFor(INFO)
+        self.is_shown = logger.isEnabledFor(INFO)
         self._counts: dict[str, list[int]] = {}
 
     def add(self, job: Job) -> None:
@@ -65,13 +70,13 @@ class StatusBoard:
 
     def log_run(self, job: Job, executor_name: str, action: str = "Run") -> None:
         """Log that a call is handed to an executor."""
-        if self._is_shown:
+        if self.is_shown:
             call = format_task_call(job.task, job.args, job.kwargs)
             self._logger.info("%s Job %s:  %s on %s", action.ljust(6), job.id[:8], call, executor_name)
 
     def log_cached(self, job: Job, call_hash: str | None) -> None:
         """Log that a call is answered from the cache, with the address of its final result if that was reused."""
-        if self._is_shown and job.eval_hash:
+        if self.is_shown and job.eval_hash:
             call = format_task_call(job.task, job.args, job.kwargs)
             shallow = ", check_valid=shallow" if call_hash else ""
             self._logger.info(
@@ -123,7 +128,7 @@ class StatusBoard:
 
     def log_table(self) -> None:
         """Log how many jobs of each task are in each status."""
-        if self._is_shown:
+        if self.is_shown:
             for line in format_job_statuses(self._counts, time.localtime()):
                 self._logger.info("%s", line)
 
