@@ -50,7 +50,7 @@ def fibonacci(n):
 
 
 MOST = {"memory": 1.3, "sqlite": 2.5}
-"""How often the cost among a thousand a task may cost; rows with random keys cost more in large tables by themselves."""
+"""How often a task may cost what it does among a thousand; in large tables, rows with random keys cost more."""
 
 SHAPES = {"nested": nest, "self-calling": count_down, "fibonacci": library.fibonacci}
 
@@ -119,5 +119,5 @@ def test_deep_workflow_costs_no_more_per_task(tmp_path, shape, count, thread):
 @pytest.mark.parametrize("thread", ["main thread", "another thread"])
 @pytest.mark.parametrize(("shape", "count"), [("nested", 100_000), ("self-calling", 100_000), ("fibonacci", 2_000)])
 def test_very_deep_workflow_costs_no_more_per_task(tmp_path, thread, shape, count, store):
-    """A hundred thousand levels, and fib(2000), cost at most 30 % more per task than a thousand, the store's rows aside."""
+    """A hundred thousand levels, and fib(2000), cost at most 30 % more per task than a thousand, rows aside."""
     check_depth(tmp_path, thread, shape, count, store, MOST[store])
