@@ -283,3 +283,28 @@ def test_lost_calls_are_retried_by_kind():
     assert Scheduler(executor=Losing("default", 2)).run(work()) == "done"
     with pytest.raises(ExecutorError, match="gone"):
         Scheduler(executor=Losing("default", 3)).run(work())
+
+
+def test_executor_that_fails_to_cancel_is_reported(caplog):
+    """An executor whose `cancel` raises is reported; the call that took too long fails all the same."""
+    release = threading.Event()
+
+    class Stubborn(Executor):
+        options_type = dict
+
+        def submit(self, call):
+            future = Future()
+            future.set_running_or_notify_cancel()
+            return future
+
+        def cancel(self, future):
+            raise RuntimeError("can't")
+
+    @task(timeout=0.1, version="1")
+    def hang():
+        release.wait(60)
+
+    with pytest.raises(TaskTimeoutError, match="took longer"):
+        Scheduler(executor=Stubborn("default")).run(hang())
+
+    assert "executor default failed to cancel a call" in caplog.text

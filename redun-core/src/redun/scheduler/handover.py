@@ -17,6 +17,7 @@ from redun.arguments import pass_by_position
 from redun.awaiting import bind_evaluator
 from redun.errors import CancelledCallError, ExecutorError, SchedulerError, TaskExitError, TaskTimeoutError
 from redun.executors.base import Call, Executor
+from redun.logging import logger
 from redun.scheduler.job import Job
 from redun.scheduler.retry import read_timeout
 from redun.scheduler.timers import Timers
@@ -127,10 +128,11 @@ class Handover:
 
 
 def _cancel(executor: Executor, future: Future[Any]) -> None:
+    """Stop a call; an executor that fails to do so is reported and holds nobody up."""
     try:
         executor.cancel(future)
-    except Exception as error:
-        raise ExecutorError(f"executor {executor.name!r} failed to cancel a call: {safe_repr(error)}") from error
+    except Exception:
+        logger.exception("executor %s failed to cancel a call", executor.name)
 
 
 def find_error(future: Future[Any]) -> Exception | None:
