@@ -400,8 +400,7 @@ def without_cloudpickle(monkeypatch):
 
 
 def test_local_function_travels_by_value(executor):
-    """A function that no module defines runs in a process all the same, where cloudpickle is installed."""
-    pytest.importorskip("cloudpickle")
+    """A function that no module defines runs in a process all the same."""
     offset = 40
 
     class Point:
