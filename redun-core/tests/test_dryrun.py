@@ -242,3 +242,31 @@ def test_reason_is_recorded_with_the_job(scheduler):
     jobs = sorted(scheduler.backend.jobs.values(), key=lambda job: (job.reason, job.cached))
     reasons = [(job.reason, job.cached) for job in jobs if scheduler.backend.tasks[job.task_hash].subtype.name == "inc"]
     assert reasons == [("", True), ("no earlier result is recorded", False), ("the cache is not used", False)]
+
+
+def test_invalid_value_beside_a_lazy_operation_is_named(scheduler, caplog):
+    """A recorded result that also holds lazy operations and attributes is explained like any other."""
+
+    def define(version):
+        @task(namespace="dryrun_operations", version=version)
+        def one(x):
+            return x
+
+        @task(namespace="dryrun_operations", version="1")
+        def items():
+            return [1, 2]
+
+        @task(namespace="dryrun_operations", version="1")
+        def main():
+            return [one.partial(), items()[0], items().missing]
+
+        return main
+
+    with pytest.raises(AttributeError):
+        scheduler.run(define("1")())
+    main = define("2")
+
+    with pytest.raises(DryRunResult):
+        scheduler.run(main(), dryrun=True)
+
+    assert "one" in caplog.text

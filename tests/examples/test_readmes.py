@@ -16,7 +16,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 _CONSOLE = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_BUILT = shutil.ignore_patterns("*.o", "prog", "prog2", ".redun", "__pycache__")
+_BUILT = shutil.ignore_patterns("*.o", "prog", "prog2", "*.attempted", "redun.db*", "__pycache__")
 _VARIABLE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\b[0-9a-f]{40}\b"), "HASH"),
@@ -24,6 +24,7 @@ _VARIABLE = (
     (re.compile(r"\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d:\d\d"), "TIME"),
     (re.compile(r"\d+\.\d\d seconds|\d:\d\d:\d\d\.\d\d"), "DURATION"),
     (re.compile(r"config dir: .*"), "config dir"),
+    (re.compile(r'[^\s"]*/(?=\w+\.py\b)'), ""),
 )
 
 
@@ -59,9 +60,7 @@ def run(tmp_path):
     def run_command(example, command):
         folder = tmp_path / example.name
         if not folder.exists():
-            shutil.copytree(
-                example, folder, ignore=shutil.ignore_patterns("*.o", "prog", "prog2", ".redun", "__pycache__")
-            )
+            shutil.copytree(example, folder, ignore=_BUILT)
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=folder,

@@ -12,6 +12,7 @@ from logging import Logger
 from typing import Any, NamedTuple
 
 from redun.backends.base import Backend, PastCall, find_files
+from redun.expression import ApplyExpression, TaskExpression
 from redun.hashing import hash_eval
 from redun.registry import get_task_registry
 from redun.scheduler.explain import Explanation, WantedCall, explain
@@ -124,11 +125,11 @@ def _find_invalid(leaves: Sequence[Any]) -> Iterator[str]:
     """Yield a line for each external value in a recorded result, or in a call it makes, that is not as it was."""
     is_valid = get_type_registry().is_valid
     nodes = list_children_first(leaf for leaf in leaves if isinstance(leaf, GraphValue))
-    inside = [part for node in nodes for part in getattr(node, "argument_leaves", ())]
+    inside = [part for node in nodes if isinstance(node, ApplyExpression) for part in node.argument_leaves]
     external = {id(leaf): leaf for leaf in (*leaves, *inside) if not isinstance(leaf, GraphValue)}
     for leaf in external.values():
         if not is_valid(leaf):
             yield f"{safe_repr(leaf)} is not as it was recorded"
-    for name in dict.fromkeys(getattr(node, "task_name", "") for node in nodes):
-        if name and get_task_registry().get(name) is None:
+    for name in dict.fromkeys(node.task_name for node in nodes if isinstance(node, TaskExpression)):
+        if get_task_registry().get(name) is None:
             yield f"task {name!r} is not defined any more"

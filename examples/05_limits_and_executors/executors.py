@@ -1,0 +1,50 @@
+"""Limits and executors: how many calls run at a time, and where."""
+
+import multiprocessing
+import time
+from threading import Lock
+
+from redun import task
+
+redun_namespace = "executors"
+
+_lock = Lock()
+_running: set[str] = set()
+
+
+@task(limits=["database"])
+def query(table: str) -> int:
+    """Return how many queries run at the same time as this one, itself included."""
+    with _lock:
+        _running.add(table)
+    time.sleep(0.5)
+    at_once = len(_running)
+    time.sleep(0.25)
+    with _lock:
+        _running.discard(table)
+    return at_once
+
+
+@task(executor="heavy")
+def count_primes(limit: int) -> tuple[int, str]:
+    """Return the number of primes below a limit, and the name of the process that counted them."""
+    count = sum(all(n % divisor for divisor in range(2, int(n**0.5) + 1)) for n in range(2, limit))
+    return count, multiprocessing.current_process().name
+
+
+@task
+async def find_limit(wanted: int) -> int:
+    """Return the first power of ten with enough primes below it."""
+    limit = 10
+    while (await count_primes(limit)[0]) < wanted:
+        limit *= 10
+    return limit
+
+
+@task()
+def main() -> dict:
+    return {
+        "queries at once": [query(table) for table in ["a", "b", "c", "d"]],
+        "primes": count_primes(1000),
+        "limit": find_limit(100),
+    }
