@@ -173,3 +173,22 @@ def test_scheduler_can_be_used_again_after_a_failure(tasks):
             with pytest.raises(ValueError, match="broken"):
                 scheduler.run([fail(), slow()], on_error=policy)
             assert scheduler.run([after(1), after(2)]) == [1, 2]
+
+
+def test_first_failure_is_raised_when_going_on():
+    """With `keep-going`, the failure that is raised at the end is the one that came first."""
+    failed = threading.Event()
+
+    @task(version="1")
+    def fail_late():
+        failed.wait(10)
+        time.sleep(0.1)
+        raise ValueError("late")
+
+    @task(version="1")
+    def fail_soon():
+        failed.set()
+        raise ValueError("soon")
+
+    with Scheduler() as scheduler, pytest.raises(ValueError, match="soon"):
+        scheduler.run([fail_soon(), fail_late()], on_error="keep-going")
