@@ -1,11 +1,13 @@
 """Failing well: the user's own error, where it came from, and nothing lost of what was finished."""
 
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import pytest
 
 from redun import Scheduler, catch, task
+from redun.config import Config
 from redun.errors import CancelledCallError, ExecutorError, InvalidValueError, SchedulerError, TaskExitError
 from redun.executors.base import Executor
 from redun.promise import Promise
@@ -294,7 +296,6 @@ def test_executor_that_loses_calls_fails_them():
 
 def test_cancelled_call_is_a_failure():
     """A call that the executor cancelled fails with a sentence."""
-    from concurrent.futures import Future
 
     class Cancelling(Executor):
         options_type = dict
@@ -392,3 +393,24 @@ def test_refused_substitution_can_be_caught(scheduler):
     caught = [catch(give(), ValueError, explain), catch(take(Picky(inc(1))), ValueError, explain)]
 
     assert scheduler.run([*caught, inc(1)]) == ["a number", "a number", 2]
+
+
+def test_executor_that_gives_one_future_for_two_calls_fails_them():
+    """An executor must return a future of its own for each call."""
+
+    class Sharing(Executor):
+        options_type = dict
+
+        def submit(self, call):
+            raise AssertionError("never asked")
+
+        def submit_many(self, calls):
+            return [Future()] * len(calls)
+
+    @task(namespace=redun_namespace, version="1", executor="one")
+    def work(number):
+        return number
+
+    config = Config({"executors.default": {"type": "local"}})
+    with Scheduler(config, executor=Sharing("one")) as scheduler, pytest.raises(ExecutorError, match="1 futures for 2"):
+        scheduler.run([work(1), work(2)])

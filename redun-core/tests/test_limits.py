@@ -227,3 +227,19 @@ def test_jobs_that_are_given_up_never_start():
 
     assert limits.release(jobs[0]) == []
     assert not limits.is_waited_for
+
+
+def test_limits_are_free_again_after_a_submission_that_fails():
+    """A call whose executor can't take it gives its units back to those that wait for them."""
+
+    @task(limits=["db"], version="1")
+    def use(number):
+        return number
+
+    @task(version="1")
+    def explain(error):
+        return "failed"
+
+    lost = catch(use.options(executor="nowhere")(1), SchedulerError, explain)
+    with Scheduler() as scheduler:
+        assert scheduler.run([lost, use(2), use(3)]) == ["failed", 2, 3]

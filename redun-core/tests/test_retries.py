@@ -283,3 +283,22 @@ def test_lost_calls_are_retried_by_kind():
     assert Scheduler(executor=Losing("default", 2)).run(work()) == "done"
     with pytest.raises(ExecutorError, match="gone"):
         Scheduler(executor=Losing("default", 3)).run(work())
+
+
+def test_retried_job_began_once():
+    """A job that is tried again is one job, which began when it was tried first."""
+
+    @task(retries=1, retry_delay=0.2, version="1")
+    def retried():
+        if not tries:
+            tries.append(time.time())
+            raise ValueError("own")
+        return 1
+
+    tries = []
+    with Scheduler() as scheduler:
+        scheduler.run(retried())
+        (job,) = scheduler.backend.jobs.values()
+
+    assert job.start_time <= tries[0]
+    assert job.end_time - job.start_time >= 0.2
