@@ -280,3 +280,13 @@ def test_plain_arguments_have_no_behaving_leaves():
     actual = find_argument_leaves((1, [2, {"k": (3,)}]), {"z": None})
 
     assert list(actual) == []
+
+
+def test_name_of_a_positional_only_parameter_can_be_a_keyword_too():
+    """A keyword that has the name of a parameter given by position is one of the function's further keywords."""
+
+    @task(version="1")
+    def collect(a, /, **others):
+        return [a, others]
+
+    assert Scheduler().run(collect(1, a=2)) == [1, {"a": 2}]

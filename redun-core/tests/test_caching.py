@@ -1,12 +1,20 @@
 """Answering calls from the cache: never wrongly, and never needlessly not."""
 
+import importlib
 import itertools
+import sys
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
-from redun import Scheduler, cond, task
+from redun import Scheduler, catch, cond, task
 from redun.backends.memory import MemoryBackend
+from redun.errors import SchedulerError
+from redun.hashing import hash_eval
 from redun.scheduler import Job
+from redun.scheduler.seen import PATIENCE, SeenTasks
 from redun.task import CacheResult
 from redun.values.base import Value
 
@@ -396,3 +404,214 @@ def test_job_shows_itself(scheduler):
     assert scheduler.run(outer()) == 4
     assert isinstance(seen[0], Job)
     assert "test_caching.outer" in repr(seen[0])
+
+
+@task(version="1")
+def call_itself(x):
+    return call_itself(x)
+
+
+def test_call_that_needs_its_own_result_is_refused(scheduler):
+    """A call below itself can never end, and fails with a sentence that names its task."""
+    with pytest.raises(SchedulerError, match=r"task test_caching\.call_itself needs the result of its own call"):
+        scheduler.run(call_itself(1))
+
+
+def test_call_below_itself_joins_once_it_has_ended(scheduler):
+    """A call that failed while another one below it still ran fails with the same error where it is made again."""
+    failed, errors = threading.Event(), []
+
+    @task(version="1")
+    def fail():
+        raise ValueError("broken")
+
+    @task(version="1")
+    def wait():
+        return failed.wait(10)
+
+    @task(version="1", cache=False)
+    def note(error):
+        failed.set()
+        errors.append(error)
+
+    @task(version="1")
+    def again(waited):
+        return catch(parent(), Exception, note)
+
+    @task(version="1")
+    def parent():
+        return [fail(), again(wait())]
+
+    scheduler.run(catch(parent(), ValueError, note), on_error="drain")
+
+    assert [type(error) for error in errors] == [ValueError]
+
+
+def test_call_of_a_task_that_the_store_came_to_know_is_answered():
+    """A store that knows no evaluation of a task is asked again after a while, and not before."""
+    asked = []
+
+    class Noting(MemoryBackend):
+        known = frozenset()
+
+        def find_tasks(self, task_hashes):
+            asked.append(list(task_hashes))
+            return self.known
+
+    backend = Noting()
+    seen = SeenTasks(backend)
+    jobs = [SimpleNamespace(task=inc), SimpleNamespace(task=inc)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: 100.0)
+        kept = [seen.keep_seen(jobs), seen.keep_seen(jobs)]
+        backend.known = frozenset([inc.hash])
+        patch.setattr(time, "monotonic", lambda: 100.0 + PATIENCE)
+        kept += [seen.keep_seen(jobs), seen.keep_seen(jobs)]
+
+    assert kept == [[], [], jobs, jobs]
+    assert asked == [[inc.hash], [inc.hash]]
+
+
+class AskedBackend(MemoryBackend):
+    """A store in memory that notes what it is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def lookup(self, eval_hashes):
+        self.asked.append(("lookup", len(eval_hashes)))
+        return super().lookup(eval_hashes)
+
+    def lookup_calls(self, keys):
+        self.asked.append(("lookup_calls", len(keys)))
+        return super().lookup_calls(keys)
+
+
+def test_run_without_cache_asks_the_store_for_nothing():
+    """Without the cache, neither calls nor recoveries are looked up, and what failed before runs again."""
+    runs = []
+
+    @task(version="1")
+    def fail():
+        runs.append(1)
+        raise ValueError("broken")
+
+    backend = AskedBackend()
+    with Scheduler(backend=backend) as scheduler:
+        scheduler.run([catch(fail(), ValueError, describe)])
+        backend.asked.clear()
+        scheduler.run([catch(fail(), ValueError, describe)], cache=False)
+
+    assert len(runs) == 2
+    assert backend.asked == []
+
+
+def test_final_result_is_enough():
+    """A call that is answered by its final result is not looked up as a single reduction too."""
+
+    @task(version="1", check_valid="shallow")
+    def shallow(x):
+        return inc(x)
+
+    backend = AskedBackend()
+    with Scheduler(backend=backend) as scheduler:
+        scheduler.run(shallow(1))
+        backend.asked.clear()
+        scheduler.run(shallow(1))
+
+    assert backend.asked == [("lookup_calls", 1)]
+
+
+def test_uncached_failure_below_a_cached_call_is_tried_again(scheduler):
+    """Under `catch`, a recorded reduction goes before the recorded error: what is not cached below it runs again."""
+    runs = []
+
+    @task(version="1", cache=False)
+    def fail_once():
+        runs.append(1)
+        if len(runs) == 1:
+            raise ValueError("broken")
+        return "works"
+
+    @task(version="1")
+    def parent():
+        return fail_once()
+
+    @task(version="1")
+    def recover(error):
+        return "recovered"
+
+    @task(version="1")
+    def main():
+        return catch(parent(), ValueError, recover)
+
+    assert [scheduler.run(main()) for _ in range(2)] == ["recovered", "works"]
+
+
+def test_only_errors_replay_under_catch(scheduler, ran):
+    """A call under `catch` that is checked in full is not answered by the final result of an earlier call."""
+
+    @task(version="1")
+    def main():
+        return catch(inc(1), ValueError, describe)
+
+    scheduler.run(main())
+    del scheduler.backend.evaluations[hash_eval(inc.hash, inc(1).encode_arguments().args_hash)]
+    scheduler.run(main())
+
+    assert ran() == ["inc"]
+
+
+@pytest.fixture
+def colours(tmp_path, monkeypatch):
+    """A module with an enumeration; forgotten after the test."""
+    (tmp_path / "module_of_colours.py").write_text("import enum\nclass Colour(enum.Enum):\n    RED = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("module_of_colours")
+    sys.modules.pop("module_of_colours", None)
+
+
+@pytest.mark.parametrize("settings", [{}, {"check_valid": "shallow"}])
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: [{"k": value}]], ids=["plain", "nested"])
+def test_result_whose_class_is_gone_from_its_module_is_a_miss(scheduler, ran, colours, settings, wrap):
+    """A recorded result of a class that its module no longer has is not used: the task runs."""
+
+    @task(version="1", **settings)
+    def choose():
+        return wrap(colours.Colour.RED) if hasattr(colours, "Colour") else "none"
+
+    scheduler.run(choose())
+    del colours.Colour
+
+    assert scheduler.run(choose()) == "none"
+    assert ran() == ["choose"]
+
+
+SHARED = "a constant that several tasks return"
+
+
+def test_results_that_are_one_object_have_the_address_of_equal_ones(scheduler, ran):
+    """What is made of results has one address, whether they are one constant of a module or come from the cache."""
+
+    @task(version="1")
+    def first():
+        return SHARED
+
+    @task(version="1")
+    def second():
+        return [SHARED]
+
+    @task(version="1")
+    def both(values):
+        return len(values)
+
+    for version in ("1", "2"):
+
+        @task(name="join_both", version=version)
+        def join_both():
+            return both([first(), second(), [first()]])
+
+        scheduler.run(join_both())
+
+    assert ran() == ["join_both"]

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 import redun
 from redun.errors import InvalidValueError
 from redun.expression import SimpleExpression, TaskExpression, ValueExpression
-from redun.values.base import MIME_TYPE_PICKLE, FileSubtype, Value
+from redun.values.base import (
+    MIME_TYPE_PICKLE,
+    FileSubtype,
+    ProxyValue,
+    Value,
+    kind_cache,
+    proxy_cache,
+    proxy_types,
+    value_types,
+)
 from redun.values.codec import (
     MIME_TYPE_GRAPH,
 )
@@ -212,3 +221,35 @@ def test_reading_checks_every_leaf_and_node(value, is_valid):
 
     assert (type(restored), checked) == (type(value), is_valid)
     assert registry.is_valid_nested(value) is is_valid
+
+
+@pytest.fixture
+def holder():
+    """A foreign class whose proxy tells the values inside; the proxy is gone after the test."""
+
+    class Holder:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __reduce__(self):
+            return (list, ())
+
+    class HolderValue(ProxyValue):
+        type = Holder
+
+        def iter_subvalues(self):
+            return [self.instance.inner]
+
+    yield Holder
+    value_types.pop(proxy_types.pop(Holder).type_name)
+    proxy_cache.clear()
+    kind_cache.clear()
+
+
+def test_values_inside_foreign_objects_are_stored_too(holder):
+    """What a proxy tells to be inside a foreign object is encoded with it, also when the object is in a container."""
+    inner = Item("inner")
+
+    found = [registry.encode(value).subvalues for value in (holder(inner), [holder(inner)])]
+
+    assert [[item.value_hash for item in items] for items in found] == [[registry.get_hash(inner)]] * 2

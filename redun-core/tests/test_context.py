@@ -10,6 +10,7 @@ from redun.config import Config
 from redun.context import get_context_value
 from redun.errors import ConfigError
 from redun.expression import ValueExpression
+from redun.values.registry import get_type_registry
 
 redun_namespace = "test_context"
 
@@ -133,7 +134,7 @@ def test_context_is_recorded_with_its_calls():
         (call,) = [call for call in scheduler.backend.calls.values() if call.task_name == "test_context.read"]
         stored = scheduler.backend.values[call.context.value_hash]
 
-    assert stored.type_name == "builtins.dict"
+    assert get_type_registry().decode(stored.type_name, stored.format, stored.data) == {"name": "run"}
 
 
 def test_context_is_configured(tmp_path):

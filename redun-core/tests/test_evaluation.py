@@ -349,3 +349,21 @@ class Unshowable:
 def test_arguments_need_not_have_a_text(scheduler, value):
     """A value whose representation fails, such as that of a very long number, is an argument like any other."""
     assert scheduler.run(identity(value)) == value
+
+
+def test_options_of_a_root_call_may_be_expressions(scheduler):
+    """A root call runs with the values of the expressions in the options of its decorator and of the call."""
+    by_call = inc.options(memory=identity(4), executor=identity("default"))
+
+    results = [scheduler.run(option_is_expression(1)), scheduler.run(by_call(1))]
+
+    assert results == [1, 2]
+
+
+@pytest.mark.parametrize("option", [{"limits": identity("db")}, {"tags": identity(1)}, {"memory": identity(1).missing}])
+def test_wrong_option_is_no_end_of_the_scheduler(scheduler, option):
+    """A root call whose option comes to something wrong, or to an error, fails; the scheduler works on."""
+    with pytest.raises((SchedulerError, ValueError, AttributeError)):
+        scheduler.run(inc.options(**option)(1))
+
+    assert scheduler.run(inc(1)) == 2

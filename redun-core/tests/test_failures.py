@@ -1,12 +1,16 @@
 """Failing well: the user's own error, where it came from, and nothing lost of what was finished."""
 
 import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
 
 import pytest
 
-from redun import Scheduler, task
+from redun import Scheduler, catch, task
+from redun.config import Config
 from redun.errors import CancelledCallError, ExecutorError, InvalidValueError, SchedulerError, TaskExitError
 from redun.executors.base import Executor
+from redun.promise import Promise
 from redun.scheduler import ErrorValue
 from redun.task import scheduler_task
 
@@ -17,6 +21,15 @@ class Unpicklable(Exception):
     def __init__(self):
         super().__init__("can't travel")
         self.lock = threading.Lock()
+
+
+@dataclass
+class Picky:
+    number: object
+
+    def __post_init__(self):
+        if isinstance(self.number, int):
+            raise ValueError("a number")
 
 
 @task()
@@ -240,7 +253,6 @@ def test_scheduler_works_on_after_a_failure(scheduler):
 
 def test_error_in_a_scheduler_task_can_be_caught(scheduler):
     """What a scheduler task raises before it returns a promise is an ordinary error of its expression."""
-    from redun import catch
 
     @scheduler_task(namespace=redun_namespace)
     def broken(scheduler, parent_job, sexpr):
@@ -284,7 +296,6 @@ def test_executor_that_loses_calls_fails_them():
 
 def test_cancelled_call_is_a_failure():
     """A call that the executor cancelled fails with a sentence."""
-    from concurrent.futures import Future
 
     class Cancelling(Executor):
         options_type = dict
@@ -297,3 +308,109 @@ def test_cancelled_call_is_a_failure():
 
     with pytest.raises(CancelledCallError, match="cancelled the call"):
         Scheduler(executor=Cancelling("default")).run(inc(1))
+
+
+@pytest.mark.parametrize("make", [lambda: threading.Lock(), lambda: (item for item in ())], ids=["lock", "generator"])
+def test_result_of_a_scheduler_task_that_can_not_be_stored_can_be_caught(scheduler, make):
+    """A call whose reduced result can't be stored, because of what a scheduler task gives, fails as others do."""
+
+    @scheduler_task(namespace=redun_namespace)
+    def give(scheduler, parent_job, sexpr):
+        return Promise(lambda resolve, reject: resolve(make()))
+
+    @task(namespace=redun_namespace, version="1")
+    def parent():
+        return give()
+
+    @task(namespace=redun_namespace, version="1")
+    def explain(error):
+        return type(error).__name__
+
+    assert scheduler.run([catch(parent(), InvalidValueError, explain), inc(1)]) == ["InvalidValueError", 2]
+
+
+@pytest.mark.parametrize("on_error", ["drain", "keep-going", "stop"])
+def test_no_job_is_left_running_after_a_failure(scheduler, on_error):
+    """Whatever a failure means for the rest, every job of the execution has ended when the run has."""
+    failed, release = threading.Event(), threading.Event()
+
+    @task(namespace=redun_namespace, version="1")
+    def slow(number):
+        failed.wait(10)
+        release.wait(0.1)
+        return number
+
+    @task(namespace=redun_namespace, version="1", retries=3, retry_delay=30)
+    def hopeless():
+        raise ValueError("retried")
+
+    @task(namespace=redun_namespace, version="1")
+    def fail_first():
+        failed.set()
+        raise ValueError("broken")
+
+    @task(namespace=redun_namespace, version="1")
+    def parent():
+        waiting = [] if on_error == "keep-going" else [hopeless()]
+        return [inc(slow(1)), [slow(2)], *waiting, fail_first()]
+
+    with pytest.raises(ValueError, match="broken"):
+        scheduler.run(parent(), on_error=on_error)
+
+    assert {status for ended in statuses(scheduler).values() for status in ended} <= {"DONE", "FAILED"}
+    assert scheduler.run(inc(1)) == 2
+
+
+def test_jobs_that_share_a_failure_count_as_failed(scheduler, caplog):
+    """A job that joined a call which failed has failed too, and is counted so."""
+    from redun.scheduler import catch_all
+
+    @task(namespace=redun_namespace, version="1")
+    def count(values):
+        return len(values)
+
+    scheduler.run(catch_all([shared_failure("a"), shared_failure("b")], ValueError, count))
+
+    (row,) = [line for line in caplog.text.splitlines() if "| test_failures.fail " in line]
+    assert row.split()[-6:] == ["0", "0", "2", "0", "0", "2"]
+
+
+def test_refused_substitution_can_be_caught(scheduler):
+    """A dataclass that refuses a reduced value fails the call that it is an argument or result of, and no more."""
+
+    @task(namespace=redun_namespace, version="1")
+    def give():
+        return Picky(inc(1))
+
+    @task(namespace=redun_namespace, version="1")
+    def take(picky):
+        return picky
+
+    @task(namespace=redun_namespace, version="1")
+    def explain(error):
+        return str(error)
+
+    caught = [catch(give(), ValueError, explain), catch(take(Picky(inc(1))), ValueError, explain)]
+
+    assert scheduler.run([*caught, inc(1)]) == ["a number", "a number", 2]
+
+
+def test_executor_that_gives_one_future_for_two_calls_fails_them():
+    """An executor must return a future of its own for each call."""
+
+    class Sharing(Executor):
+        options_type = dict
+
+        def submit(self, call):
+            raise AssertionError("never asked")
+
+        def submit_many(self, calls):
+            return [Future()] * len(calls)
+
+    @task(namespace=redun_namespace, version="1", executor="one")
+    def work(number):
+        return number
+
+    config = Config({"executors.default": {"type": "local"}})
+    with Scheduler(config, executor=Sharing("one")) as scheduler, pytest.raises(ExecutorError, match="1 futures for 2"):
+        scheduler.run([work(1), work(2)])

@@ -249,6 +249,20 @@ def test_error_of_decision_hook_names_plugin(install, hook):
         Scheduler().run(double(21))
 
 
+def test_error_of_decision_hook_gives_limits_back(install):
+    """When a decision hook raises, the job's units of limits go to those that wait for them."""
+    hook = "@hookimpl\ndef redun_job_executor(job):\n    return {'none': None}[job.get_option('queue', 'none')]\n"
+    install("demo", hook)
+    reload_plugins()
+    limited = double.options(limits=["db"])
+
+    with Scheduler() as scheduler, pytest.raises((KeyError, PluginError)):
+        scheduler.run([limited.options(queue="some")(21), limited(22), limited(23)], on_error="keep-going")
+
+    ended = [call.task_name for call in scheduler.backend.calls.values() if call.result.type_name == "builtins.int"]
+    assert ended == ["hooks.double"] * 2
+
+
 def test_error_of_decision_hook_ends_jobs(install):
     """When a decision hook raises, no job is left running in the store."""
     install("demo", "@hookimpl\ndef redun_job_executor(job):\n    return {'root_task': 'default'}[job.task.name]\n")

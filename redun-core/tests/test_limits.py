@@ -177,3 +177,69 @@ def test_ten_thousand_waiting_jobs_cost_little():
     released = [limits.release(job) for job in jobs]
 
     assert released == [[job] for job in jobs[1:]] + [[]]
+
+
+def test_waiting_job_that_does_not_fit_keeps_later_ones_waiting():
+    """A released unit is kept for a large request that waits, in place of going to small ones that came later."""
+    limits = Limits({"db": 2})
+    jobs, _ = admit(limits, ["db"], ["db"], {"db": 2, "web": 1}, ["db"])
+
+    assert limits.release(jobs[0]) == []
+    assert limits.release(jobs[1]) == [jobs[2]]
+    assert limits.release(jobs[2]) == [jobs[3]]
+
+
+def test_release_starts_all_that_fit():
+    """Units that a large request gives back start as many small ones as there is room for, in their order."""
+    limits = Limits({"db": 3})
+    jobs, _ = admit(limits, {"db": 3}, ["db"], ["db"], {"db": 1, "web": 1}, ["db"])
+
+    assert limits.release(jobs[0]) == jobs[1:4]
+    assert limits.release(jobs[1]) == [jobs[4]]
+
+
+def test_second_release_gives_nothing_back():
+    """Units that a job gave back are there once, so that no more jobs hold some than there are."""
+    limits = Limits({})
+    jobs, _ = admit(limits, ["a"], ["a"], ["a"])
+
+    released = [limits.release(jobs[0]), limits.release(jobs[0])]
+
+    assert released == [[jobs[1]], []]
+    assert limits.release(jobs[1]) == [jobs[2]]
+
+
+def test_zero_units_are_no_request():
+    """Who asks for no unit of a resource waits for nobody who uses it."""
+    limits = Limits({})
+    _, admitted = admit(limits, ["a"], ["a"], {"a": 0})
+
+    assert admitted == [True, False, True]
+    assert read_request({"a": 0, "b": 1}) == {"b": 1}
+
+
+def test_jobs_that_are_given_up_never_start():
+    """Waiting jobs that are forgotten don't start when there is room."""
+    limits = Limits({})
+    jobs, _ = admit(limits, ["a"], ["a"])
+
+    limits.forget_waiting()
+
+    assert limits.release(jobs[0]) == []
+    assert not limits.is_waited_for
+
+
+def test_limits_are_free_again_after_a_submission_that_fails():
+    """A call whose executor can't take it gives its units back to those that wait for them."""
+
+    @task(limits=["db"], version="1")
+    def use(number):
+        return number
+
+    @task(version="1")
+    def explain(error):
+        return "failed"
+
+    lost = catch(use.options(executor="nowhere")(1), SchedulerError, explain)
+    with Scheduler() as scheduler:
+        assert scheduler.run([lost, use(2), use(3)]) == ["failed", 2, 3]

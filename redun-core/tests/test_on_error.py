@@ -173,3 +173,114 @@ def test_scheduler_can_be_used_again_after_a_failure(tasks):
             with pytest.raises(ValueError, match="broken"):
                 scheduler.run([fail(), slow()], on_error=policy)
             assert scheduler.run([after(1), after(2)]) == [1, 2]
+
+
+def test_first_failure_is_raised_when_going_on():
+    """With `keep-going`, the failure that is raised at the end is the one that came first."""
+    failed = threading.Event()
+
+    @task(version="1")
+    def fail_late():
+        failed.wait(10)
+        time.sleep(0.1)
+        raise ValueError("late")
+
+    @task(version="1")
+    def fail_soon():
+        failed.set()
+        raise ValueError("soon")
+
+    with Scheduler() as scheduler, pytest.raises(ValueError, match="soon"):
+        scheduler.run([fail_soon(), fail_late()], on_error="keep-going")
+
+
+def test_nothing_is_tried_again_once_the_execution_has_failed():
+    """A retry that is due while running work is drained does not start."""
+    tried, tries = threading.Event(), []
+
+    @task(version="1", retries=5, retry_delay=0.2)
+    def retried():
+        tries.append(1)
+        tried.set()
+        raise ValueError("own error")
+
+    @task(version="1")
+    def fail():
+        tried.wait(10)
+        raise KeyError("broken")
+
+    @task(version="1")
+    def slow():
+        return time.sleep(0.5)
+
+    with Scheduler() as scheduler, pytest.raises(KeyError, match="broken"):
+        scheduler.run([retried(), slow(), fail()])
+
+    assert len(tries) == 1
+
+
+def test_call_that_fails_while_drained_keeps_its_own_error():
+    """A call with retries left that fails after the execution has failed is recorded with what it raised."""
+    failed = threading.Event()
+
+    @task(version="1", retries=5)
+    def late():
+        failed.wait(10)
+        time.sleep(0.1)
+        raise ValueError("own error")
+
+    @task(version="1")
+    def fail():
+        failed.set()
+        raise KeyError("broken")
+
+    with Scheduler() as scheduler:
+        with pytest.raises(KeyError, match="broken"):
+            scheduler.run([late(), fail()])
+        (call,) = [call for call in scheduler.backend.calls.values() if call.task_name == "test_on_error.late"]
+
+    recorded = get_type_registry().decode(call.result.type_name, call.result.format, call.result.data)
+    assert isinstance(recorded.error, ValueError)
+
+
+def test_calls_that_wait_for_a_worker_never_start_when_stopped():
+    """With `stop`, calls that wait for a worker are given up before the one that runs."""
+    started = []
+
+    @task(version="1", executor="one")
+    def wait(number):
+        started.append(number)
+        time.sleep(0.3)
+
+    @task(version="1")
+    def fail():
+        while not started:
+            time.sleep(0.01)
+        raise ValueError("broken")
+
+    config = Config({"executors": {"one": {"type": "local", "max_workers": "1"}}})
+    with Scheduler(config) as scheduler, pytest.raises(ValueError, match="broken"):
+        scheduler.run([*[wait(number) for number in range(20)], fail()], on_error="stop")
+
+    assert len(started) == 1
+
+
+def test_calls_that_wait_for_a_limit_never_start_once_the_execution_has_failed():
+    """A call that is drained gives its units back, and none that waited for them starts."""
+    failed, started = threading.Event(), []
+
+    @task(version="1", limits=["db"])
+    def use(number):
+        started.append(number)
+        failed.wait(10)
+        time.sleep(0.1)
+
+    @task(version="1")
+    def fail():
+        failed.set()
+        raise ValueError("broken")
+
+    with Scheduler() as scheduler, pytest.raises(ValueError, match="broken"):
+        scheduler.run([use(1), use(2), use(3), fail()])
+
+    assert len(started) == 1

@@ -44,6 +44,8 @@ def make_values():
         Holder(names),
         [frozenset([frozenset(names), frozenset(["beta"]), ("gamma", 1)])],
         [{None, "alpha", 1, b"beta", ("gamma", 2.0)}],
+        [{f"first {number}", f"second {number}"} for number in range(10)],
+        [{frozenset({f"{number} {letter}" for letter in "abcdef"}) for number in range(6)}],
     ]
 
 
@@ -117,6 +119,7 @@ def test_value_nested_too_deep_for_it_is_pickled_all_the_same():
         ([{"a"}, [set()], {"x": {"a", "b"}}], True),
         ([*map(str, range(300)), set(), {"a", "b"}], True),
         ([*map(str, range(300)), set(), {"a"}], False),
+        ([*map(str, range(300)), {"a", "b"}], True),
         (pickle.dumps({"a", "b"}, 3), True),
         ("text with set\n in it", False),
     ],

@@ -6,6 +6,7 @@ from redun import Scheduler, apply_tags, catch, task
 from redun.config import Config
 from redun.expression import ValueExpression, quote
 from redun.functools import no_prov
+from redun.hashing import hash_call_node
 from redun.scheduler import JobInfo, with_export_options
 from redun.values.registry import get_type_registry
 
@@ -69,6 +70,29 @@ def test_address_of_a_call_counts_hidden_children(scheduler):
     assert len(first) == len(second) == 1
 
 
+@pytest.mark.parametrize("prov", [False, True])
+def test_address_of_a_call_is_that_of_all_its_children(scheduler, prov):
+    """The calls below one count in its address, hidden or not."""
+
+    @task(version="1")
+    def main():
+        return hidden.options(prov=prov)(1)
+
+    scheduler.run([main()])
+
+    (call,) = [call for call in scheduler.backend.calls.values() if call.task_name.endswith("main")]
+    first = hash_call(inc, 1, 2)
+    second = hash_call(inc, 2, 3)
+    below = hash_call(hidden, 1, 3, [first, second])
+    assert call.call_hash == hash_call(main, None, 3, [below])
+
+
+def hash_call(called, argument, result, children=()):
+    """Return the address of a call with one argument, or none."""
+    args_hash = called(*([] if argument is None else [argument])).encode_arguments().args_hash
+    return hash_call_node(called.hash, args_hash, get_type_registry().get_hash(result), children)
+
+
 def test_execution_without_provenance_leaves_nothing(scheduler):
     """A root job with `prov=False` leaves no execution either."""
     assert scheduler.run(hidden(1)) == 3
@@ -88,6 +112,26 @@ def test_calls_without_provenance_use_no_cache(scheduler):
         scheduler.run([noted()])
 
     assert len(runs) == 2
+
+
+def test_recorded_result_does_not_answer_a_call_without_provenance(scheduler):
+    """A call with `prov=False` runs although its result is recorded, and as often as it is made."""
+    runs = []
+
+    @task(version="1")
+    def noted():
+        runs.append(1)
+        return 1
+
+    @task(version="1", cache=False)
+    def main():
+        silent = noted.options(prov=False)
+        return [silent(), [silent.options(memory=1)()]]
+
+    scheduler.run(noted())
+    scheduler.run(main())
+
+    assert len(runs) == 3
 
 
 def test_catch_in_a_call_without_provenance_records_nothing(scheduler):

@@ -64,6 +64,7 @@ def test_mode_follows_from_options(options, use_cache, mode):
         (SHALLOW, VALID, Replay(VALID)),
         (FULL, VALID._replace(is_error=True), Run(Reason.NOT_FOUND)),
         (FULL, VALID._replace(is_readable=False), Run(Reason.UNREADABLE)),
+        (FULL, VALID._replace(is_readable=False, is_valid=False), Run(Reason.UNREADABLE)),
         (FULL, VALID._replace(is_valid=False), Run(Reason.INVALID)),
         (SHALLOW, VALID._replace(is_valid=False, kind=CacheResult.ULTIMATE), Run(Reason.INVALID)),
     ],

@@ -1,8 +1,11 @@
 """What is written down: jobs, calls, arguments and where they came from, in batches."""
 
+import threading
+import time
+
 import pytest
 
-from redun import Scheduler, cond, task
+from redun import Scheduler, catch, cond, task
 from redun.backends.memory import MemoryBackend
 from redun.hashing import hash_call_node, hash_eval
 from redun.values.registry import get_type_registry
@@ -218,3 +221,38 @@ def test_running_jobs_are_written_while_they_run():
 
     assert len(seen) == 1
     assert backend.jobs[seen[0].id].end_time is not None
+
+
+def test_call_waits_for_calls_that_its_result_does_not_need(scheduler):
+    """A call ends after every call below it, also after those whose results were not needed, and lists them all."""
+    failed = threading.Event()
+
+    @task(namespace=redun_namespace, version="1")
+    def fail():
+        failed.set()
+        raise ValueError("broken")
+
+    @task(namespace=redun_namespace, version="1")
+    def slow():
+        failed.wait(10)
+        return time.sleep(0.2)
+
+    @task(namespace=redun_namespace, version="1")
+    def recover(error):
+        return "recovered"
+
+    @task(namespace=redun_namespace, version="1")
+    def parent():
+        return catch([slow(), fail()], ValueError, recover)
+
+    assert scheduler.run([parent()]) == ["recovered"]
+
+    calls = scheduler.backend.calls
+    (call,) = calls_by_name(scheduler.backend)["parent"]
+    below = [calls[child].task_name.rpartition(".")[2] for child in call.children]
+    ended = {
+        scheduler.backend.tasks[job.task_hash].subtype.name: job.end_time for job in scheduler.backend.jobs.values()
+    }
+    assert sorted(below) == ["fail", "recover", "slow"]
+    assert max(ended, key=ended.get) in ("root_task", "redun.root_task")
+    assert ended["slow"] <= ended["parent"]

@@ -308,3 +308,22 @@ def test_executor_that_fails_to_cancel_is_reported(caplog):
         Scheduler(executor=Stubborn("default")).run(hang())
 
     assert "executor default failed to cancel a call" in caplog.text
+
+
+def test_retried_job_began_once():
+    """A job that is tried again is one job, which began when it was tried first."""
+
+    @task(retries=1, retry_delay=0.2, version="1")
+    def retried():
+        if not tries:
+            tries.append(time.time())
+            raise ValueError("own")
+        return 1
+
+    tries = []
+    with Scheduler() as scheduler:
+        scheduler.run(retried())
+        (job,) = scheduler.backend.jobs.values()
+
+    assert job.start_time <= tries[0]
+    assert job.end_time - job.start_time >= 0.2

@@ -34,6 +34,7 @@ from redun.values.registry import get_type_registry
 
 R = TypeVar("R", covariant=True)
 
+_NO_KEYWORDS: Mapping[str, Any] = {}
 _NO_OPTIONS_HASH = hash_bytes(pickle_dumps({}))
 
 
@@ -76,7 +77,7 @@ class ApplyExpression(Expression[R]):
 
     def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self.args = args
-        self.kwargs = kwargs
+        self.kwargs = kwargs or _NO_KEYWORDS
         self.call_hash: str | None = None
         self._hash: str | None = None
         self._encoded: EncodedArguments | None = None

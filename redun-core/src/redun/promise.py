@@ -20,6 +20,9 @@ S = TypeVar("S")
 _PENDING, _FULFILLED, _REJECTED = range(3)
 
 
+Callback = Callable[["Promise[Any]"], None]
+
+
 class _Trampoline(threading.local):
     """The callbacks of settled promises that this thread still has to run."""
 
@@ -85,7 +88,7 @@ class Promise(Generic[T]):
     ) -> None:
         self._state = _PENDING
         self._value: Any = None
-        self._waiters: list[Callable[[Promise[Any]], None]] | None = None
+        self._waiters: Callback | list[Callback] | None = None
         if func is not None:
             try:
                 func(self.do_resolve, self.do_reject)
@@ -140,9 +143,11 @@ class Promise(Generic[T]):
             _trampoline.queue.append((callback, self))
             _run_unless_running()
         elif self._waiters is None:
-            self._waiters = [callback]
-        else:
+            self._waiters = callback  # Most promises have one; a list for it would take more room than the promise.
+        elif isinstance(self._waiters, list):
             self._waiters.append(callback)
+        else:
+            self._waiters = [self._waiters, callback]
 
     def then(
         self,
@@ -204,8 +209,10 @@ class Promise(Generic[T]):
         if waiters is not None:
             self._waiters = None
             queue = _trampoline.queue
-            for callback in waiters:
-                queue.append((callback, self))
+            if isinstance(waiters, list):
+                queue.extend([(callback, self) for callback in waiters])
+            else:
+                queue.append((waiters, self))
             _run_unless_running()
 
     def __repr__(self) -> str:

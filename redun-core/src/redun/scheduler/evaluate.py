@@ -29,6 +29,7 @@ from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.scheduler.gather import JobGathering, ValueGathering
 from redun.scheduler.job import Execution, Job, JobEnv, JobStatus, Outcome
+from redun.scheduler.scope import Reduction
 from redun.scheduler.status import StatusBoard
 from redun.values.nested import find_leaves
 
@@ -165,19 +166,21 @@ class Evaluator:
         evaluated, steps = parent_job.open_scope().evaluated, []
         promises: list[Promise[Any]] = []
         for expression in expressions:
-            promise: Promise[Any] = Promise()
+            promise: Promise[Any]
             if isinstance(expression, ApplyExpression):
+                promise = reduction = Reduction(expression)
                 try:
-                    known = evaluated.setdefault(expression.get_key(), (promise, expression))
+                    known = evaluated.setdefault(expression.get_key(), reduction)
                 except (
                     Exception
                 ) as error:  # An argument that can't be stored: the call fails, the workflow may catch it.
                     promise.do_reject(error)
                 else:
-                    if known[0] is promise:
+                    if known is reduction:
                         steps.append((expression, parent_job, promise))
-                    promise = known[0]
+                    promise = known
             else:
+                promise = Promise()
                 promise.do_resolve(expression.value if isinstance(expression, ValueExpression) else expression)
             promises.append(promise)
         self._stack.extend(reversed(steps))
@@ -252,7 +255,7 @@ def find_upstream_calls(value: Any, parent_job: Job) -> Sequence[str]:
         visited.add(id(expression))
         if isinstance(expression, ApplyExpression):
             known = evaluated.get(expression.get_key())
-            reduced = known[1] if known is not None else expression
+            reduced = known.expression if known is not None else expression
             if isinstance(reduced, TaskExpression) and not isinstance(reduced, SchedulerExpression):
                 if reduced.call_hash is not None:
                     found[reduced.call_hash] = None

@@ -19,9 +19,10 @@ from redun.options import check_tags
 from redun.promise import Promise, wait_promises
 from redun.scheduler.evaluate import Evaluator, find_expressions, find_upstream_calls
 from redun.scheduler.failure import ErrorValue, Failures
-from redun.scheduler.job import Job, JobStatus, Outcome, Scope
+from redun.scheduler.job import Job, JobStatus, Outcome
 from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.record import Recorder
+from redun.scheduler.scope import Scope
 from redun.scheduler.status import StatusBoard
 from redun.values.base import plain_names
 from redun.values.codec import EncodedValue

@@ -27,8 +27,9 @@ class _Gathering(ABC):
         self._waits_for_all = waits_for_all
         self._missing = len(promises)
         self._error: BaseException | None = None
+        arrive = self._arrive
         for promise in promises:
-            promise.watch(self._arrive)
+            promise.watch(arrive)
 
     @abstractmethod
     def fail(self, error: BaseException) -> None:

@@ -7,7 +7,7 @@ runs, the `Scope` of expressions reduced under the job until it is resolved; the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,10 +17,11 @@ from redun.hashing import hash_eval
 from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, check_tags, merge_options
 from redun.promise import Promise
 from redun.scheduler.job_info import JobInfo, find_job_infos
+from redun.scheduler.scope import Scope
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
-    from redun.expression import ApplyExpression, TaskExpression
+    from redun.expression import TaskExpression
     from redun.task import Task
 
 
@@ -68,24 +69,6 @@ class Execution:
 
     def __repr__(self) -> str:
         return f"Execution(id={self.id[:8]}, args={' '.join(self.args[1:])!r})"
-
-
-class Scope:
-    """What is reduced under a job while its result is being reduced.
-
-    Attributes
-    ----------
-    children : list of Job
-        The jobs made under it, in the order of their expressions.
-    evaluated : dict
-        The promise and the expression, by the expression's address.
-    """
-
-    __slots__ = ("children", "evaluated")
-
-    def __init__(self, children: list[Job] | None = None) -> None:
-        self.children: list[Job] = [] if children is None else children
-        self.evaluated: dict[Hashable, tuple[Promise[Any], ApplyExpression[Any]]] = {}
 
 
 class Outcome(NamedTuple):

@@ -1,0 +1,40 @@
+"""What is reduced under a job while its result is being reduced."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+from redun.expression import ApplyExpression
+from redun.promise import Promise
+
+if TYPE_CHECKING:
+    from redun.scheduler.job import Job
+
+
+class Reduction(Promise[Any]):
+    """The promise of what an expression is reduced to."""
+
+    __slots__ = ("expression",)
+
+    def __init__(self, expression: ApplyExpression[Any]) -> None:
+        super().__init__()
+        self.expression = expression
+
+
+class Scope:
+    """What is reduced under a job while its result is being reduced.
+
+    Attributes
+    ----------
+    children : list of Job
+        The jobs made under it, in the order of their expressions.
+    evaluated : dict
+        The promises of reduced expressions, by their keys.
+    """
+
+    __slots__ = ("children", "evaluated")
+
+    def __init__(self, children: list[Job] | None = None) -> None:
+        self.children: list[Job] = [] if children is None else children
+        self.evaluated: dict[Hashable, Reduction] = {}
