@@ -615,3 +615,18 @@ def test_results_that_are_one_object_have_the_address_of_equal_ones(scheduler, r
         scheduler.run(join_both())
 
     assert ran() == ["join_both"]
+
+
+def test_uncached_failure_is_not_looked_up():
+    """Under `catch`, a call that uses no cache is not looked up among recorded errors."""
+
+    @task(version="1", cache=False)
+    def fail():
+        raise ValueError("broken")
+
+    backend = AskedBackend()
+    with Scheduler(backend=backend) as scheduler:
+        for _ in range(2):
+            scheduler.run([catch(fail(), ValueError, describe)])
+
+    assert "lookup_calls" not in {kind for kind, _ in backend.asked}

@@ -242,4 +242,4 @@ def test_limits_are_free_again_after_a_submission_that_fails():
 
     lost = catch(use.options(executor="nowhere")(1), SchedulerError, explain)
     with Scheduler() as scheduler:
-        assert scheduler.run([lost, use(2), use(3)]) == ["failed", 2, 3]
+        assert scheduler.run(use(lost)) == "failed"

@@ -45,7 +45,7 @@ def make_values():
         [frozenset([frozenset(names), frozenset(["beta"]), ("gamma", 1)])],
         [{None, "alpha", 1, b"beta", ("gamma", 2.0)}],
         [{f"first {number}", f"second {number}"} for number in range(10)],
-        [{frozenset({f"{number} {letter}" for letter in "abcdef"}) for number in range(6)}],
+        [{frozenset({f"{letter} {number}" for letter in "abcdef"}) for number in range(6)}],
     ]
 
 
