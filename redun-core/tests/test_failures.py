@@ -10,8 +10,9 @@ from redun import Scheduler, catch, task
 from redun.config import Config
 from redun.errors import CancelledCallError, ExecutorError, InvalidValueError, SchedulerError, TaskExitError
 from redun.executors.base import Executor
+from redun.expression import ValueExpression
 from redun.promise import Promise
-from redun.scheduler import ErrorValue
+from redun.scheduler import ErrorValue, catch_all
 from redun.task import scheduler_task
 
 redun_namespace = "test_failures"
@@ -182,7 +183,6 @@ def test_errors_are_not_answered_from_the_cache(scheduler, ran):
 
 def test_equal_calls_share_their_failure(scheduler, ran):
     """Within one execution, a call that failed fails for everybody, and runs once."""
-    from redun.scheduler import catch_all
 
     @task(namespace=redun_namespace, version="1")
     def count(values):
@@ -363,7 +363,6 @@ def test_no_job_is_left_running_after_a_failure(scheduler, on_error):
 
 def test_jobs_that_share_a_failure_count_as_failed(scheduler, caplog):
     """A job that joined a call which failed has failed too, and is counted so."""
-    from redun.scheduler import catch_all
 
     @task(namespace=redun_namespace, version="1")
     def count(values):
@@ -414,3 +413,46 @@ def test_executor_that_gives_one_future_for_two_calls_fails_them():
     config = Config({"executors.default": {"type": "local"}})
     with Scheduler(config, executor=Sharing("one")) as scheduler, pytest.raises(ExecutorError, match="1 futures for 2"):
         scheduler.run([work(1), work(2)])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"timeout": "x"}, "task option timeout='x' must be a positive number of seconds"),
+        ({"timeout": float("nan")}, "task option timeout=nan must be a positive number of seconds"),
+        ({"executor": ["x"]}, "task option executor=['x'] must be the name of an executor"),
+        ({"executor": 7}, "task option executor=7 must be the name of an executor"),
+        ({"cache_scope": ValueExpression("some")}, "task option cache_scope='some' is none of"),
+    ],
+)
+def test_wrong_option_of_a_call_is_its_failure(scheduler, options, sentence):
+    """An option that makes no sense fails the call that has it, with a sentence that `catch` sees."""
+
+    @task(namespace=redun_namespace, version="1")
+    def explain(error):
+        return str(error)
+
+    found = scheduler.run([catch(inc.options(**options)(1), Exception, explain), inc(2)])
+
+    assert (found[0].startswith(sentence), found[1]) == (True, 3)
+
+
+def test_many_limited_calls_that_can_not_be_started_fail_one_by_one(scheduler):
+    """However many calls wait for a limit, each fails by itself when its executor is unknown."""
+
+    @task(namespace=redun_namespace, version="1", limits=["x"], executor="nowhere")
+    def lost(number):
+        return number
+
+    @task(namespace=redun_namespace, version="1")
+    def count(values):
+        return sum(isinstance(value, SchedulerError) for value in values)
+
+    assert scheduler.run(catch_all([lost(number) for number in range(3_000)], SchedulerError, count)) == 3_000
+
+
+def test_cache_options_may_be_expressions_of_texts(scheduler):
+    """An option that an expression gives as a text means what the text means in a definition."""
+    shallow = inc.options(check_valid=ValueExpression("shallow"), cache_scope=ValueExpression("BACKEND"))
+
+    assert [scheduler.run([shallow(1)]) for _ in range(2)] == [[2], [2]]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redun.arguments import EncodedArguments, encode_values, find_argument_leaves
 from redun.context import EMPTY_CONTEXT, Context
 from redun.hashing import hash_eval
-from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, check_tags, merge_options
+from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, check_tags, merge_options, normalize_options
 from redun.promise import Promise
 from redun.scheduler.job_info import JobInfo, find_job_infos
 from redun.scheduler.scope import Scope
@@ -245,6 +245,8 @@ class Job:
     def set_options(self, options: Mapping[str, Any]) -> None:
         """Settle the job's options, and with them those that jobs below it inherit."""
         parent = self.parent_job
+        if options and any(isinstance(options.get(name), str) for name in ("cache_scope", "check_valid")):
+            options = normalize_options(options)  # What expressions came to.
         self.options = options
         if parent is not None:
             self.exported = parent.exported

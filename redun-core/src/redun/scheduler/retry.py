@@ -7,6 +7,7 @@ first retry, in seconds; the delay doubles from retry to retry.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from redun.errors import ExecutorError, FailureKind, SchedulerError
@@ -82,4 +83,4 @@ def read_timeout(options: Mapping[str, Any]) -> float | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -15,10 +15,11 @@ from redun.scheduler.finish import Finisher
 from redun.scheduler.handover import Handover
 from redun.scheduler.job import Job
 from redun.scheduler.limits import Limits
-from redun.scheduler.retry import find_kind, plan_retry
+from redun.scheduler.retry import find_kind, plan_retry, read_timeout
 from redun.scheduler.setup import DEFAULT_EXECUTOR
 from redun.scheduler.status import StatusBoard
 from redun.scheduler.timers import Timers
+from redun.traceback import safe_repr
 
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
@@ -62,6 +63,8 @@ class Starter:
         self._limits = Limits(scheduler.limits)
         self._failures: Counter[str] = Counter()
         self._is_giving_up = False
+        self._admitted: list[Job] = []
+        self._is_starting = False
         self.handover = Handover(timers, self.fail_attempt)
 
     def start(self, jobs: Sequence[Job]) -> None:
@@ -69,6 +72,7 @@ class Starter:
         admitted: list[Job] = []
         for job in jobs:
             try:
+                read_timeout(job.options)
                 if self._limits.admit(job):
                     admitted.append(job)
             except Exception as error:  # An option that is wrong fails the job.
@@ -81,13 +85,11 @@ class Starter:
         by_executor: dict[str, list[Job]] = {}
         for job in jobs:
             try:
-                chosen = self._choose_executor(job=job) if self._choose_executor is not None else None
+                by_executor.setdefault(self._find_executor(job), []).append(job)
             except Exception as error:
                 self._begin(job)
                 self.release(job)
                 self._finisher.reject(job, error)
-            else:
-                by_executor.setdefault(chosen or job.get_option("executor") or DEFAULT_EXECUTOR, []).append(job)
         return by_executor
 
     def fail_attempt(self, job: Job, executor: Executor, error: BaseException) -> None:
@@ -118,16 +120,37 @@ class Starter:
         self._limits.forget_waiting()
 
     def _start_admitted(self, jobs: Sequence[Job]) -> None:
-        for name, group in self.list_executors(jobs).items():
-            for job in group:
-                self._board.log_run(job, name)
-                self._begin(job)
-            try:
-                self.handover.submit(self._scheduler.start_executor(name), group, self._evaluate)
-            except Exception as error:  # An executor that can't take calls fails these jobs, not the loop.
-                for job in group:
-                    self.release(job)
-                    self._finisher.reject(job, error)
+        """Start calls that limits have room for, and those that get room when one of them can't be started."""
+        self._admitted.extend(jobs)
+        if self._is_starting:
+            return
+        self._is_starting = True
+        try:
+            while self._admitted:
+                batch = list(self._admitted)
+                self._admitted.clear()
+                for name, group in self.list_executors(batch).items():
+                    self._submit(name, group)
+        finally:
+            self._is_starting = False
+
+    def _submit(self, name: str, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._board.log_run(job, name)
+            self._begin(job)
+        try:
+            self.handover.submit(self._scheduler.start_executor(name), jobs, self._evaluate)
+        except Exception as error:  # An executor that can't take calls fails these jobs, not the loop.
+            for job in jobs:
+                self.release(job)
+                self._finisher.reject(job, error)
+
+    def _find_executor(self, job: Job) -> str:
+        chosen = self._choose_executor(job=job) if self._choose_executor is not None else None
+        name = chosen or job.get_option("executor") or DEFAULT_EXECUTOR
+        if not isinstance(name, str):
+            raise SchedulerError(f"task option executor={safe_repr(name)} must be the name of an executor")
+        return name
 
     def _begin(self, job: Job) -> None:
         if job.id not in self._failures:
