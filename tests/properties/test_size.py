@@ -11,7 +11,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 GIGABYTE = 2**30
-PAGE_CACHE = GIGABYTE // 4
+PAGE_CACHE = GIGABYTE // 8
 MOST_BYTES_PER_TASK = (2 * GIGABYTE - PAGE_CACHE) / 1_000_000
 MOST_TIMES_THE_FLOOR = 2.25
 

@@ -22,7 +22,7 @@ from redun.errors import BackendError
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 60
-_CACHE_KIB = 256 * 1024
+_CACHE_KIB = 128 * 1024
 _MAX_PARAMETERS = 500
 
 
