@@ -120,7 +120,7 @@ def test_value_nested_too_deep_for_it_is_pickled_all_the_same():
         ([*map(str, range(300)), set(), {"a", "b"}], True),
         ([*map(str, range(300)), set(), {"a"}], False),
         ([*map(str, range(300)), {"a", "b"}], True),
-        (pickle.dumps({"a", "b"}, 3), True),
+        (pickle.dumps({1, 2}, 3), True),
         ("text with set\n in it", False),
     ],
 )
