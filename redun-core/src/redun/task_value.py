@@ -19,7 +19,7 @@ from redun.coroutines import ASYNC_OPTIONS, check_async_options
 from redun.expression import SchedulerExpression, TaskExpression
 from redun.hashing import hash_struct
 from redun.namespace import check_name, compute_namespace, join_name
-from redun.options import EMPTY_OPTIONS, check_options, in_fixed_order, merge_options, normalize_options
+from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, check_options, in_fixed_order, merge_options, normalize_options
 from redun.registry import get_task_registry, undefined_task
 from redun.source import read_task_source
 from redun.values.base import Subtype, TaskSubtype, Value
@@ -195,8 +195,8 @@ class Task(Value, Generic[P, R]):
         """
         from redun.utils import merge_dicts
 
-        before = self.get_task_option("_context_override", EMPTY_OPTIONS)
-        return self.options(_context_override=merge_dicts([before, context, values]))
+        before = self.get_task_option(CONTEXT_OPTION, EMPTY_OPTIONS)
+        return self.options(**{CONTEXT_OPTION: merge_dicts([before, context, values])})
 
     def partial(self, *args: Any, **kwargs: Any) -> PartialTask[..., R]:
         """Return a task that fills in some arguments of this one."""

@@ -171,9 +171,7 @@ class Evaluator:
                 promise = reduction = Reduction(expression)
                 try:
                     known = evaluated.setdefault(expression.get_key(), reduction)
-                except (
-                    Exception
-                ) as error:  # An argument that can't be stored: the call fails, the workflow may catch it.
+                except Exception as error:  # An argument can't be stored: the call fails, the workflow may catch it.
                     promise.do_reject(error)
                 else:
                     if known is reduction:

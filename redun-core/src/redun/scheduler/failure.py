@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
 from redun.control import root_task
 from redun.errors import InvalidValueError
 from redun.hashing import hash_struct
-from redun.scheduler.job import Job
+from redun.scheduler.job import Job, list_ancestors
 from redun.scheduler.status import format_task_call
 from redun.task import Task
 from redun.traceback import Frame, Line, Part, Traceback, safe_repr, shorten_frames, show_variable, trim_string
@@ -105,7 +105,11 @@ class Failures:
     def note(self, error: BaseException, job: Job) -> None:
         """Note that an error comes from a job; where it was noted first counts."""
         if id(error) not in self._known:
-            frames = [_job_frame(ancestor) for ancestor in reversed(list(_ancestors(job)))]
+            frames = [
+                _job_frame(ancestor)
+                for ancestor in reversed([job, *list_ancestors(job)])
+                if ancestor.task is not root_task
+            ]
             own = Traceback.from_error(error)
             for name in _ORIGIN:
                 getattr(error, "__dict__", {}).pop(name, None)
@@ -150,13 +154,6 @@ def attach_traceback(error: BaseException, traceback: Traceback | None) -> None:
         error.redun_traceback = traceback  # type: ignore[attr-defined]
     except AttributeError:  # An exception class with slots; it is raised without.
         return
-
-
-def _ancestors(job: Job | None) -> Iterable[Job]:
-    while job is not None:
-        if job.task is not root_task:
-            yield job
-        job = job.parent_job
 
 
 def _job_frame(job: Job) -> Frame:

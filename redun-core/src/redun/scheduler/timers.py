@@ -28,9 +28,5 @@ class Timers:
         """When the next function is due; None if there is none."""
         return self._heap[0][0] if self._heap else None
 
-    def clear(self) -> None:
-        """Forget all functions."""
-        self._heap.clear()
-
     def __bool__(self) -> bool:
         return bool(self._heap)
