@@ -9,9 +9,14 @@ from redun.backends.base import Batch, EvaluationRecord, ExecutionRecord, JobRec
 from redun.file import Dir, File
 from redun.hashing import hash_struct
 from redun.values.registry import get_type_registry
-from redun_backend_sql.rows import INSERTS, format_time, make_rows
+from redun_backend_sql.rows import JOB_END, WRITES, format_time
+from redun_backend_sql.rows import make_rows as make_all_rows
 
-EMPTY = {table: [] for table in INSERTS}
+
+def make_rows(batch, known_calls):
+    """Return the rows of a batch by table; those that end jobs as "job_end"."""
+    rows = make_all_rows(batch, known_calls)
+    return {"job_end" if write == JOB_END else write.table: content for write, content in rows.items()}
 
 
 def encode(value):
@@ -62,7 +67,7 @@ def test_times_do_not_depend_on_where_one_is(monkeypatch):
 
 def test_nothing_has_no_rows():
     """An empty batch has no rows in any table."""
-    assert make_rows(Batch(), set()) == EMPTY
+    assert make_all_rows(Batch(), set()) == {write: [] for write in WRITES}
 
 
 def test_task_has_a_value_and_a_definition(make_task):
@@ -170,7 +175,6 @@ def test_jobs_are_written_when_they_start_and_when_they_end():
         ],
         "job_end": [(ended, True, "c" * 40, "j2")],
         "execution": [("x1", '["redun"]', "j1", alive)],
-        "execution_alive": [(alive, "x1")],
     }
 
 

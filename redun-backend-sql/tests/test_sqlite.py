@@ -9,7 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redun.errors import BackendError
+from redun_backend_sql.database import Insert
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase, translating_errors
+
+ITEM = Insert("item", ("key", "value"), ("key",))
+CHANGED_ITEM = Insert("item", ("key", "value"), ("key",), changed=("value",))
 
 
 @pytest.fixture
@@ -70,11 +74,9 @@ def test_failed_transaction_leaves_nothing(database, error):
 
 def test_refused_statement_leaves_nothing(database):
     """Of several statements of which one can't be executed none is, and the next ones work."""
-    statement = "INSERT INTO item (key, value) VALUES (?, ?)"
-
     with pytest.raises(BackendError, match=r"test\.db can't be used: .*type"):
-        database.write([(statement, [("a", 1)]), (statement, [("b", 2), ("c", object())])])
-    database.write([(statement, [("d", 4)]), (statement, [])])
+        database.write({ITEM: [("a", 1)], CHANGED_ITEM: [("b", 2), ("c", object())]})
+    database.write({ITEM: [("d", 4)], CHANGED_ITEM: []})
 
     assert list_keys(database.path) == ["d"]
 
@@ -106,19 +108,18 @@ def test_waiting_has_an_end(database):
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(BackendError, match=r"test\.db can't be used.*another process kept it locked.*try again"):
-            database.write([("DELETE FROM item", [()])])
+            database.write({ITEM: [("a", 1)]})
 
-    database.write([("INSERT INTO item (key) VALUES (?)", [("a",)])])
+    database.write({ITEM: [("a", 1)]})
     assert list_keys(database.path) == ["a"]
 
 
 def test_full_disk_is_reported(database):
     """When there is no room, the transaction happens not at all, the error says so, and reading goes on."""
     database.connection.execute("PRAGMA max_page_count = 4")
-    statement = "INSERT INTO item (key, value) VALUES (?, ?)"
 
     with pytest.raises(BackendError, match="the disk is full: free some space"):
-        database.write([(statement, [("a", 1)]), (statement, [("b", bytes(100_000))])])
+        database.write({ITEM: [("a", 1), ("b", bytes(100_000))]})
 
     assert list(database.select_in("SELECT key FROM item WHERE key IN ({keys})", ["a", "b"])) == []
 

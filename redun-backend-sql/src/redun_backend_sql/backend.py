@@ -11,8 +11,9 @@ from redun.backends.base import Backend, Batch, PastCall, StoredCall
 from redun.errors import BackendError, ConfigError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
+from redun_backend_sql.database import Database
 from redun_backend_sql.history import find_calls_with, find_latest_calls
-from redun_backend_sql.rows import INSERTS, make_rows
+from redun_backend_sql.rows import make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
 
 DEFAULT_URI = "sqlite:///redun.db"
@@ -61,10 +62,10 @@ class SqlBackend(Backend):
     def __init__(self, options: SqlOptions | None = None) -> None:
         self.options = options or SqlOptions()
         self.path = find_database(self.options.db_uri, self.options.config_dir)
-        self._database: SqliteDatabase | None = None
+        self._database: Database | None = None
 
     @property
-    def database(self) -> SqliteDatabase:
+    def database(self) -> Database:
         """The open database; raises `BackendError` before `load`."""
         if self._database is None:
             raise BackendError(f"the database {self.path} is not open: call load() first")
@@ -128,8 +129,7 @@ class SqlBackend(Backend):
     def record(self, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]
         known = {call_hash for (call_hash,) in self.database.select_in(_KNOWN_CALLS, calls)}
-        rows = make_rows(batch, known)
-        self.database.write((INSERTS[table], rows[table]) for table in INSERTS)
+        self.database.write(make_rows(batch, known))
 
 
 def find_database(db_uri: str, config_dir: str | None) -> str:

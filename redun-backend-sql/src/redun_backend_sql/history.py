@@ -12,7 +12,7 @@ from typing import Any
 from redun.backends.base import ERROR_TYPE, MAX_PAST_CALLS, PastCall
 from redun.values.base import FileSubtype
 from redun.values.codec import EncodedValue
-from redun_backend_sql.sqlite import SqliteDatabase
+from redun_backend_sql.database import Database
 
 MAX_DEFINITIONS = 10
 """How many definitions of a task are considered, the latest."""
@@ -50,7 +50,7 @@ _FILES_INSIDE = (
 )
 
 
-def find_latest_calls(database: SqliteDatabase, task_name: str) -> Sequence[PastCall]:
+def find_latest_calls(database: Database, task_name: str) -> Sequence[PastCall]:
     """Return the latest recorded calls of a task, by its full name."""
     namespace, _, name = task_name.rpartition(".")
     definitions = database.select(_DEFINITIONS, name, namespace)
@@ -59,7 +59,7 @@ def find_latest_calls(database: SqliteDatabase, task_name: str) -> Sequence[Past
     return _make_calls(database, rows[:MAX_PAST_CALLS])
 
 
-def find_calls_with(database: SqliteDatabase, task_name: str, paths: Sequence[str]) -> Sequence[PastCall]:
+def find_calls_with(database: Database, task_name: str, paths: Sequence[str]) -> Sequence[PastCall]:
     """Return recorded calls of a task that were given one of some files, in whatever state."""
     rows = [
         row
@@ -70,7 +70,7 @@ def find_calls_with(database: SqliteDatabase, task_name: str, paths: Sequence[st
     return _make_calls(database, list({row[0]: row for row in rows}.values()))
 
 
-def _make_calls(database: SqliteDatabase, rows: Sequence[Any]) -> Sequence[PastCall]:
+def _make_calls(database: Database, rows: Sequence[Any]) -> Sequence[PastCall]:
     sources = dict(database.select_in(_SOURCES, [row[1] for row in rows]))
     types = dict(database.select_in(_TYPES, [row[3] for row in rows]))
     places: dict[str, dict[int | str, str]] = {row[0]: {} for row in rows}
@@ -90,7 +90,7 @@ def _make_calls(database: SqliteDatabase, rows: Sequence[Any]) -> Sequence[PastC
     ]
 
 
-def _read_values(database: SqliteDatabase, hashes: Iterable[str]) -> dict[str, EncodedValue]:
+def _read_values(database: Database, hashes: Iterable[str]) -> dict[str, EncodedValue]:
     keys = list(hashes)
     own = {value_hash: FileSubtype(path) for value_hash, path in database.select_in(_FILES, keys)}
     inside: dict[str, list[EncodedValue]] = {}

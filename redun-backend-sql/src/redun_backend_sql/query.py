@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import CompoundSelect, create_engine, func, select
+from sqlalchemy import CompoundSelect, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
-from sqlalchemy.pool import StaticPool
 
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.models import Argument, CallEdge, CallNode, Execution, File, Job, Subvalue, Task, Value
-from redun_backend_sql.sqlite import translating_errors
 
 MIN_PREFIX = 2
 _Record = Execution | Job | CallNode | Task | Value
@@ -45,9 +43,8 @@ class FileUse(NamedTuple):
 @contextmanager
 def open_session(backend: SqlBackend) -> Iterator[Session]:
     """Open a session for queries on a store that is loaded; what goes wrong inside is a `BackendError`."""
-    connection = backend.database.connection
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    with translating_errors(backend.path), Session(engine) as session:
+    database = backend.database
+    with database.translating_errors(), Session(database.make_engine()) as session:
         try:
             yield session
         except DBAPIError as error:

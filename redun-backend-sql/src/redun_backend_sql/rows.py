@@ -1,13 +1,13 @@
 """From records to the rows of tables.
 
-Rows are tuples in the order of the columns in `INSERTS`, one list per table. Those with random keys are sorted by
+Rows are tuples in the order of their columns, one list for each kind of write. Those with random keys are sorted by
 key, which lets a database work through its indexes from one end to the other instead of jumping.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from operator import itemgetter
@@ -18,44 +18,54 @@ from redun.hashing import hash_argument, hash_tag
 from redun.tags import CONTEXT_KEY
 from redun.values.base import FileSubtype, TaskSubtype
 from redun.values.codec import EncodedValue
+from redun_backend_sql.database import Insert, Row, Update, Write
 
-Rows = dict[str, list[tuple[Any, ...]]]
+Rows = dict[Write, list[Row]]
 
-INSERTS: dict[str, str] = {
-    "value": "INSERT OR IGNORE INTO value (value_hash, type, format, value) VALUES (?, ?, ?, ?)",
-    "task": "INSERT OR IGNORE INTO task (hash, name, namespace, source) VALUES (?, ?, ?, ?)",
-    "file": "INSERT OR IGNORE INTO file (value_hash, path) VALUES (?, ?)",
-    "subvalue": "INSERT OR IGNORE INTO subvalue (value_hash, parent_value_hash) VALUES (?, ?)",
-    "evaluation": (
-        "INSERT INTO evaluation (eval_hash, task_hash, args_hash, value_hash) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (eval_hash) DO UPDATE SET value_hash = excluded.value_hash"
-    ),
-    "call_node": (
-        "INSERT OR IGNORE INTO call_node (call_hash, task_name, task_hash, args_hash, value_hash, timestamp) "
-        "VALUES (?, ?, ?, ?, ?, ?)"
-    ),
-    "call_edge": "INSERT OR IGNORE INTO call_edge (parent_id, child_id, call_order) VALUES (?, ?, ?)",
-    "argument": (
-        "INSERT OR IGNORE INTO argument (arg_hash, call_hash, value_hash, arg_position, arg_key) VALUES (?, ?, ?, ?, ?)"
-    ),
-    "argument_result": "INSERT OR IGNORE INTO argument_result (arg_hash, result_call_hash) VALUES (?, ?)",
-    "call_subtree_task": "INSERT OR IGNORE INTO call_subtree_task (call_hash, task_hash) VALUES (?, ?)",
-    "job": (
-        "INSERT OR IGNORE INTO job (id, start_time, end_time, task_hash, cached, call_hash, parent_id, execution_id) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-    ),
-    "job_end": "UPDATE job SET end_time = ?, cached = ?, call_hash = ? WHERE id = ?",
-    "execution": "INSERT OR IGNORE INTO execution (id, args, job_id, updated_time) VALUES (?, ?, ?, ?)",
-    "tag": (
-        "INSERT OR IGNORE INTO tag (tag_hash, entity_type, entity_id, key, value, is_current) VALUES (?, ?, ?, ?, ?, 1)"
-    ),
-    "execution_alive": "UPDATE execution SET updated_time = ? WHERE id = ?",
-}
-"""The statements that write a batch, in the order in which they run."""
+VALUE = Insert("value", ("value_hash", "type", "format", "value"), ("value_hash",))
+TASK = Insert("task", ("hash", "name", "namespace", "source"), ("hash",))
+FILE = Insert("file", ("value_hash", "path"), ("value_hash",))
+SUBVALUE = Insert("subvalue", ("value_hash", "parent_value_hash"), ("value_hash", "parent_value_hash"))
+EVALUATION = Insert(
+    "evaluation", ("eval_hash", "task_hash", "args_hash", "value_hash"), ("eval_hash",), changed=("value_hash",)
+)
+CALL_NODE = Insert(
+    "call_node", ("call_hash", "task_name", "task_hash", "args_hash", "value_hash", "timestamp"), ("call_hash",)
+)
+CALL_EDGE = Insert("call_edge", ("parent_id", "child_id", "call_order"), ("parent_id", "child_id", "call_order"))
+ARGUMENT = Insert("argument", ("arg_hash", "call_hash", "value_hash", "arg_position", "arg_key"), ("arg_hash",))
+ARGUMENT_RESULT = Insert("argument_result", ("arg_hash", "result_call_hash"), ("arg_hash", "result_call_hash"))
+CALL_SUBTREE_TASK = Insert("call_subtree_task", ("call_hash", "task_hash"), ("call_hash", "task_hash"))
+JOB = Insert(
+    "job",
+    ("id", "start_time", "end_time", "task_hash", "cached", "call_hash", "parent_id", "execution_id"),
+    ("id",),
+)
+JOB_END = Update("job", ("end_time", "cached", "call_hash"), "id")
+EXECUTION = Insert("execution", ("id", "args", "job_id", "updated_time"), ("id",), changed=("updated_time",))
+TAG = Insert("tag", ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"), ("tag_hash",))
+
+WRITES: Sequence[Write] = (
+    VALUE,
+    TASK,
+    FILE,
+    SUBVALUE,
+    EVALUATION,
+    CALL_NODE,
+    CALL_EDGE,
+    ARGUMENT,
+    ARGUMENT_RESULT,
+    CALL_SUBTREE_TASK,
+    JOB,
+    JOB_END,
+    EXECUTION,
+    TAG,
+)
+"""What a batch is written as, in the order in which it is written."""
 
 
 def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
-    """Return the rows of a batch by statement.
+    """Return the rows of a batch, by what is written with them.
 
     Parameters
     ----------
@@ -64,12 +74,12 @@ def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
     known_calls
         Addresses of calls that the database has already, with everything that belongs to them.
     """
-    rows: Rows = {table: [] for table in INSERTS}
+    rows: Rows = {write: [] for write in WRITES}
     values: dict[str, EncodedValue] = {**batch.tasks, **batch.values}
     for evaluation in batch.evaluations:
         value = evaluation.value
         values[value.value_hash] = value
-        rows["evaluation"].append((evaluation.eval_hash, evaluation.task_hash, evaluation.args_hash, value.value_hash))
+        rows[EVALUATION].append((evaluation.eval_hash, evaluation.task_hash, evaluation.args_hash, value.value_hash))
     written = set(known_calls)
     for call in batch.calls:
         if call.call_hash not in written:
@@ -81,21 +91,20 @@ def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
     for tag in batch.tags:
         _add_tag(tag, rows)
     _add_values(values.values(), rows)
-    for table in ("value", "evaluation", "call_node", "argument", "call_subtree_task"):
-        rows[table].sort(key=itemgetter(0))  # Stable: of two evaluations with one key, the later one counts.
-    rows["job"].extend(_job_row(job) for job in batch.jobs.values())
-    rows["job_end"].extend((_end_time(job), job.cached, job.call_hash, job.id) for job in batch.job_ends.values())
+    for write in (VALUE, EVALUATION, CALL_NODE, ARGUMENT, CALL_SUBTREE_TASK):
+        rows[write].sort(key=itemgetter(0))  # Stable: of two evaluations with one key, the later one counts.
+    rows[JOB].extend(_job_row(job) for job in batch.jobs.values())
+    rows[JOB_END].extend((_end_time(job), job.cached, job.call_hash, job.id) for job in batch.job_ends.values())
     for execution in batch.executions.values():
         alive = format_time(execution.updated_time)
-        rows["execution"].append((execution.id, execution.args, execution.job_id, alive))
-        rows["execution_alive"].append((alive, execution.id))
+        rows[EXECUTION].append((execution.id, execution.args, execution.job_id, alive))
     return rows
 
 
 def _add_call(call: CallRecord, rows: Rows, values: dict[str, EncodedValue]) -> None:
     call_hash, result, arguments = call.call_hash, call.result, call.arguments
     values.setdefault(result.value_hash, result)
-    rows["call_node"].append(
+    rows[CALL_NODE].append(
         (call_hash, call.task_name, call.task_hash, arguments.args_hash, result.value_hash, format_time(call.timestamp))
     )
     for position, value in enumerate(arguments.positional):
@@ -103,10 +112,10 @@ def _add_call(call: CallRecord, rows: Rows, values: dict[str, EncodedValue]) -> 
     for key, value in arguments.keyword.items():
         _add_argument(call, key, value, rows, values)
     if call.children:
-        edges = rows["call_edge"]
+        edges = rows[CALL_EDGE]
         for order, child in enumerate(call.children):
             edges.append((call_hash, child, order))
-    subtree = rows["call_subtree_task"]
+    subtree = rows[CALL_SUBTREE_TASK]
     for task_hash in call.subtree:
         subtree.append((call_hash, task_hash))
 
@@ -118,20 +127,20 @@ def _add_argument(
     value_hash = value.value_hash
     values.setdefault(value_hash, value)
     arg_hash = hash_argument(call.call_hash, position, key, value_hash)
-    rows["argument"].append((arg_hash, call.call_hash, value_hash, position, key))
+    rows[ARGUMENT].append((arg_hash, call.call_hash, value_hash, position, key))
     if call.upstream:
-        rows["argument_result"].extend((arg_hash, upstream) for upstream in call.upstream.get(place, ()))
+        rows[ARGUMENT_RESULT].extend((arg_hash, upstream) for upstream in call.upstream.get(place, ()))
 
 
 def _add_values(values: Iterable[EncodedValue], rows: Rows) -> None:
-    table = rows["value"]
+    table = rows[VALUE]
     for value in values:
         table.append((value.value_hash, value.type_name, value.format, value.data))
         if value.subtype is not None:
             _add_subtype(value, rows)
         for subvalue in value.subvalues:
             table.append((subvalue.value_hash, subvalue.type_name, subvalue.format, subvalue.data))
-            rows["subvalue"].append((subvalue.value_hash, value.value_hash))
+            rows[SUBVALUE].append((subvalue.value_hash, value.value_hash))
             if subvalue.subtype is not None:
                 _add_subtype(subvalue, rows)
 
@@ -139,15 +148,15 @@ def _add_values(values: Iterable[EncodedValue], rows: Rows) -> None:
 def _add_subtype(value: EncodedValue, rows: Rows) -> None:
     subtype = value.subtype
     if isinstance(subtype, FileSubtype):
-        rows["file"].append((value.value_hash, subtype.path))
+        rows[FILE].append((value.value_hash, subtype.path))
     elif isinstance(subtype, TaskSubtype):
-        rows["task"].append((value.value_hash, subtype.name, subtype.namespace, subtype.source))
+        rows[TASK].append((value.value_hash, subtype.name, subtype.namespace, subtype.source))
 
 
 def _add_tag(tag: TagRecord, rows: Rows) -> None:
     tag_hash = hash_tag(tag.entity_id, tag.key, tag.value, [])
     value = json.dumps(tag.value, sort_keys=True)
-    rows["tag"].append((tag_hash, tag.entity_type, tag.entity_id, tag.key, value))
+    rows[TAG].append((tag_hash, tag.entity_type, tag.entity_id, tag.key, value, True))
 
 
 def _job_row(job: JobRecord) -> tuple[Any, ...]:

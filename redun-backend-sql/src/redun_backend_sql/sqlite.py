@@ -12,21 +12,24 @@ database can be made at any time with ``PRAGMA foreign_key_check``.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redun.errors import BackendError
+from redun_backend_sql.database import Database, Row, Update, Write
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 60
 _CACHE_KIB = 128 * 1024
-_MAX_PARAMETERS = 500
 
 
-class SqliteDatabase:
+class SqliteDatabase(Database):
     """An open SQLite database.
 
     Parameters
@@ -40,8 +43,10 @@ class SqliteDatabase:
         When the file can't be opened or is no database.
     """
 
+    dialect = "sqlite"
+
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.name = self.path = path
         self.connection = _connect(path)
 
     def prepare(self) -> None:
@@ -52,18 +57,15 @@ class SqliteDatabase:
             self.connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
 
     def close(self) -> None:
-        """Close the connection."""
         self.connection.close()
 
     def tables(self) -> set[str]:
-        """Return the names of all tables."""
         with translating_errors(self.path):
             rows = self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             return {name for (name,) in rows}
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Make everything that happens inside happen together or not at all; waits for other writers."""
         with translating_errors(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -74,52 +76,50 @@ class SqliteDatabase:
                 raise
 
     def select(self, statement: str, *parameters: Any) -> Sequence[Any]:
-        """Return the rows of a query."""
         try:
             return self.connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise explain_error(self.path, error) from error
 
-    def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
-        """Return the rows of a query over some keys, asked for in chunks.
+    def execute(self, statement: str, *parameters: Any) -> int:
+        try:
+            return self.connection.execute(statement, parameters).rowcount
+        except sqlite3.Error as error:
+            raise explain_error(self.path, error) from error
 
-        Parameters
-        ----------
-        statement
-            The query, with ``{keys}`` where the list of parameters belongs.
-        keys
-            The keys; repeats are asked for once.
-        *first
-            Parameters that come before the keys.
-        """
-        if len(keys) == 1:
-            return self.select(_fill_keys(statement, 1), *first, keys[0])
-        rows: list[Any] = []
-        distinct = list(dict.fromkeys(keys))
-        with translating_errors(self.path):
-            for start in range(0, len(distinct), _MAX_PARAMETERS):
-                chunk = distinct[start : start + _MAX_PARAMETERS]
-                length = _padded_length(len(chunk))
-                padded = chunk + chunk[-1:] * (length - len(chunk))
-                rows.extend(self.connection.execute(_fill_keys(statement, length), (*first, *padded)))
-        return rows
-
-    def write(self, statements: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
-        """Execute statements, each for all of its rows, in one transaction."""
+    def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         with self.transaction() as connection:
-            for statement, rows in statements:
-                if rows:
-                    connection.executemany(statement, rows)
+            for write, values in rows.items():
+                if values:
+                    connection.executemany(format_write(write), values)
+
+    def make_engine(self) -> Engine:
+        from sqlalchemy import create_engine
+        from sqlalchemy.pool import StaticPool
+
+        return create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool)
+
+    def translating_errors(self) -> AbstractContextManager[None]:
+        return translating_errors(self.path)
 
 
 @lru_cache(maxsize=64)
-def _fill_keys(statement: str, length: int) -> str:
-    return statement.format(keys=",".join("?" * length))
+def format_write(write: Write) -> str:
+    """Return the statement that writes one row.
 
-
-def _padded_length(count: int) -> int:
-    """Return the next of a few lengths, so that the driver's cache of prepared statements is hit."""
-    return next(length for length in (1, 4, 20, 100, _MAX_PARAMETERS) if count <= length)
+    Examples
+    --------
+    >>> format_write(Insert("file", ("value_hash", "path"), ("value_hash",)))
+    'INSERT OR IGNORE INTO file (value_hash, path) VALUES (?, ?)'
+    """
+    if isinstance(write, Update):
+        settings = ", ".join(f"{column} = ?" for column in write.columns)
+        return f"UPDATE {write.table} SET {settings} WHERE {write.key} = ?"  # noqa: S608
+    row = f"{write.table} ({', '.join(write.columns)}) VALUES ({', '.join('?' * len(write.columns))})"
+    if not write.changed:
+        return f"INSERT OR IGNORE INTO {row}"
+    settings = ", ".join(f"{column} = excluded.{column}" for column in write.changed)
+    return f"INSERT INTO {row} ON CONFLICT ({', '.join(write.key)}) DO UPDATE SET {settings}"
 
 
 def _connect(path: str) -> sqlite3.Connection:

@@ -1,0 +1,132 @@
+"""What the store asks of a SQL database, whichever it is: queries by keys, and rows written in whole transactions.
+
+Statements are written with ``?`` for parameters. What is written regularly is named and described by data (`Insert`,
+`Update`), so that each kind of database writes it in the way that is fastest there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+MAX_PARAMETERS = 500
+"""How many keys one statement asks for at most."""
+
+Row = tuple[Any, ...]
+
+
+class Insert(NamedTuple):
+    """Rows of a table; those whose key the table has already are left out, or change some columns of the old row.
+
+    Attributes
+    ----------
+    table, columns
+        The table, and the columns in the order of a row.
+    key
+        The columns of the primary key.
+    changed
+        The columns that a row with a known key changes; none by default.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    changed: tuple[str, ...] = ()
+
+
+class Update(NamedTuple):
+    """New values for columns of rows that exist; the last item of a row is the key."""
+
+    table: str
+    columns: tuple[str, ...]
+    key: str
+
+
+Write = Insert | Update
+
+
+class Database(ABC):
+    """An open database. One thread at a time uses it.
+
+    Attributes
+    ----------
+    name
+        How messages call the database; never holds a password.
+    dialect
+        The name that SQLAlchemy has for its kind.
+    """
+
+    dialect: ClassVar[str]
+    name: str
+
+    @abstractmethod
+    def select(self, statement: str, *parameters: Any) -> Sequence[Any]:
+        """Return the rows of a query."""
+
+    def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
+        """Return the rows of a query over some keys, asked for in chunks.
+
+        Parameters
+        ----------
+        statement
+            The query, with ``{keys}`` where the list of parameters belongs.
+        keys
+            The keys; repeats are asked for once.
+        *first
+            Parameters that come before the keys.
+        """
+        if len(keys) == 1:
+            return self.select(fill_keys(statement, 1), *first, keys[0])
+        rows: list[Any] = []
+        distinct = list(dict.fromkeys(keys))
+        for start in range(0, len(distinct), MAX_PARAMETERS):
+            chunk = distinct[start : start + MAX_PARAMETERS]
+            length = _padded_length(len(chunk))
+            padded = chunk + chunk[-1:] * (length - len(chunk))
+            rows.extend(self.select(fill_keys(statement, length), *first, *padded))
+        return rows
+
+    @abstractmethod
+    def execute(self, statement: str, *parameters: Any) -> int:
+        """Execute a statement that returns no rows; return how many rows it changed."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Make everything that happens inside happen together or not at all; waits for other writers."""
+
+    @abstractmethod
+    def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
+        """Write rows, kind by kind in the given order, in one transaction of its own."""
+
+    @abstractmethod
+    def tables(self) -> set[str]:
+        """Return the names of all tables."""
+
+    @abstractmethod
+    def make_engine(self) -> Engine:
+        """Return an engine for queries through SQLAlchemy; what it is used for must not write."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
+
+    @abstractmethod
+    def translating_errors(self) -> AbstractContextManager[None]:
+        """Turn errors of the driver into one sentence that names the database and says what may help."""
+
+
+@lru_cache(maxsize=64)
+def fill_keys(statement: str, length: int) -> str:
+    """Return a statement with some parameters in place of ``{keys}``."""
+    return statement.format(keys=",".join("?" * length))
+
+
+def _padded_length(count: int) -> int:
+    """Return the next of a few lengths, so that the driver's cache of prepared statements is hit."""
+    return next(length for length in (1, 4, 20, 100, MAX_PARAMETERS) if count <= length)
