@@ -12,6 +12,7 @@ from redun.errors import BackendError, ConfigError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
+from redun_backend_sql.extension import ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
 from redun_backend_sql.rows import make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
@@ -55,6 +56,11 @@ class SqlBackend(Backend):
     ----------
     options
         Where the database is.
+
+    Attributes
+    ----------
+    has_extension
+        Whether the database has the tables beside the schema; without them, features that need them are off.
     """
 
     options_type = SqlOptions
@@ -63,6 +69,7 @@ class SqlBackend(Backend):
         self.options = options or SqlOptions()
         self.path = find_database(self.options.db_uri, self.options.config_dir)
         self._database: Database | None = None
+        self.has_extension = False
 
     @property
     def database(self) -> Database:
@@ -79,6 +86,7 @@ class SqlBackend(Backend):
         database = SqliteDatabase(self.path)
         try:
             ensure_schema(database, self.options.automigrate)
+            self.has_extension = ensure_extension(database, self.options.automigrate and database.is_writable)
             database.prepare()
         except BaseException:
             database.close()

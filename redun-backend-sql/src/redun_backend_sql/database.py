@@ -65,6 +65,11 @@ class Database(ABC):
     dialect: ClassVar[str]
     name: str
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether this process may write to it."""
+        return True
+
     @abstractmethod
     def select(self, statement: str, *parameters: Any) -> Sequence[Any]:
         """Return the rows of a query."""

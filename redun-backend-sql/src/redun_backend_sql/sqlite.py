@@ -11,6 +11,7 @@ database can be made at any time with ``PRAGMA foreign_key_check``.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -48,6 +49,12 @@ class SqliteDatabase(Database):
     def __init__(self, path: str) -> None:
         self.name = self.path = path
         self.connection = _connect(path)
+
+    @property
+    def is_writable(self) -> bool:
+        if self.path == MEMORY:
+            return True
+        return os.access(self.path, os.W_OK) and os.access(Path(self.path).parent, os.W_OK)
 
     def prepare(self) -> None:
         """Set the connection up for work, once the tables exist."""
@@ -109,6 +116,7 @@ def format_write(write: Write) -> str:
 
     Examples
     --------
+    >>> from redun_backend_sql.database import Insert
     >>> format_write(Insert("file", ("value_hash", "path"), ("value_hash",)))
     'INSERT OR IGNORE INTO file (value_hash, path) VALUES (?, ?)'
     """
