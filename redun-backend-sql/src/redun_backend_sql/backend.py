@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
+from redun_backend_sql.journal.journal import Journal
+from redun_backend_sql.journal.recovery import recover
 from redun_backend_sql.rows import make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
 
 DEFAULT_URI = "sqlite:///redun.db"
+_GROUP_SECONDS = 0.05
 _LEGACY_URI = "sqlite:///.redun/redun.db"
 
 _LOOKUP = (
@@ -46,6 +50,13 @@ class SqlOptions:
         metadata={"help": "the database, sqlite:///PATH; a path is relative to the configuration folder"},
     )
     automigrate: bool = field(default=True, metadata={"help": "whether to create the tables when they are missing"})
+    durability: str = field(
+        default="group",
+        metadata={
+            "help": "what a kill may cost: with group the work finished in the last 50 milliseconds; with job nothing, "
+            "but each result waits for the disk"
+        },
+    )
     config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
 
 
@@ -70,6 +81,8 @@ class SqlBackend(Backend):
         self.path = find_database(self.options.db_uri, self.options.config_dir)
         self._database: Database | None = None
         self.has_extension = False
+        self.journal_delay = _find_delay(self.options.durability) if self.path != MEMORY else None
+        self._journal: Journal | None = None
 
     @property
     def database(self) -> Database:
@@ -88,12 +101,18 @@ class SqlBackend(Backend):
             ensure_schema(database, self.options.automigrate)
             self.has_extension = ensure_extension(database, self.options.automigrate and database.is_writable)
             database.prepare()
+            if self.path != MEMORY and database.is_writable:
+                self._journal = Journal(os.path.realpath(self.path))
+                recover(self._journal.stem, lambda batch: _write(database, batch))
         except BaseException:
             database.close()
             raise
         self._database = database
 
     def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -135,9 +154,31 @@ class SqlBackend(Backend):
         return find_latest_calls(self.database, task_name)
 
     def record(self, batch: Batch) -> None:
-        calls = [call.call_hash for call in batch.calls]
-        known = {call_hash for (call_hash,) in self.database.select_in(_KNOWN_CALLS, calls)}
-        self.database.write(make_rows(batch, known))
+        if self._journal is None:
+            _write(self.database, batch)
+            return
+        with self._journal.recording():
+            _write(self.database, batch)
+
+    def journal(self, batch: Batch) -> None:
+        if self._journal is not None:
+            self._journal.append(batch)
+
+    def set_pause(self, pause: Callable[[], None]) -> None:
+        self.database.pause = pause
+
+
+def _write(database: Database, batch: Batch) -> None:
+    calls = [call.call_hash for call in batch.calls]
+    known = {call_hash for (call_hash,) in database.select_in(_KNOWN_CALLS, calls)}
+    database.write(make_rows(batch, known))
+
+
+def _find_delay(durability: str) -> float:
+    delays = {"group": _GROUP_SECONDS, "job": 0.0}
+    if durability not in delays:
+        raise ConfigError(f"[backend] durability = {durability!r} is not known; use group or job")
+    return delays[durability]
 
 
 def find_database(db_uri: str, config_dir: str | None) -> str:

@@ -7,7 +7,7 @@ Statements are written with ``?`` for parameters. What is written regularly is n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -60,10 +60,14 @@ class Database(ABC):
         How messages call the database; never holds a password.
     dialect
         The name that SQLAlchemy has for its kind.
+    pause
+        What `write` calls every few ten milliseconds, so that other work goes on meanwhile; it must not use the
+        database.
     """
 
     dialect: ClassVar[str]
     name: str
+    pause: Callable[[], None] | None = None
 
     @property
     def is_writable(self) -> bool:

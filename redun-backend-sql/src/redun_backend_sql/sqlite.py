@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 60
+_SLICE = 5_000
 _CACHE_KIB = 128 * 1024
 
 
@@ -97,8 +98,10 @@ class SqliteDatabase(Database):
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         with self.transaction() as connection:
             for write, values in rows.items():
-                if values:
-                    connection.executemany(format_write(write), values)
+                for start in range(0, len(values), _SLICE):
+                    connection.executemany(format_write(write), values[start : start + _SLICE])
+                    if self.pause is not None:
+                        self.pause()
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
