@@ -20,8 +20,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
