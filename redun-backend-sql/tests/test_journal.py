@@ -16,12 +16,13 @@ from redun.backends.base import Batch, EvaluationRecord, ExecutionRecord, JobRec
 from redun.errors import BackendError, ConfigError
 from redun.file import Dir, File
 from redun.values.registry import get_type_registry
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.journal.batches import pack_batch, unpack_batch
 from redun_backend_sql.journal.frames import MAGIC, Damage, append_frame, read_frames
 from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import inspect, list_journals, recover
 from redun_backend_sql.journal.segment import Segment, open_segments
+from redun_backend_sql.options import SqlOptions
 
 redun_namespace = "test_journal"
 
@@ -359,8 +360,8 @@ def test_store_in_memory_has_no_journal():
 
 def test_unknown_durability_is_refused(tmp_path):
     """A durability that there is not is an error that names those that there are."""
-    with pytest.raises(ConfigError, match="durability = 'forever' is not known; use group or job"):
-        SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db", durability="forever"))
+    with pytest.raises(ConfigError, match="durability = 'forever' is none of group, job"):
+        Scheduler({"backend": {"db_uri": f"sqlite:///{tmp_path}/redun.db", "durability": "forever"}})
 
 
 _KILLED = """

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redun.backends.base import Batch
+from redun.errors import BackendError
+from redun.logging import logger
 from redun_backend_sql.journal.batches import pack_batch
 from redun_backend_sql.journal.segment import Segment
 
@@ -23,19 +25,25 @@ class Journal:
         self.stem = stem
         self._current: Segment | None = None
         self._full: list[Segment] = []
+        self._is_off = False
 
     def append(self, batch: Batch) -> None:
-        """Write a batch, and have it on the disk on return.
+        """Write a batch, and have it on the disk on return; where no file can be made, do without, with a warning.
 
         Raises
         ------
         BackendError
-            When that is impossible.
+            When the file can't be written any more.
         """
         self._drop_inherited()
-        if self._current is None:
-            self._current = Segment(self.stem)
-        self._current.append(pack_batch(batch))
+        if self._current is None and not self._is_off:
+            try:
+                self._current = Segment(self.stem)
+            except BackendError as error:
+                logger.warning("%s. If this run is killed, it may lose what finished in the last seconds.", error)
+                self._is_off = True
+        if self._current is not None:
+            self._current.append(pack_batch(batch))
 
     @contextmanager
     def recording(self) -> Iterator[None]:
