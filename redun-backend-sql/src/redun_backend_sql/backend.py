@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
+from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
@@ -18,6 +19,7 @@ from redun_backend_sql.location import MEMORY, Location, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
 from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_rows
+from redun_backend_sql.share import SqlShare
 
 _DELAYS = {GROUP: 0.05, JOB: 0.0}
 
@@ -150,6 +152,11 @@ class SqlBackend(Backend):
     def journal(self, batch: Batch) -> None:
         if self._journal is not None:
             self._journal.append(batch)
+
+    def share(self, execution_id: str) -> Share | None:
+        if not (self.options.share_calls and self.has_extension and self.database.is_writable):
+            return None
+        return SqlShare(self.database, execution_id)
 
     def set_pause(self, pause: Callable[[], None]) -> None:
         self.database.pause = pause

@@ -97,6 +97,9 @@ class SqliteDatabase(Database):
         log_statement(statement)
         return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
 
+    def read_change_mark(self) -> object:
+        return self.select("PRAGMA data_version")[0][0]
+
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         with self.transaction() as connection:
             for write, values in rows.items():
