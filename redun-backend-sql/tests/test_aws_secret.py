@@ -11,13 +11,15 @@ from postgres_server import GUARDED, PASSWORD
 
 from redun.errors import BackendError, ConfigError
 from redun_backend_sql.aws_secret import parse_secret
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 NO_BOTO3 = """
 import sys
 sys.modules["boto3"] = None
 from redun.errors import BackendError
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 try:
     SqlBackend(SqlOptions(db_aws_secret_name="prod/redun")).load()

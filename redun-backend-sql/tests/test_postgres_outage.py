@@ -13,9 +13,10 @@ from postgres_server import GUARDED, MAX_CONNECTIONS, PASSWORD
 from redun import Scheduler, task
 from redun.config import Config
 from redun.errors import BackendError
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.database import Insert
 from redun_backend_sql.location import find_location
+from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.retry import NEVER, Retries
 
 redun_namespace = "test_postgres_outage"
@@ -27,7 +28,8 @@ NO_DRIVER = """
 import sys
 sys.modules["psycopg"] = None
 from redun.errors import BackendError
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 try:
     SqlBackend(SqlOptions("postgresql://me@localhost/db")).load()

@@ -7,11 +7,13 @@ from contextlib import closing
 import pytest
 
 from redun.errors import BackendError
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 CREATE = """
 import sys
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 sys.stdin.readline()
 backend = SqlBackend(SqlOptions(sys.argv[1], automigrate=True))
