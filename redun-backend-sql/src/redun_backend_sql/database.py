@@ -19,7 +19,7 @@ from redun.logging import logger
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-MAX_PARAMETERS = 500
+MAX_PARAMETERS = 900
 """How many keys one statement asks for at most."""
 
 ECHO_VARIABLE = "REDUN_DB_ECHO"
@@ -165,6 +165,15 @@ def log_statement(statement: str) -> None:
         logger.info("%s", statement)
 
 
+def log_statements(engine: Engine) -> Engine:
+    """Log the statements of an engine if that is asked for; return the engine."""
+    from sqlalchemy import event
+
+    if os.environ.get(ECHO_VARIABLE):
+        event.listen(engine, "before_cursor_execute", lambda _, __, statement, *___: log_statement(statement))
+    return engine
+
+
 @lru_cache(maxsize=64)
 def fill_keys(statement: str, length: int) -> str:
     """Return a statement with some parameters in place of ``{keys}``."""
@@ -173,4 +182,4 @@ def fill_keys(statement: str, length: int) -> str:
 
 def _padded_length(count: int) -> int:
     """Return the next of a few lengths, so that the driver's cache of prepared statements is hit."""
-    return next(length for length in (1, 4, 20, 100, MAX_PARAMETERS) if count <= length)
+    return next(length for length in (1, 4, 20, 100, 300, MAX_PARAMETERS) if count <= length)
