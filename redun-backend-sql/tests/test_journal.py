@@ -16,6 +16,8 @@ from redun.backends.base import Batch, EvaluationRecord, ExecutionRecord, JobRec
 from redun.errors import BackendError, ConfigError
 from redun.executors.local import LocalExecutor, LocalOptions
 from redun.file import Dir, File
+from redun.values.base import TaskSubtype
+from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.extension import REASON
@@ -34,8 +36,10 @@ def encode(value):
 
 
 def evaluate(number):
-    """Return a batch with one evaluation."""
-    return Batch(evaluations=[EvaluationRecord(f"{number:040}", "t" * 40, "a" * 40, encode(number))])
+    """Return a batch with one evaluation, and its task."""
+    definition = EncodedValue("t" * 40, "redun.Task", "text/plain", b"f", (), TaskSubtype("f", "test", ""))
+    evaluation = EvaluationRecord(f"{number:040}", "t" * 40, "a" * 40, encode(number))
+    return Batch({"t" * 40: definition}, evaluations=[evaluation])
 
 
 def list_keys(batches):
@@ -332,11 +336,11 @@ def test_records_are_journaled_until_they_are_in_the_tables(backend):
     batch = evaluate(1)
 
     backend.journal(batch)
-    before = len(list_journals(backend.path))
+    before = len(list_journals(backend.journal_stem))
     found = backend.lookup([f"{1:040}"])
     backend.record(batch)
 
-    assert (before, len(found), len(list_journals(backend.path))) == (1, 0, 0)
+    assert (before, len(found), len(list_journals(backend.journal_stem))) == (1, 0, 0)
     assert list(backend.lookup([f"{1:040}"])) == [f"{1:040}"]
 
 
@@ -344,7 +348,8 @@ def test_failed_write_keeps_the_journal(backend):
     """When the tables can't be written, the journal stays, and opening the store again brings its records in."""
     batch = evaluate(1)
     backend.journal(batch)
-    backend.database.connection.execute("PRAGMA query_only = ON")
+    is_sqlite = backend.database.dialect == "sqlite"
+    backend.database.execute("PRAGMA query_only = ON" if is_sqlite else "SET default_transaction_read_only = on")
 
     with pytest.raises(BackendError):
         backend.record(batch)
@@ -352,7 +357,7 @@ def test_failed_write_keeps_the_journal(backend):
     backend.load()
 
     assert list(backend.lookup([f"{1:040}"])) == [f"{1:040}"]
-    assert list_journals(backend.path) == []
+    assert list_journals(backend.journal_stem) == []
 
 
 def test_store_in_memory_has_no_journal():
