@@ -1,0 +1,68 @@
+"""What the contract of stores lets other processes do: write batches, and run workflows; until they are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+from redun.backends.base import Backend, Batch
+from redun.scheduler import Scheduler
+from redun.testing import workflows
+from redun.testing.records import encode, make_batch, make_call, make_evaluation, make_task
+from redun.testing.watching import WatchedBackend
+
+SIZE = 20
+"""How many evaluations, and how many calls, of each task a batch has."""
+
+
+def make_written_batch(names: Sequence[str], number: int) -> Batch:
+    """Return a batch as a writer writes it, with evaluations and calls of the tasks of some names."""
+    tasks = [make_task(name) for name in names]
+    args = [[number, index] for index in range(SIZE)]
+    evaluations = [make_evaluation(task, arg, encode(["x" * 1_000, *arg])) for task in tasks for arg in args]
+    calls = [make_call(task, arg, encode(arg), timestamp=float(number)) for task in tasks for arg in args]
+    return make_batch(tasks, evaluations, calls)
+
+
+def write_batches(backend_type: type[Backend], options: Any, names: Sequence[str], count: int) -> None:
+    """Write so many batches once a line was read, and print the number of each that is written."""
+    with closing(backend_type(options)) as backend:
+        backend.load()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for number in range(count):
+            backend.record(make_written_batch(names, number))
+            print(number, flush=True)
+
+
+class _MortalBackend(WatchedBackend):
+    """Kills the process as soon as so many evaluations have been recorded."""
+
+    def __init__(self, backend: Backend, count: int) -> None:
+        super().__init__(backend)
+        self._count = count
+
+    def record(self, batch: Batch) -> None:
+        super().record(batch)
+        if sum(len(batch.evaluations) for batch in self.batches) >= self._count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_until_recorded(backend_type: type[Backend], options: Any, count: int, path: str) -> None:
+    """Run a workflow that never ends, and die when all of it is recorded that can be."""
+    backend = _MortalBackend(backend_type(options), count + 2)  # One evaluation for each task that returns.
+    with Scheduler(backend=backend) as scheduler:
+        scheduler.run(workflows.add_and_wait(count, path))
+
+
+def run_sums(backend_type: type[Backend], options: Any, start: int, count: int) -> None:
+    """Run a workflow once a line was read, and print its value."""
+    with Scheduler(backend=backend_type(options)) as scheduler:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(json.dumps(scheduler.run(workflows.add_all(list(range(start, start + count))))), flush=True)
