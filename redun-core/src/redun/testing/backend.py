@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,8 +18,8 @@ class BackendContract(ReplayingContract):
 
     Attributes
     ----------
-    examples : int
-        How many random sequences of operations are compared with a plain dict.
+    random_settings : Mapping of str to Any
+        How the random comparison with a plain dict is tried, as arguments of ``hypothesis.settings``.
 
     Examples
     --------
@@ -30,7 +31,7 @@ class BackendContract(ReplayingContract):
     ...         return MemoryBackend()
     """
 
-    examples: ClassVar[int] = 50
+    random_settings: ClassVar[Mapping[str, Any]] = {"max_examples": 50, "derandomize": True}
 
     def test_store_is_a_dict(self) -> None:
         """Whatever is done in whatever order, through several instances, a store answers as a plain dict would."""
@@ -41,11 +42,10 @@ class BackendContract(ReplayingContract):
 
         machine = make_backend_machine(self.make_backend, self.is_durable, self.is_shared)
         settings = hypothesis.settings(
-            max_examples=self.examples,
-            stateful_step_count=25,
             deadline=None,
-            derandomize=True,
             database=None,
+            report_multiple_bugs=False,
+            stateful_step_count=25,
             suppress_health_check=list(hypothesis.HealthCheck),
         )
-        run_state_machine_as_test(machine, settings=settings)
+        run_state_machine_as_test(machine, settings=hypothesis.settings(settings, **self.random_settings))

@@ -40,6 +40,26 @@ def write_batches(backend_type: type[Backend], options: Any, names: Sequence[str
             print(number, flush=True)
 
 
+def write_until_killed(backend_type: type[Backend], options: Any, name: str, moment: int) -> None:
+    """Write a batch, then another one, and die before its n-th call or return of a function; print how many it has."""
+    count = 0
+
+    def pass_moment(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with closing(backend_type(options)) as backend:
+        backend.load()
+        backend.record(make_written_batch([name], 0))
+        batch = make_written_batch([name], 1)
+        sys.setprofile(pass_moment)
+        backend.record(batch)
+        sys.setprofile(None)
+        print(count)
+
+
 class _MortalBackend(WatchedBackend):
     """Kills the process as soon as so many evaluations have been recorded."""
 

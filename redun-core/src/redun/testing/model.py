@@ -32,27 +32,24 @@ from redun.testing.records import (
 from redun.values.codec import EncodedValue
 
 MAX_INSTANCES = 3
-_TASKS = [make_task(name) for name in "fgh"]
+_TASKS = [make_task(name) for name in "fg"]
+_ARGS: list[list[int]] = [[], [0], [1]]
+_CONTEXTS = [None, {"x": 1}, {"x": 2}]
+_KEYS = [call_key(make_call(task, args, encode(0))) for task in _TASKS for args in _ARGS]
+_EVAL_HASHES = [make_evaluation(task, args, encode(0)).eval_hash for task in _TASKS for args in _ARGS]
 _START = 1_600_000_000
 _LOCK: Any = threading.Lock()
 
 _tasks = st.sampled_from(_TASKS)
-_args = st.lists(st.integers(0, 2), max_size=1)
-_results = st.one_of(st.integers(0, 2), st.binary(max_size=20), st.text(max_size=20)).map(encode)
-_contexts = st.sampled_from([None, {"x": 1}, {"x": 2}])
-_evaluations = st.lists(st.builds(make_evaluation, _tasks, _args, _results), max_size=4)
+_args = st.sampled_from(_ARGS)
+_results = (st.integers(0, 1) | st.binary(max_size=9) | st.text(max_size=9)).map(encode)
+_contexts = st.sampled_from(_CONTEXTS)
+_times = st.integers(_START, _START + 9).map(float)
+_evaluations = st.lists(st.builds(make_evaluation, _tasks, _args, _results), max_size=3)
 _drawn_calls = st.lists(
-    st.tuples(_tasks, _args, _results, st.lists(st.integers(0, 20), max_size=2), _contexts, st.integers(0, 9)),
-    max_size=4,
+    st.tuples(_tasks, _args, _results, st.lists(st.integers(0, 20), max_size=2), _contexts, _times), max_size=3
 )
 _instances = st.integers(0, MAX_INSTANCES - 1)
-_KEYS = [
-    (evaluation.task_hash, evaluation.args_hash)
-    for evaluation in (make_evaluation(task, args, encode(0)) for task in _TASKS for args in ([], [0], [1], [2], [3]))
-]
-_EVAL_HASHES = [
-    make_evaluation(task, args, encode(0)).eval_hash for task in _TASKS for args in ([], [0], [1], [2], [3])
-]
 
 
 class DictStore:
@@ -144,7 +141,7 @@ class BackendMachine(RuleBasedStateMachine):
         self,
         number: int,
         evaluations: list[EvaluationRecord],
-        drawn: list[tuple[EncodedValue, list[int], EncodedValue, list[int], Any, int]],
+        drawn: list[tuple[EncodedValue, list[int], EncodedValue, list[int], Any, float]],
         with_jobs: bool,
     ) -> None:
         """Record evaluations and calls, some of them below others, with jobs or without."""
@@ -152,13 +149,23 @@ class BackendMachine(RuleBasedStateMachine):
         for task, args, result, below, context, time in drawn:
             known = [*self._model.calls.values(), *calls]
             children = [known[index % len(known)] for index in below if known]
-            calls.append(make_call(task, args, result, children, context=context, timestamp=float(_START + time)))
+            calls.append(make_call(task, args, result, children, context=context, timestamp=time))
         batch = make_batch(_TASKS, evaluations, calls)
         if with_jobs:
             add_execution(batch, _TASKS[0], f"execution {len(self._batches)}", calls[0].call_hash if calls else None)
         self._store(number).record(batch)
         self._model.record(batch)
         self._batches.append(batch)
+
+    @precondition(lambda self: self._model.calls)
+    @rule(number=_instances, index=st.integers(0, 99), context=_contexts, time=_times)
+    def record_call_again(self, number: int, index: int, context: dict[str, int] | None, time: float) -> None:
+        """Record a known call as it was made at another time, in whatever context."""
+        call = list(self._model.calls.values())[index % len(self._model.calls)]
+        made = call._replace(timestamp=time, context=None if context is None else encode(context))
+        batch = make_batch(_TASKS, calls=[made])
+        self._store(number).record(batch)
+        self._model.record(batch)
 
     @precondition(lambda self: self._batches)
     @rule(number=_instances, index=st.integers(0, 99))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -109,11 +110,18 @@ class OtherProcess:
         return f"{reason}, having printed {lines}"
 
     def _end(self) -> list[str]:
-        if self._process.stdout is None or self._process.stdout.closed:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        if stdout.closed:
             return []
-        printed, _ = self._process.communicate()
+        with suppress(BrokenPipeError):  # What it did not read before it ended is of no use to it.
+            stdin.close()
+        with stdout:
+            lines = stdout.read().splitlines()
+        self._process.wait()
         self._limit.cancel()
-        return printed.splitlines()
+        return lines
 
 
 def main() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from redun.backends.base import Backend
-from redun.testing.elsewhere import SIZE, make_written_batch, write_batches
+from redun.testing.elsewhere import SIZE, make_written_batch, write_batches, write_until_killed
 from redun.testing.other_process import OtherProcess
 from redun.testing.recalling import RecallingContract
 from redun.testing.records import (
@@ -29,7 +30,15 @@ _TASK = make_task()
 
 
 class SharingContract(RecallingContract):
-    """The part of the contract of stores that is about other processes; `BackendContract` is the whole."""
+    """The part of the contract of stores that is about other processes; `BackendContract` is the whole.
+
+    Attributes
+    ----------
+    deaths : int
+        At how many moments of its work a process that writes is killed.
+    """
+
+    deaths: ClassVar[int] = 8
 
     @pytest.fixture
     def start_process(self, tmp_path: Path) -> Callable[..., OtherProcess]:
@@ -121,22 +130,19 @@ class SharingContract(RecallingContract):
     def test_killed_writer_leaves_whole_batches(
         self, open_backend: Callable[[], Backend], start_process: Callable[..., OtherProcess]
     ) -> None:
-        """What writers recorded before they were killed is there, the batch at hand as a whole or not at all."""
-        written: dict[str, list[str]] = {}
-        for moment in (0, 1, 3):
-            writer = f"killed at {moment}"
-            with start_process(write_batches, [writer], 100_000) as process:
-                process.hear()
-                process.tell("go")
-                heard = [process.hear() for _ in range(moment)]
-                written[writer] = [*heard, *process.kill()]
+        """A killed writer leaves what it recorded before, and the batch at hand as a whole or not at all."""
+        with start_process(write_until_killed, "never killed", 0) as process:
+            (total,) = map(int, process.finish())
+        moments = sorted({1 + total * part // self.deaths for part in range(self.deaths)})
+        for moment in moments:
+            with start_process(write_until_killed, f"killed at {moment}", moment) as process:
+                process.wait_until_killed()
 
         store = open_backend()
 
-        for writer, numbers in written.items():
-            batches = [_count_found(store, [writer], number) for number in range(len(numbers) + 1)]
-            assert batches[:-1] == [(SIZE, SIZE)] * len(numbers)
-            assert batches[-1] in [(SIZE, SIZE), (0, 0)]
+        found = [[_count_found(store, [f"killed at {moment}"], number) for number in (0, 1)] for moment in moments]
+        assert [before for before, _ in found] == [(SIZE, SIZE)] * len(moments)
+        assert [last for _, last in found if last not in [(SIZE, SIZE), (0, 0)]] == []
         store.record(make_written_batch(["last"], 0))
         assert _count_found(store, ["last"], 0) == (SIZE, SIZE)
 

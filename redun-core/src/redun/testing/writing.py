@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import fields, is_dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -167,9 +166,8 @@ class WritingContract(StoringContract):
             found.append(len(backend.lookup([evaluation.eval_hash for evaluation in evaluations])))
 
         for number in range(5):
-            thread = threading.Thread(target=partial(use, number))
-            thread.start()
-            thread.join()
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(use, number).result(self.seconds)
 
         assert found == [1, 2, 3, 4, 5]
 
