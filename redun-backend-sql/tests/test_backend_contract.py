@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from redun.testing import BackendContract
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 
 class TestSqlite(BackendContract):
@@ -30,3 +31,30 @@ class TestSqliteInMemory(BackendContract):
 
     def make_backend(self, folder):
         return SqlBackend(SqlOptions("sqlite://"))
+
+
+@pytest.fixture(scope="module")
+def empty_postgres(postgres_server):
+    """The name of a database with tables and no records, to be copied."""
+    name = postgres_server.create_database()
+    backend = SqlBackend(SqlOptions(postgres_server.uri(name), automigrate=True))
+    backend.load()
+    backend.close()
+    yield name
+    postgres_server.drop_database(name)
+
+
+class TestPostgres(BackendContract):
+    """A database on a server."""
+
+    @pytest.fixture(autouse=True)
+    def _databases(self, postgres_server, empty_postgres):
+        self.server, self.empty_database, self.databases = postgres_server, empty_postgres, {}
+        yield
+        for name in self.databases.values():
+            postgres_server.drop_database(name)
+
+    def make_backend(self, folder):
+        if folder not in self.databases:
+            self.databases[folder] = self.server.create_database(self.empty_database)
+        return SqlBackend(SqlOptions(self.server.uri(self.databases[folder]), config_dir=str(folder)))

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -40,8 +41,18 @@ def write_batches(backend_type: type[Backend], options: Any, names: Sequence[str
             print(number, flush=True)
 
 
-def write_until_killed(backend_type: type[Backend], options: Any, name: str, moment: int) -> None:
-    """Write a batch, then another one, and die before its n-th call or return of a function; print how many it has."""
+def write_until_killed(backend_type: type[Backend], options: Any, method: str, name: str, moment: int) -> None:
+    """Write a batch, then another one, and die before its n-th call or return of a function; print how many it has.
+
+    Parameters
+    ----------
+    method
+        How the batches are written: ``"record"`` or ``"journal"``.
+    name
+        The task of their records.
+    moment
+        When to die; 0 for never.
+    """
     count = 0
 
     def pass_moment(*_: object) -> None:
@@ -50,18 +61,20 @@ def write_until_killed(backend_type: type[Backend], options: Any, name: str, mom
         if count == moment:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with closing(backend_type(options)) as backend:
-        backend.load()
-        backend.record(make_written_batch([name], 0))
-        batch = make_written_batch([name], 1)
-        sys.setprofile(pass_moment)
-        backend.record(batch)
-        sys.setprofile(None)
-        print(count)
+    backend = backend_type(options)
+    backend.load()
+    write = getattr(backend, method)
+    write(make_written_batch([name], 0))
+    batch = make_written_batch([name], 1)
+    sys.setprofile(pass_moment)
+    write(batch)
+    sys.setprofile(None)
+    print(count, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)  # Without closing the backend, which may write.
 
 
 class _MortalBackend(WatchedBackend):
-    """Kills the process as soon as so many evaluations have been recorded."""
+    """Kills the process as soon as so many evaluations have been recorded or journaled."""
 
     def __init__(self, backend: Backend, count: int) -> None:
         super().__init__(backend)
@@ -69,20 +82,44 @@ class _MortalBackend(WatchedBackend):
 
     def record(self, batch: Batch) -> None:
         super().record(batch)
-        if sum(len(batch.evaluations) for batch in self.batches) >= self._count:
+        self._die_if_due()
+
+    def journal(self, batch: Batch) -> None:
+        super().journal(batch)
+        self._die_if_due()
+
+    def _die_if_due(self) -> None:
+        safe = {evaluation.eval_hash for batch in (*self.batches, *self.journaled) for evaluation in batch.evaluations}
+        if len(safe) >= self._count:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_until_recorded(backend_type: type[Backend], options: Any, count: int, path: str) -> None:
-    """Run a workflow that never ends, and die when all of it is recorded that can be."""
-    backend = _MortalBackend(backend_type(options), count + 2)  # One evaluation for each task that returns.
+def run_until_safe(backend_type: type[Backend], options: Any, count: int, path: str) -> None:
+    """Run a workflow that never ends, and die when all of it is recorded, or journaled, that can be."""
+    backend = _MortalBackend(backend_type(options), count + 1)  # One for each task that returns.
     with Scheduler(backend=backend) as scheduler:
         scheduler.run(workflows.add_and_wait(count, path))
 
 
 def run_sums(backend_type: type[Backend], options: Any, start: int, count: int) -> None:
-    """Run a workflow once a line was read, and print its value."""
+    """Run a workflow once a line was read; print its value, and how often each of its tasks ran."""
     with Scheduler(backend=backend_type(options)) as scheduler:
         print("ready", flush=True)
         sys.stdin.readline()
-        print(json.dumps(scheduler.run(workflows.add_all(list(range(start, start + count))))), flush=True)
+        value = scheduler.run(workflows.add_all(list(range(start, start + count))))
+        print(json.dumps([value, Counter(workflows.ran)]), flush=True)
+
+
+def claim(backend_type: type[Backend], options: Any, name: str, eval_hashes: Sequence[str]) -> None:
+    """Claim calls, some at a time, once a line was read; print those that were granted, and wait for another line."""
+    with closing(backend_type(options)) as backend:
+        backend.load()
+        share = backend.share(name)
+        assert share is not None
+        print("ready", flush=True)
+        sys.stdin.readline()
+        denied: set[str] = set()
+        for start in range(0, len(eval_hashes), SIZE):
+            denied.update(share.claim(eval_hashes[start : start + SIZE]))
+        print(json.dumps([key for key in eval_hashes if key not in denied]), flush=True)
+        sys.stdin.readline()

@@ -76,8 +76,8 @@ class OtherProcess:
         self._process.kill()
         return self._end()
 
-    def wait_until_killed(self) -> None:
-        """Wait until it has killed itself.
+    def wait_until_killed(self) -> list[str]:
+        """Wait until it has killed itself, and return what it printed that was not heard yet.
 
         Raises
         ------
@@ -87,6 +87,7 @@ class OtherProcess:
         lines = self._end()
         if self._process.returncode != -signal.SIGKILL or self._is_late:
             raise RuntimeError(f"the other process did not kill itself; it ended {self._describe_end(lines)}")
+        return lines
 
     def finish(self) -> list[str]:
         """Let it come to its end, and return what it printed that was not heard yet.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,10 +16,10 @@ from redun.errors import DryRunResult
 from redun.functools import seq
 from redun.scheduler import Scheduler
 from redun.testing import workflows
-from redun.testing.elsewhere import run_sums, run_until_recorded
+from redun.testing.claiming import ClaimingContract
+from redun.testing.elsewhere import run_sums, run_until_safe
 from redun.testing.other_process import OtherProcess
 from redun.testing.records import encode
-from redun.testing.sharing import SharingContract
 from redun.testing.watching import WatchedBackend
 
 
@@ -38,7 +39,7 @@ def _run(backend: Backend, expression: Any, **settings: Any) -> _Run:
     return _Run(value, workflows.ran[before:], watched.find_root_job().call_hash)
 
 
-class ReplayingContract(SharingContract):
+class ReplayingContract(ClaimingContract):
     """The part of the contract of stores that is about workflows; `BackendContract` is the whole."""
 
     @pytest.mark.parametrize("name", workflows.WORKFLOWS)
@@ -117,9 +118,9 @@ class ReplayingContract(SharingContract):
     def test_killed_run_goes_on(
         self, open_backend: Callable[[], Backend], start_process: Callable[..., OtherProcess], tmp_path: Path
     ) -> None:
-        """After a run was killed, what was recorded is not run again, and the value is that of a run at one go."""
+        """After a run was killed, what was recorded or journaled is not run again, and the value is the same."""
         path = tmp_path / "awaited"
-        with start_process(run_until_recorded, 20, str(path)) as process:
+        with start_process(run_until_safe, 20, str(path)) as process:
             process.wait_until_killed()
         path.write_text("here")
 
@@ -139,10 +140,10 @@ class ReplayingContract(SharingContract):
             ready = [process.hear() for process in processes]
             for process in processes:
                 process.tell("go")
-            values = [process.finish() for process in processes]
+            printed = [json.loads("".join(process.finish())) for process in processes]
 
         store = open_backend()
         found = [_run(store, workflows.add_all(list(range(start, start + 60)))) for start in (0, 30)]
         assert ready == ["ready", "ready"]
-        assert values == [[f"{run.value}"] for run in found]
+        assert [value for value, _ in printed] == [run.value for run in found]
         assert [run.ran for run in found] == [[], []]

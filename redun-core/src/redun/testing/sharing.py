@@ -126,25 +126,39 @@ class SharingContract(RecallingContract):
         found = [_count_found(store, ["shared", writer], number) for writer in writers for number in range(count)]
         assert found == [(2 * SIZE, 2 * SIZE)] * (3 * count)
 
+    def kill_writers(self, start_process: Callable[..., OtherProcess], method: str) -> Sequence[str]:
+        """Let processes write two batches each, all killed at other moments while they write the second one.
+
+        Returns
+        -------
+        Sequence[str]
+            The names of the tasks whose records they wrote.
+        """
+        with start_process(write_until_killed, method, "killed after", 0) as process:
+            (total,) = map(int, process.wait_until_killed())
+        moments = sorted({1 + total * part // self.deaths for part in range(self.deaths)})
+        for moment in moments:
+            with start_process(write_until_killed, method, f"killed at {moment}", moment) as process:
+                process.wait_until_killed()
+        return ["killed after", *(f"killed at {moment}" for moment in moments)]
+
+    def check_batches_are_whole(self, store: Backend, names: Sequence[str]) -> None:
+        """Fail unless everything is there that killed writers had written, and what they were writing is or is not."""
+        found = [[_count_found(store, [name], number) for number in (0, 1)] for name in names]
+        assert [before for before, _ in found] == [(SIZE, SIZE)] * len(names)
+        assert [last for _, last in found if last not in [(SIZE, SIZE), (0, 0)]] == []
+        assert found[0][1] == (SIZE, SIZE)
+        store.record(make_written_batch(["last"], 0))
+        assert _count_found(store, ["last"], 0) == (SIZE, SIZE)
+
     @pytest.mark.usefixtures("_durable")
     def test_killed_writer_leaves_whole_batches(
         self, open_backend: Callable[[], Backend], start_process: Callable[..., OtherProcess]
     ) -> None:
         """A killed writer leaves what it recorded before, and the batch at hand as a whole or not at all."""
-        with start_process(write_until_killed, "never killed", 0) as process:
-            (total,) = map(int, process.finish())
-        moments = sorted({1 + total * part // self.deaths for part in range(self.deaths)})
-        for moment in moments:
-            with start_process(write_until_killed, f"killed at {moment}", moment) as process:
-                process.wait_until_killed()
+        names = self.kill_writers(start_process, "record")
 
-        store = open_backend()
-
-        found = [[_count_found(store, [f"killed at {moment}"], number) for number in (0, 1)] for moment in moments]
-        assert [before for before, _ in found] == [(SIZE, SIZE)] * len(moments)
-        assert [last for _, last in found if last not in [(SIZE, SIZE), (0, 0)]] == []
-        store.record(make_written_batch(["last"], 0))
-        assert _count_found(store, ["last"], 0) == (SIZE, SIZE)
+        self.check_batches_are_whole(open_backend(), names)
 
 
 def _count_found(store: Backend, names: Sequence[str], number: int) -> tuple[int, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from redun.backends.base import Backend, Batch, JobRecord, PastCall, StoredCall
+from redun.backends.sharing import Share
 from redun.values.codec import EncodedValue
 
 
@@ -20,12 +21,16 @@ class WatchedBackend(Backend):
     ----------
     batches : list of Batch
         What was recorded, in order.
+    journaled : list of Batch
+        What was journaled, in order.
     """
 
     def __init__(self, backend: Backend) -> None:
         super().__init__()
         self.backend = backend
+        self.journal_delay = backend.journal_delay
         self.batches: list[Batch] = []
+        self.journaled: list[Batch] = []
 
     def load(self) -> None:
         self.backend.load()
@@ -48,6 +53,16 @@ class WatchedBackend(Backend):
     def record(self, batch: Batch) -> None:
         self.backend.record(batch)
         self.batches.append(batch)
+
+    def journal(self, batch: Batch) -> None:
+        self.backend.journal(batch)
+        self.journaled.append(batch)
+
+    def set_pause(self, pause: Callable[[], None]) -> None:
+        self.backend.set_pause(pause)
+
+    def share(self, execution_id: str) -> Share | None:
+        return self.backend.share(execution_id)
 
     def find_root_job(self) -> JobRecord:
         """Return the root job of the one execution that was recorded, as it was at last."""
