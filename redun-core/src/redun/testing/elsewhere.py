@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -102,12 +101,18 @@ def run_until_safe(backend_type: type[Backend], options: Any, count: int, path: 
 
 
 def run_sums(backend_type: type[Backend], options: Any, start: int, count: int) -> None:
-    """Run a workflow once a line was read; print its value, and how often each of its tasks ran."""
+    """Run a workflow once a line was read, and print its value."""
     with Scheduler(backend=backend_type(options)) as scheduler:
         print("ready", flush=True)
         sys.stdin.readline()
-        value = scheduler.run(workflows.add_all(list(range(start, start + count))))
-        print(json.dumps([value, Counter(workflows.ran)]), flush=True)
+        print(json.dumps(scheduler.run(workflows.add_all(list(range(start, start + count))))), flush=True)
+
+
+def run_visits(backend_type: type[Backend], options: Any, addresses: Sequence[tuple[str, int]], seconds: float) -> None:
+    """Run a workflow of calls that wait at gates; print its value, and how many of the calls were made here."""
+    with Scheduler(backend=backend_type(options)) as scheduler:
+        value = scheduler.run([workflows.visit_gate(*address, seconds) for address in addresses])
+        print(json.dumps([value, len(workflows.ran)]), flush=True)
 
 
 def claim(backend_type: type[Backend], options: Any, name: str, eval_hashes: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from redun.context import get_context
 from redun.control import apply_tags, catch, cond
 from redun.functools import map_, seq
 from redun.task import task
+from redun.testing import calls
 
 redun_namespace = "redun.testing"
 
@@ -106,6 +107,14 @@ def wait_for_file(path: str) -> str:
     if not Path(path).exists():
         threading.Event().wait()
     return "found"
+
+
+@task(version="1")
+def visit_gate(host: str, port: int, seconds: float) -> str:
+    """Tell a gate that this runs, wait for its answer so many seconds, and return that."""
+    ran.append("visit_gate")
+    answer: str = calls.visit.func(host, port, seconds)
+    return answer
 
 
 @task(version="1")

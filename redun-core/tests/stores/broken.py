@@ -1,62 +1,13 @@
-"""A good store, and others that break the contract of stores each in its own way; tests run the contract on them."""
+"""Stores in memory that break the contract of stores, each in its own way."""
 
-import pickle
 import threading
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
-from uuid import uuid4
+from dataclasses import dataclass
 
 from redun.backends.base import Batch, EvaluationRecord
 from redun.backends.memory import MemoryBackend
 from redun.hashing import hash_eval
 
 EVERYTHING = {}
-
-
-@dataclass(frozen=True)
-class FolderOptions:
-    config_dir: str = field(metadata={"help": "where it is"})
-
-
-class Folder(MemoryBackend):
-    """A good store: a folder of batches, read into memory."""
-
-    options_type = FolderOptions
-
-    def load(self):
-        self.known = getattr(self, "known", set())
-
-    def refresh(self):
-        for path in sorted(Path(self.options.config_dir).glob("*.batch")):
-            if path.name not in self.known:
-                self.known.add(path.name)
-                super().record(pickle.loads(path.read_bytes()))
-
-    def lookup(self, keys):
-        self.refresh()
-        return super().lookup(keys)
-
-    def lookup_calls(self, keys):
-        self.refresh()
-        return super().lookup_calls(keys)
-
-    def find_tasks(self, keys):
-        self.refresh()
-        return super().find_tasks(keys)
-
-    def find_calls(self, task_name, paths=()):
-        self.refresh()
-        return super().find_calls(task_name, paths)
-
-    def record(self, batch):
-        MemoryBackend().record(batch)  # It fails if the batch can't be read.
-        self.write(f"{time.time_ns():020}-{uuid4().hex}", pickle.dumps(batch))
-
-    def write(self, name, data):
-        draft = Path(self.options.config_dir, uuid4().hex)
-        draft.write_bytes(data)
-        draft.rename(draft.with_name(f"{name}.batch"))
 
 
 @dataclass(frozen=True)
@@ -86,12 +37,6 @@ class Empty(MemoryBackend):
 class Small(MemoryBackend):
     def lookup(self, keys):
         return {key: value._replace(data=value.data[: 2**20]) for key, value in super().lookup(keys).items()}
-
-
-class Fading(Folder):
-    def close(self):
-        for path in Path(self.options.config_dir).glob("*.batch"):
-            path.unlink()
 
 
 class Vague(MemoryBackend):
@@ -287,49 +232,3 @@ class PastWithoutBeginning(MemoryBackend):
 class Amnesiac(MemoryBackend):
     def lookup(self, keys):
         return {}
-
-
-class Blinkered(Folder):
-    def load(self):
-        super().load()
-        self.refresh()
-        self.refresh = lambda: None
-
-    def record(self, batch):
-        super().record(batch)
-        MemoryBackend.record(self, batch)
-
-
-class LastContext(Folder):
-    def refresh(self):
-        super().refresh()
-        self._contexts = {call: set(sorted(known)[-1:]) for call, known in self._contexts.items()}
-
-
-class Overwriting(Folder):
-    count = 0
-
-    def write(self, name, data):
-        self.count += 1
-        super().write(f"{self.count:020}", data)
-
-
-class TornFiles(Folder):
-    def record(self, batch):
-        for evaluation in batch.evaluations:
-            super().record(Batch(batch.tasks, evaluations=[evaluation]))
-        super().record(Batch(batch.tasks, calls=batch.calls))
-
-
-class Late(Folder):
-    waiting = None
-
-    def record(self, batch):
-        waiting, self.waiting = self.waiting, batch
-        if waiting:
-            super().record(waiting)
-
-    def close(self):
-        if self.waiting:
-            super().record(self.waiting)
-        self.waiting = None
