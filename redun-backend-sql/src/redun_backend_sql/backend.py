@@ -14,11 +14,18 @@ from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
+from redun_backend_sql.placement import Placement
 from redun_backend_sql.rows import make_rows
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
+from redun_backend_sql.value_store import open_value_store
 
 DEFAULT_URI = "sqlite:///redun.db"
 _LEGACY_URI = "sqlite:///.redun/redun.db"
+
+DEFAULT_MAX_VALUE_SIZE = 1_000_000_000
+
+MAX_ROW_BYTES = 999_000_000
+"""How large a value in a row may be; the databases take a little more for a row as a whole."""
 
 _LOOKUP = (
     "SELECT evaluation.eval_hash, value.value_hash, value.type, value.format, value.value "
@@ -47,6 +54,17 @@ class SqlOptions:
     )
     automigrate: bool = field(default=True, metadata={"help": "whether to create the tables when they are missing"})
     config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
+    value_store_path: str | None = field(
+        default=None,
+        metadata={"help": "a folder or URL for large values; by default they are in the database like all others"},
+    )
+    value_store_min_size: int = field(
+        default=1024, metadata={"help": "the least size of values that go there, in bytes", "minimum": 0}
+    )
+    max_value_size: int = field(
+        default=DEFAULT_MAX_VALUE_SIZE,
+        metadata={"help": "the size in bytes from which on arguments and results are refused", "minimum": 0},
+    )
 
 
 class SqlBackend(Backend):
@@ -61,6 +79,8 @@ class SqlBackend(Backend):
     ----------
     has_extension
         Whether the database has the tables beside the schema; without them, features that need them are off.
+    max_value_size
+        How large values may be, in bytes.
     """
 
     options_type = SqlOptions
@@ -69,7 +89,10 @@ class SqlBackend(Backend):
         self.options = options or SqlOptions()
         self.path = find_database(self.options.db_uri, self.options.config_dir)
         self._database: Database | None = None
+        self._placement: Placement | None = None
+        self._incomplete: set[str] = set()
         self.has_extension = False
+        self.max_value_size = find_max_value_size(self.options)
 
     @property
     def database(self) -> Database:
@@ -78,11 +101,20 @@ class SqlBackend(Backend):
             raise BackendError(f"the database {self.path} is not open: call load() first")
         return self._database
 
+    @property
+    def placement(self) -> Placement:
+        """Where the bytes of values are; raises `BackendError` before `load`."""
+        if self._placement is None:
+            raise BackendError(f"the database {self.path} is not open: call load() first")
+        return self._placement
+
     def load(self) -> None:
         if self._database is not None:
             return
         from redun_backend_sql.versions import ensure_schema
 
+        options = self.options
+        store = open_value_store(options.value_store_path, options.config_dir) if options.value_store_path else None
         database = SqliteDatabase(self.path)
         try:
             ensure_schema(database, self.options.automigrate)
@@ -92,16 +124,35 @@ class SqlBackend(Backend):
             database.close()
             raise
         self._database = database
+        self._placement = Placement(database, store, options.value_store_min_size, self.has_extension)
 
     def close(self) -> None:
         if self._database is not None:
             self._database.close()
-            self._database = None
+            self._database = self._placement = None
 
     def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
+        found = {key: EncodedValue(*value) for key, *value in self.database.select_in(_LOOKUP, eval_hashes)}
+        if all(value.data for value in found.values()):
+            return found
+        completed = self._complete(list(found.values()))
+        return {key: completed[value.value_hash] for key, value in found.items() if value.value_hash in completed}
+
+    def read_bytes(self, value_hashes: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the bytes of values, verified where they come from the value store.
+
+        Of values that are unknown, or whose bytes were dropped or lost, there are none; what is lost is logged. All
+        bytes are in memory at once, so ask for as many values as there is room for.
+        """
+        return self.placement.read(value_hashes)
+
+    def _complete(self, values: Sequence[EncodedValue]) -> Mapping[str, EncodedValue]:
+        """Return values by address with the bytes that are not in their rows; without those that are not to be had."""
+        elsewhere = self.placement.read_elsewhere([value for value in values if not value.data])
         return {
-            key: EncodedValue(value_hash, type_name, data_format, data)
-            for key, value_hash, type_name, data_format, data in self.database.select_in(_LOOKUP, eval_hashes)
+            value.value_hash: value if value.data else value._replace(data=elsewhere[value.value_hash])
+            for value in values
+            if value.data or value.value_hash in elsewhere
         }
 
     def find_tasks(self, task_hashes: Sequence[str]) -> Collection[str]:
@@ -115,6 +166,10 @@ class SqlBackend(Backend):
         for task_hash, args_hashes in wanted.items():
             for args_hash, call_hash, *value in self.database.select_in(_LOOKUP_CALLS, args_hashes, task_hash):
                 found.setdefault((task_hash, args_hash), []).append((call_hash, EncodedValue(*value)))
+        values = self._complete([value for calls in found.values() for _, value in calls])
+        self._incomplete.update(
+            call_hash for calls in found.values() for call_hash, value in calls if value.value_hash not in values
+        )
         subtrees: dict[str, set[str]] = {call_hash: set() for calls in found.values() for call_hash, _ in calls}
         for call_hash, task_hash in self.database.select_in(_SUBTREE, list(subtrees)):
             subtrees[call_hash].add(task_hash)
@@ -123,8 +178,11 @@ class SqlBackend(Backend):
             contexts[call_hash].add(json.loads(context))
         return {
             key: [
-                StoredCall(call_hash, value, frozenset(subtrees[call_hash]), frozenset(contexts[call_hash]))
+                StoredCall(
+                    call_hash, values[value.value_hash], frozenset(subtrees[call_hash]), frozenset(contexts[call_hash])
+                )
                 for call_hash, value in calls
+                if value.value_hash in values
             ]
             for key, calls in found.items()
         }
@@ -137,7 +195,27 @@ class SqlBackend(Backend):
     def record(self, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]
         known = {call_hash for (call_hash,) in self.database.select_in(_KNOWN_CALLS, calls)}
-        self.database.write(make_rows(batch, known))
+        rows = make_rows(batch, known, self._incomplete)
+        self.placement.place(rows)
+        self.database.write(rows)
+
+
+def find_max_value_size(options: SqlOptions) -> int:
+    """Return how many bytes a value may have: as many as configured, and no more than a row takes if it has to.
+
+    Raises
+    ------
+    ConfigError
+        When more is configured than there is a place for.
+    """
+    if options.value_store_path or options.max_value_size <= MAX_ROW_BYTES:
+        return options.max_value_size
+    if options.max_value_size > DEFAULT_MAX_VALUE_SIZE:
+        raise ConfigError(
+            f"[backend] max_value_size = {options.max_value_size} is more than a row of the database takes, "
+            f"{MAX_ROW_BYTES} bytes: set value_store_path too, a folder or URL for large values"
+        )
+    return MAX_ROW_BYTES
 
 
 def find_database(db_uri: str, config_dir: str | None) -> str:

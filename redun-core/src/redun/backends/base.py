@@ -212,9 +212,16 @@ class Backend(ABC):
     ----------
     options
         An instance of `options_type`, made of the configuration section ``[backend]``.
+
+    Attributes
+    ----------
+    max_value_size : int or None
+        How many bytes a value may have; a call with a larger argument or result fails, and that value is not recorded.
+        None for no limit.
     """
 
     options_type: ClassVar[type[Any]]
+    max_value_size: int | None = None
 
     def load(self) -> None:
         """Open the store, creating or upgrading it where the options allow that. Called once before use; idempotent.
