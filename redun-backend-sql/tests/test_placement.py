@@ -587,5 +587,5 @@ def test_limit_is_no_more_than_there_is_a_place_for(options, limit):
 
 def test_limit_above_what_a_row_takes_needs_a_store():
     """A limit that only a value store could keep, without one, is an error that says so."""
-    with pytest.raises(ConfigError, match="max_value_size = 5000000000 is more than a row .*: set value_store_path"):
+    with pytest.raises(ConfigError, match=r"max_value_size = 5000000000 is more than a row .*: set value_store_path"):
         SqlBackend(SqlOptions(max_value_size=5_000_000_000))

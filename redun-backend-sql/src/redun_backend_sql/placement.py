@@ -1,7 +1,7 @@
 """Where the bytes of values are: in their row, in the value store, or nowhere any more.
 
 A row whose blob is empty says that the bytes are elsewhere. Its note (`VALUE_NOTE`) says how many there are, how to
-show them, and how to verify them; and when they were dropped, if they were. Rows written by other programs have no note.
+show them, and how to verify them; and when they were dropped, if they were. Rows from other programs have no note.
 
 Bytes are in the value store before the row that refers to them is written. What can't be written there is kept in the
 row. Bytes that are absent or wrong make their value absent, which is said once; the run that makes the value again
