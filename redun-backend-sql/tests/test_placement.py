@@ -4,11 +4,11 @@ import logging
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -21,9 +21,10 @@ from redun.value import ProxyValue
 from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
-from redun_backend_sql.backend import MAX_ROW_BYTES, SqlBackend, SqlOptions, find_max_value_size
+from redun_backend_sql.backend import SqlBackend, SqlOptions
 from redun_backend_sql.extension import drop_extension
 from redun_backend_sql.models import Value
+from redun_backend_sql.placement import MAX_ROW_BYTES
 from redun_backend_sql.query import open_session
 from redun_backend_sql.value_store import name_blob
 
@@ -40,14 +41,15 @@ from redun import Scheduler, task
 def make(number):
     return [number] * 2_000
 
-def watch(statement):
-    if statement.startswith("BEGIN") and any(path.is_file() for path in Path(values).rglob("*")):
+def write_after_kill(rows):
+    if any(path.is_file() for path in Path(values).rglob("*")):
         os.kill(os.getpid(), signal.SIGKILL)
+    write(rows)
 
-folder = sys.argv[1]
-values = f"{folder}/values"
-with Scheduler({"backend": {"db_uri": f"sqlite:///{folder}/redun.db", "value_store_path": values}}) as scheduler:
-    scheduler.backend.database.connection.set_trace_callback(watch)
+uri, values = sys.argv[1:]
+with Scheduler({"backend": {"db_uri": uri, "value_store_path": values}}) as scheduler:
+    database = scheduler.backend.database
+    write, database.write = database.write, write_after_kill
     scheduler.run([make(1), make(2)])
 """
 
@@ -151,14 +153,25 @@ def values(tmp_path):
     return tmp_path / "values"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def uri(request, tmp_path, empty_database):
+    """A database of each kind, with tables and no records."""
+    if request.param == "sqlite":
+        shutil.copy(empty_database, tmp_path / "redun.db")
+        return f"sqlite:///{tmp_path}/redun.db"
+    uri = request.getfixturevalue("postgres_uri")
+    with closing(SqlBackend(SqlOptions(uri, automigrate=True))) as backend:
+        backend.load()
+    return uri
+
+
 @pytest.fixture
-def run(tmp_path, empty_database):
+def run(uri, tmp_path):
     """Runs an expression with a value store, by default, and returns its result and the numbers of calls that ran."""
-    shutil.copy(empty_database, tmp_path / "redun.db")
 
     def run_expression(expression, value_store_path="values", cache=True, **options):
         ran.clear()
-        section = {"db_uri": f"sqlite:///{tmp_path}/redun.db", "config_dir": str(tmp_path), **options}
+        section = {"db_uri": uri, "config_dir": str(tmp_path), **options}
         if value_store_path is not None:
             section["value_store_path"] = str(tmp_path / value_store_path)
         with Scheduler(Config({"backend": section})) as scheduler:
@@ -168,14 +181,31 @@ def run(tmp_path, empty_database):
 
 
 @pytest.fixture
-def select(tmp_path):
+def opened(uri):
+    """Returns a store on the database that is closed at the end."""
+    opened = []
+
+    def open_backend(**options):
+        backend = SqlBackend(SqlOptions(uri, **options))
+        backend.load()
+        opened.append(backend)
+        return backend
+
+    yield open_backend
+    for backend in opened:
+        backend.close()
+
+
+@pytest.fixture
+def select(opened):
     """Returns the rows of a query."""
+    return lambda statement, *parameters: [tuple(row) for row in opened().database.select(statement, *parameters)]
 
-    def execute(statement, *parameters):
-        with closing(sqlite3.connect(tmp_path / "redun.db")) as connection, connection:
-            return connection.execute(statement, parameters).fetchall()
 
-    return execute
+@pytest.fixture
+def execute(opened):
+    """Executes a statement."""
+    return lambda statement, *parameters: opened().database.execute(statement, *parameters)
 
 
 @pytest.fixture
@@ -369,10 +399,10 @@ def test_lost_final_result_is_recorded_again(run, values, warnings):
     assert warnings() == []
 
 
-def test_store_of_the_reference_is_read(run, values, select):
+def test_store_of_the_reference_is_read(run, values, execute):
     """Rows without notes, as other programs write them, are answered from their blobs as far as these are right."""
     expected, _ = run([make(1), make(2), balance("a")])
-    select("DELETE FROM redun_ext_value")
+    execute("DELETE FROM redun_ext_value")
     path = blob_of(values, [2] * 5_000)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
 
@@ -381,12 +411,11 @@ def test_store_of_the_reference_is_read(run, values, select):
     assert again == (expected, [2])
 
 
-def test_store_works_without_notes(run, tmp_path, select):
+def test_store_works_without_notes(run, opened, select):
     """Where the tables beside the schema may not be made, values go to the store and come back."""
     run(small())
-    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
-        backend.load()
-        drop_extension(backend.database)
+    backend = opened()
+    drop_extension(backend.database)
 
     first = run([make(1), balance("a")], automigrate="false")
     again = run([make(1), balance("a")], automigrate="false")
@@ -395,14 +424,14 @@ def test_store_works_without_notes(run, tmp_path, select):
     assert select("SELECT count(*) FROM value WHERE length(value) = 0") == [(3,)]
 
 
-def test_forged_address_names_no_blob(run, tmp_path, select, warnings):
+def test_forged_address_names_no_blob(run, tmp_path, execute, warnings):
     """A row whose key is a path is a miss, and the file at the path is neither read nor moved."""
     outside = tmp_path / "outside"
     outside.write_bytes(pickle_dumps("forged"))
     run(make(1))
-    forged = "..{}/../outside".format("/." * 14)
-    select("INSERT INTO value VALUES (?, 'builtins.str', ?, x'')", forged, MIME_TYPE_PICKLE)
-    select("UPDATE evaluation SET value_hash = ?", forged)
+    forged = "../outside"
+    execute("INSERT INTO value VALUES (?, 'builtins.str', ?, ?)", forged, MIME_TYPE_PICKLE, b"")
+    execute("UPDATE evaluation SET value_hash = ?", forged)
 
     again = run(make(1))
 
@@ -411,10 +440,10 @@ def test_forged_address_names_no_blob(run, tmp_path, select, warnings):
     assert len(warnings()) == 1
 
 
-def test_bytes_take_the_format_of_their_own(run, tmp_path, values, select):
+def test_bytes_take_the_format_of_their_own(run, execute):
     """A blob is never read in another format than it was written in: it is a miss."""
     run([make(1), balance("a")])
-    select("UPDATE value SET format = 'application/other' WHERE length(value) = 0")
+    execute("UPDATE value SET format = 'application/other' WHERE length(value) = 0")
 
     again = run([make(1), balance("a")])
 
@@ -440,25 +469,24 @@ def test_errors_stay_in_their_rows(run, select):
     ] == [True]
 
 
-def test_previews_need_no_store(run, tmp_path, values):
+def test_previews_need_no_store(run, opened, values):
     """Values in the store are shown by what was noted when they were written, without reading them."""
     run([make(1), make(2, 2_000_000), balance("a")])
     shutil.rmtree(values)
 
-    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
-        backend.load()
-        with open_session(backend) as session:
-            shown = {
-                name: session.get(Value, encode(value).value_hash)
-                for name, value in (
-                    ("number", 1),
-                    ("list", [1] * 5_000),
-                    ("huge", [2] * 2_000_000),
-                    ("own", Ledger("a", list(range(5_000)))),
-                )
-            }
-            previews = {name: value.preview for name, value in shown.items() if value is not None}
-            places = {name: value.in_value_store for name, value in shown.items() if value is not None}
+    backend = opened()
+    with open_session(backend) as session:
+        shown = {
+            name: session.get(Value, encode(value).value_hash)
+            for name, value in (
+                ("number", 1),
+                ("list", [1] * 5_000),
+                ("huge", [2] * 2_000_000),
+                ("own", Ledger("a", list(range(5_000)))),
+            )
+        }
+        previews = {name: value.preview for name, value in shown.items() if value is not None}
+        places = {name: value.in_value_store for name, value in shown.items() if value is not None}
 
     huge = encode([2] * 2_000_000)
     assert previews["list"].startswith("[1, 1, 1, ")
@@ -469,57 +497,54 @@ def test_previews_need_no_store(run, tmp_path, values):
     assert places == {"number": False, "list": True, "huge": True, "own": True}
 
 
-def test_values_of_other_programs_are_shown_by_their_address(run, tmp_path, select):
+def test_values_of_other_programs_are_shown_by_their_address(run, opened, execute):
     """A value in the store without a note is shown by its type and address, also where there are no notes at all."""
     run(make(1))
-    select("DELETE FROM redun_ext_value")
+    execute("DELETE FROM redun_ext_value")
     wanted = encode([1] * 5_000).value_hash
     shown = []
 
     for drop in (False, True):
-        with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db", automigrate=not drop))) as backend:
-            backend.load()
-            with open_session(backend) as session:
-                value = session.get(Value, wanted)
-                shown.append((value.preview, value.in_value_store, value.dropped))
-            drop_extension(backend.database)
+        backend = opened(automigrate=not drop)
+        with open_session(backend) as session:
+            value = session.get(Value, wanted)
+            shown.append((value.preview, value.in_value_store, value.dropped))
+        drop_extension(backend.database)
 
     assert shown == [(f"list(hash={wanted[:8]})", True, None)] * 2
 
 
-def test_large_value_in_a_row_is_shown_by_its_size(run, tmp_path):
+def test_large_value_in_a_row_is_shown_by_its_size(run, opened):
     """A value of more than a million bytes is shown by type, address and size, wherever it is."""
     run(make(1, 2_000_000), value_store_path=None)
     value = encode([1] * 2_000_000)
 
-    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
-        backend.load()
-        with open_session(backend) as session:
-            shown = session.get(Value, value.value_hash).preview
+    backend = opened()
+    with open_session(backend) as session:
+        shown = session.get(Value, value.value_hash).preview
 
     assert shown == f"list(hash={value.value_hash[:8]}, size={len(value.data)})"
 
 
-def test_bytes_are_read_wherever_they_are(run, tmp_path, values):
+def test_bytes_are_read_wherever_they_are(run, opened, values):
     """Bytes come from rows and from the store alike; of what is unknown or lost there are none."""
     run([make(1), make(2), small()])
     blob_of(values, [2] * 5_000).unlink()
     wanted = [encode(value) for value in ([1] * 5_000, [2] * 5_000, 1)]
 
-    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db", value_store_path=str(values)))) as backend:
-        backend.load()
-        found = backend.read_bytes([*(value.value_hash for value in wanted), "0" * 40])
+    backend = opened(value_store_path=str(values))
+    found = backend.read_bytes([*(value.value_hash for value in wanted), "0" * 40])
 
     assert found == {value.value_hash: value.data for value in (wanted[0], wanted[2])}
 
 
-def test_empty_row_takes_the_bytes_of_a_new_record(backend, make_task):
+def test_empty_row_takes_the_bytes_of_a_new_record(opened, make_task):
     """Bytes that a row has lost are filled in, with their format; bytes that it has stay as they are."""
-    called = make_task("f")
+    backend, called = opened(), make_task("f")
     value, key = encode([1, 2]), hash_eval(called.value_hash, "a" * 40)
     evaluation = EvaluationRecord(key, called.value_hash, "a" * 40, value)
     backend.record(Batch(tasks={called.value_hash: called}, evaluations=[evaluation]))
-    backend.database.execute("UPDATE value SET value = x'', format = 'x' WHERE value_hash = ?", value.value_hash)
+    backend.database.execute("UPDATE value SET value = ?, format = 'x' WHERE value_hash = ?", b"", value.value_hash)
     lost = backend.lookup([key])
 
     backend.record(Batch(evaluations=[evaluation]))
@@ -530,29 +555,49 @@ def test_empty_row_takes_the_bytes_of_a_new_record(backend, make_task):
     assert filled == backend.lookup([key]) == {key: EncodedValue(*value[:4])}
 
 
-def test_kill_between_blob_and_row_leaves_a_store_that_works(run, tmp_path, values, select):
+def test_same_value_twice_in_a_batch_is_one(opened, make_task):
+    """A value that is in a batch as a result and inside of another value fills its row once."""
+    backend, called = opened(), make_task("f")
+    inner = encode([1, 2])
+    outer = encode([3])._replace(subvalues=(inner,))
+    evaluations = [
+        EvaluationRecord(hash_eval(called.value_hash, letter * 40), called.value_hash, letter * 40, value)
+        for letter, value in (("a", inner), ("b", outer))
+    ]
+    backend.record(Batch(tasks={called.value_hash: called}, evaluations=evaluations))
+    backend.database.execute("UPDATE value SET value = ? WHERE value_hash = ?", b"", inner.value_hash)
+
+    backend.record(Batch(evaluations=evaluations))
+
+    assert backend.read_bytes([inner.value_hash, outer.value_hash]) == {
+        inner.value_hash: inner.data,
+        outer.value_hash: outer.data,
+    }
+
+
+def test_kill_between_blob_and_row_leaves_a_store_that_works(run, uri, values, select):
     """When a run is killed after its blobs were written and before its rows were, the next one starts anew."""
     run(small())
 
-    killed = subprocess.run([sys.executable, "-c", KILLED_RUN, str(tmp_path)], env=os.environ)
+    killed = subprocess.run([sys.executable, "-c", KILLED_RUN, uri, str(values)], env=os.environ)
 
     assert killed.returncode == -signal.SIGKILL
     assert len(list_files(values)) == 3
     assert select("SELECT count(*) FROM value WHERE length(value) = 0") == [(0,)]
     harmless = KILLED_RUN.replace("os.kill", "print")
-    finished = subprocess.run([sys.executable, "-c", harmless, str(tmp_path)])
+    finished = subprocess.run([sys.executable, "-c", harmless, uri, str(values)])
     assert finished.returncode == 0
     assert select("SELECT count(*) FROM value WHERE length(value) = 0") == [(3,)]
     assert len(list_files(values)) == 3
 
 
-def test_store_behind_a_url(run, tmp_path):
+def test_store_behind_a_url(uri):
     """A store behind a URL is used as one in a folder."""
-    url = "memory://test_store_behind_a_url"
+    url = f"memory://{uuid4()}"
 
     def run_there():
         ran.clear()
-        section = {"db_uri": f"sqlite:///{tmp_path}/redun.db", "value_store_path": url}
+        section = {"db_uri": uri, "value_store_path": url}
         with Scheduler(Config({"backend": section})) as scheduler:
             return scheduler.run([make(1), balance("a"), small()]), list(ran)
 
@@ -582,7 +627,7 @@ def test_size_can_be_limited(run, select):
 )
 def test_limit_is_no_more_than_there_is_a_place_for(options, limit):
     """A value has to fit into a row of the database where there is no store for large ones."""
-    assert find_max_value_size(options) == limit
+    assert SqlBackend(options).max_value_size == limit
 
 
 def test_limit_above_what_a_row_takes_needs_a_store():

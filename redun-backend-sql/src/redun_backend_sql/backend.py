@@ -5,34 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
-from redun.errors import BackendError, ConfigError
+from redun.errors import BackendError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
-from redun_backend_sql.placement import Placement
+from redun_backend_sql.location import (
+    DEFAULT_URI,
+    PASSWORD_VARIABLE,
+    USERNAME_VARIABLE,
+    Location,
+    find_location,
+)
+from redun_backend_sql.placement import DEFAULT_MAX_VALUE_SIZE, Placement, choose_max_value_size
+from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_rows
-from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
 from redun_backend_sql.value_store import open_value_store
-
-DEFAULT_URI = "sqlite:///redun.db"
-_LEGACY_URI = "sqlite:///.redun/redun.db"
-
-DEFAULT_MAX_VALUE_SIZE = 1_000_000_000
-
-MAX_ROW_BYTES = 999_000_000
-"""How large a value in a row may be; the databases take a little more for a row as a whole."""
 
 _LOOKUP = (
     "SELECT evaluation.eval_hash, value.value_hash, value.type, value.format, value.value "
     "FROM evaluation JOIN value ON value.value_hash = evaluation.value_hash "
     "WHERE evaluation.eval_hash IN ({keys})"
 )
-_ANY_EVALUATION = "SELECT 1 FROM evaluation WHERE task_hash = ? LIMIT 1"
+_TASKS = (
+    "SELECT hash FROM task WHERE hash IN ({keys}) "
+    "AND EXISTS (SELECT 1 FROM evaluation WHERE evaluation.task_hash = task.hash)"
+)
 _LOOKUP_CALLS = (
     "SELECT call_node.args_hash, call_node.call_hash, "
     "value.value_hash, value.type, value.format, value.value "
@@ -43,6 +44,8 @@ _SUBTREE = "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash I
 _CONTEXTS = "SELECT entity_id, value FROM tag WHERE key = ? AND entity_id IN ({keys}) AND is_current"
 _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 
+_Calls = dict[tuple[str, str], list[tuple[str, EncodedValue]]]
+
 
 @dataclass(frozen=True)
 class SqlOptions:
@@ -50,9 +53,41 @@ class SqlOptions:
 
     db_uri: str = field(
         default=DEFAULT_URI,
-        metadata={"help": "the database, sqlite:///PATH; a path is relative to the configuration folder"},
+        metadata={
+            "help": "the database: sqlite:///PATH, where a path is relative to the configuration folder, "
+            "or postgresql://USER@HOST:PORT/DATABASE"
+        },
     )
-    automigrate: bool = field(default=True, metadata={"help": "whether to create the tables when they are missing"})
+    db_username_env: str = field(
+        default=USERNAME_VARIABLE,
+        metadata={"help": "the environment variable with the user, where db_uri names none"},
+    )
+    db_password_env: str = field(
+        default=PASSWORD_VARIABLE, metadata={"help": "the environment variable with the password"}
+    )
+    db_aws_secret_name: str | None = field(
+        default=None,
+        metadata={"help": "a secret in AWS Secrets Manager that holds the database and who connects, before db_uri"},
+    )
+    automigrate: bool | None = field(
+        default=None,
+        metadata={"help": "whether to create or upgrade the tables; by default for SQLite only"},
+    )
+    db_retries: int = field(
+        default=3,
+        metadata={
+            "help": "how often to try again when others are in the way; a server that is away is waited for at least "
+            "a minute, unless this is 0",
+            "minimum": 0,
+        },
+    )
+    db_retries_backoff: float = field(
+        default=1.0,
+        metadata={"help": "seconds before the first retry; each further pause is twice as long", "minimum": 0},
+    )
+    db_retries_backoff_max: float = field(
+        default=60.0, metadata={"help": "the longest pause between retries, in seconds", "minimum": 0}
+    )
     config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
     value_store_path: str | None = field(
         default=None,
@@ -87,12 +122,13 @@ class SqlBackend(Backend):
 
     def __init__(self, options: SqlOptions | None = None) -> None:
         self.options = options or SqlOptions()
-        self.path = find_database(self.options.db_uri, self.options.config_dir)
+        secret = self.options.db_aws_secret_name
+        self.path = f"that secret {secret!r} names" if secret else self._find_location().name
         self._database: Database | None = None
         self._placement: Placement | None = None
         self._incomplete: set[str] = set()
         self.has_extension = False
-        self.max_value_size = find_max_value_size(self.options)
+        self.max_value_size = choose_max_value_size(self.options.max_value_size, bool(self.options.value_store_path))
 
     @property
     def database(self) -> Database:
@@ -113,12 +149,16 @@ class SqlBackend(Backend):
             return
         from redun_backend_sql.versions import ensure_schema
 
-        options = self.options
+        location, options = self._find_location(), self.options
         store = open_value_store(options.value_store_path, options.config_dir) if options.value_store_path else None
-        database = SqliteDatabase(self.path)
+        may_migrate = location.may_migrate if options.automigrate is None else options.automigrate
+        database = location.open(
+            Retries(options.db_retries, options.db_retries_backoff, options.db_retries_backoff_max)
+        )
+        self.path = database.name
         try:
-            ensure_schema(database, self.options.automigrate)
-            self.has_extension = ensure_extension(database, self.options.automigrate and database.is_writable)
+            ensure_schema(database, may_migrate)
+            self.has_extension = ensure_extension(database, may_migrate and database.is_writable)
             database.prepare()
         except BaseException:
             database.close()
@@ -155,21 +195,33 @@ class SqlBackend(Backend):
             if value.data or value.value_hash in elsewhere
         }
 
+    def _complete_calls(self, found: _Calls) -> _Calls:
+        """Return recorded calls with the bytes of their results, without those whose results have none."""
+        results = [value for calls in found.values() for _, value in calls]
+        if all(value.data for value in results):
+            return found
+        values = self._complete(results)
+        completed: _Calls = {}
+        for key, calls in found.items():
+            for call_hash, value in calls:
+                if value.value_hash in values:
+                    completed.setdefault(key, []).append((call_hash, values[value.value_hash]))
+                else:
+                    self._incomplete.add(call_hash)
+        return completed
+
     def find_tasks(self, task_hashes: Sequence[str]) -> Collection[str]:
-        return [task_hash for task_hash in task_hashes if self.database.select(_ANY_EVALUATION, task_hash)]
+        return [task_hash for (task_hash,) in self.database.select_in(_TASKS, task_hashes)]
 
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         wanted: dict[str, list[str]] = {}
         for task_hash, args_hash in keys:
             wanted.setdefault(task_hash, []).append(args_hash)
-        found: dict[tuple[str, str], list[tuple[str, EncodedValue]]] = {}
+        found: _Calls = {}
         for task_hash, args_hashes in wanted.items():
             for args_hash, call_hash, *value in self.database.select_in(_LOOKUP_CALLS, args_hashes, task_hash):
                 found.setdefault((task_hash, args_hash), []).append((call_hash, EncodedValue(*value)))
-        values = self._complete([value for calls in found.values() for _, value in calls])
-        self._incomplete.update(
-            call_hash for calls in found.values() for call_hash, value in calls if value.value_hash not in values
-        )
+        found = self._complete_calls(found)
         subtrees: dict[str, set[str]] = {call_hash: set() for calls in found.values() for call_hash, _ in calls}
         for call_hash, task_hash in self.database.select_in(_SUBTREE, list(subtrees)):
             subtrees[call_hash].add(task_hash)
@@ -178,11 +230,8 @@ class SqlBackend(Backend):
             contexts[call_hash].add(json.loads(context))
         return {
             key: [
-                StoredCall(
-                    call_hash, values[value.value_hash], frozenset(subtrees[call_hash]), frozenset(contexts[call_hash])
-                )
+                StoredCall(call_hash, value, frozenset(subtrees[call_hash]), frozenset(contexts[call_hash]))
                 for call_hash, value in calls
-                if value.value_hash in values
             ]
             for key, calls in found.items()
         }
@@ -199,53 +248,10 @@ class SqlBackend(Backend):
         self.placement.place(rows)
         self.database.write(rows)
 
+    def _find_location(self) -> Location:
+        options = self.options
+        if options.db_aws_secret_name:
+            from redun_backend_sql.aws_secret import read_secret
 
-def find_max_value_size(options: SqlOptions) -> int:
-    """Return how many bytes a value may have: as many as configured, and no more than a row takes if it has to.
-
-    Raises
-    ------
-    ConfigError
-        When more is configured than there is a place for.
-    """
-    if options.value_store_path or options.max_value_size <= MAX_ROW_BYTES:
-        return options.max_value_size
-    if options.max_value_size > DEFAULT_MAX_VALUE_SIZE:
-        raise ConfigError(
-            f"[backend] max_value_size = {options.max_value_size} is more than a row of the database takes, "
-            f"{MAX_ROW_BYTES} bytes: set value_store_path too, a folder or URL for large values"
-        )
-    return MAX_ROW_BYTES
-
-
-def find_database(db_uri: str, config_dir: str | None) -> str:
-    """Return the path of the SQLite database that a URI names.
-
-    Parameters
-    ----------
-    db_uri
-        ``sqlite:///relative/path``, ``sqlite:////absolute/path``, or ``sqlite://`` for memory.
-    config_dir
-        What a relative path is relative to.
-
-    Raises
-    ------
-    ConfigError
-        When the URI names no SQLite database.
-    """
-    if db_uri == _LEGACY_URI:
-        db_uri = DEFAULT_URI
-    scheme, separator, rest = db_uri.partition(":")
-    if scheme != "sqlite":
-        shown = f"{scheme}://..." if separator else db_uri
-        raise ConfigError(f"[backend] db_uri = {shown!r} is not supported; use sqlite:///PATH")
-    if rest != "//" and not rest.startswith("///"):
-        raise ConfigError(
-            f"[backend] db_uri = {db_uri!r} needs three slashes before a relative path, four before an absolute one"
-        )
-    path, question_mark, parameters = rest[3:].partition("?")
-    if question_mark:
-        raise ConfigError(f"[backend] db_uri = {db_uri!r} has parameters, which are not supported: ?{parameters}")
-    if path in ("", MEMORY):
-        return MEMORY
-    return str(Path(config_dir or ".", path))
+            return read_secret(options.db_aws_secret_name)
+        return find_location(options.db_uri, options.config_dir, options.db_username_env, options.db_password_env)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from redun.backends.base import ERROR_TYPE
-from redun.errors import BackendError
+from redun.errors import BackendError, ConfigError
 from redun.logging import logger
 from redun.values.codec import EncodedValue
 from redun.values.preview import preview
@@ -24,6 +24,11 @@ from redun_backend_sql.extension import VALUE_NOTE
 from redun_backend_sql.rows import VALUE, Rows
 from redun_backend_sql.value_store import ValueStore
 from redun_backend_sql.verify import Verdict, digest_bytes, is_address, is_addressed_by_bytes, judge_bytes
+
+DEFAULT_MAX_VALUE_SIZE = 1_000_000_000
+
+MAX_ROW_BYTES = 999_000_000
+"""How large a value in a row may be; the databases take a little more for a row as a whole."""
 
 _KNOWN = "SELECT value_hash, type, format, length(value) FROM value WHERE value_hash IN ({keys})"
 _NOTES = "SELECT value_hash, size, dropped, digest FROM redun_ext_value WHERE value_hash IN ({keys})"
@@ -208,3 +213,21 @@ def _make_note(row: Row) -> Row:
     value_hash, type_name, data_format, data = row
     digest = None if is_addressed_by_bytes(value_hash, data_format, data) else digest_bytes(data_format, data)
     return (value_hash, len(data), preview(type_name, data_format, data, value_hash=value_hash), None, digest)
+
+
+def choose_max_value_size(wanted: int, has_store: bool) -> int:
+    """Return how many bytes a value may have: as many as wanted, and where there is only the row no more than it takes.
+
+    Raises
+    ------
+    ConfigError
+        When more is wanted than there is a place for.
+    """
+    if has_store or wanted <= MAX_ROW_BYTES:
+        return wanted
+    if wanted > DEFAULT_MAX_VALUE_SIZE:
+        raise ConfigError(
+            f"[backend] max_value_size = {wanted} is more than a row of the database takes, {MAX_ROW_BYTES} bytes: "
+            "set value_store_path too, a folder or URL for large values"
+        )
+    return MAX_ROW_BYTES
