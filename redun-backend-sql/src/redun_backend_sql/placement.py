@@ -42,6 +42,11 @@ class Note(NamedTuple):
     dropped: float | None
     digest: str | None
 
+    @property
+    def is_in_store(self) -> bool:
+        """Whether the bytes are in the value store: they were not dropped, and there are any."""
+        return self.dropped is None and self.size > 0
+
 
 class Placement:
     """Puts the bytes of values into their rows or into the value store, and finds them again.
@@ -150,10 +155,10 @@ class Placement:
         wanted: dict[str, EncodedValue] = {}
         for value in values:
             note = notes.get(value.value_hash)
-            if note is not None and note.size == 0:
-                found[value.value_hash] = b""
-            elif note is None or note.dropped is None:
+            if note is None or note.is_in_store:
                 wanted[value.value_hash] = value
+            elif note.dropped is None:
+                found[value.value_hash] = b""
         if not wanted:
             return found
         if self.store is None:

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from typing import Any
 
 from redun.hashing import HASH_LENGTH, hash_tag_bytes, hash_value_bytes
-from redun.values.base import MIME_TYPE_PICKLE, plain_names
-from redun.values.builtin import DatetimeType, EnumType
+from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps, plain_names
+from redun.values.builtin import DatetimeType, EnumType, Function, Set
+from redun.values.codec import MIME_TYPE_GRAPH
+from redun.values.preview import MAX_BYTES, Inert, read_stored
 
 _ADDRESS = re.compile(rf"[0-9a-f]{{{HASH_LENGTH}}}")
 _PICKLED_TYPES = frozenset({EnumType.type_name, DatetimeType.type_name})
+_STATING_TYPES = frozenset(
+    {"redun.File", "redun.FileSet", "redun.Dir", "redun.IFile", "redun.IFileSet", "redun.IDir"}
+    | {"redun.Task", Function.type_name}
+)
 
 
 class Verdict(Enum):
@@ -69,3 +76,41 @@ def judge_bytes(
         return Verdict.INTACT
     is_pickled = data_format == MIME_TYPE_PICKLE and (type_name in plain_names or type_name in _PICKLED_TYPES)
     return Verdict.DAMAGED if is_noted or is_pickled else Verdict.UNKNOWN
+
+
+def judge_closely(value_hash: str, type_name: str, data_format: str, data: bytes) -> Verdict:
+    """Return whether some bytes are those of a value, as far as a look into them tells; no code in them is run.
+
+    Sets are addressed by their sorted items. Files, tasks and functions state their address. Anything else at least can
+    be read.
+    """
+    verdict = judge_bytes(value_hash, type_name, data_format, data)
+    if (
+        verdict is not Verdict.UNKNOWN
+        or data_format not in (MIME_TYPE_PICKLE, MIME_TYPE_GRAPH)
+        or len(data) > MAX_BYTES
+    ):
+        return verdict
+    try:
+        value = read_stored(data_format, data)
+    except ValueError:
+        return Verdict.DAMAGED
+    if type_name == Set.type_name:
+        return _judge_set(value_hash, value)
+    if type_name in _STATING_TYPES and isinstance(value, Inert):
+        stated = value.attributes().get("hash", value_hash)
+        return Verdict.INTACT if stated == value_hash else Verdict.DAMAGED
+    return Verdict.UNKNOWN
+
+
+def _judge_set(value_hash: str, value: Any) -> Verdict:
+    """Return whether a set is the one of an address; one that holds more than plain data can't be put in order here."""
+    if not isinstance(value, set):
+        return Verdict.DAMAGED
+    if not all(isinstance(item, int | str | bytes) for item in value):
+        return Verdict.UNKNOWN
+    try:
+        data = pickle_dumps(sorted(value))
+    except TypeError:  # Items that have no order, which no set has that was stored.
+        return Verdict.DAMAGED
+    return Verdict.INTACT if hash_tag_bytes("Value.set", data) == value_hash else Verdict.DAMAGED
