@@ -20,10 +20,11 @@ from redun.value import ProxyValue
 from redun.values.registry import get_type_registry
 from redun.workspace import Workspace
 from redun_backend_sql import check_tables
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.check import MAX_EXAMPLES, Survey, describe_report, run_checks
 from redun_backend_sql.checks import CHECKS, FAST_CHECKS
 from redun_backend_sql.commands.check import check
+from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.value_store import PREFIXES, name_blob
 
 redun_namespace = "test_check"

@@ -21,9 +21,10 @@ from redun.value import ProxyValue
 from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.extension import drop_extension
 from redun_backend_sql.models import Value
+from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.placement import MAX_ROW_BYTES
 from redun_backend_sql.query import open_session
 from redun_backend_sql.value_store import name_blob

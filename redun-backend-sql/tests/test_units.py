@@ -23,7 +23,7 @@ def test_ages_are_read(text, seconds):
 @pytest.mark.parametrize("parse", [parse_size, parse_age])
 def test_other_texts_are_refused(parse, text):
     """What is no number with a unit is an error that shows examples."""
-    with pytest.raises(ValueError, match="is not a .*, such as "):
+    with pytest.raises(ValueError, match=r"is not a .*, such as "):
         parse(text)
 
 

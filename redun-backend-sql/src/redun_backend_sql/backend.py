@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
+from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
-from redun_backend_sql.extension import ensure_extension
+from redun_backend_sql.extension import REASON, ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
-from redun_backend_sql.location import (
-    DEFAULT_URI,
-    PASSWORD_VARIABLE,
-    USERNAME_VARIABLE,
-    Location,
-    find_location,
-)
-from redun_backend_sql.placement import DEFAULT_MAX_VALUE_SIZE, Placement, choose_max_value_size
+from redun_backend_sql.journal.journal import Journal
+from redun_backend_sql.journal.recovery import recover
+from redun_backend_sql.location import MEMORY, Location, find_location
+from redun_backend_sql.options import GROUP, JOB, SqlOptions
+from redun_backend_sql.placement import Placement, choose_max_value_size
 from redun_backend_sql.retry import Retries
-from redun_backend_sql.rows import make_rows
+from redun_backend_sql.rows import make_reason_rows, make_rows
+from redun_backend_sql.share import SqlShare
 from redun_backend_sql.value_store import open_value_store
+
+_DELAYS = {GROUP: 0.05, JOB: 0.0}
 
 _LOOKUP = (
     "SELECT evaluation.eval_hash, value.value_hash, value.type, value.format, value.value "
@@ -45,61 +45,6 @@ _CONTEXTS = "SELECT entity_id, value FROM tag WHERE key = ? AND entity_id IN ({k
 _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 
 _Calls = dict[tuple[str, str], list[tuple[str, EncodedValue]]]
-
-
-@dataclass(frozen=True)
-class SqlOptions:
-    """Options of the SQL store, section ``[backend]``."""
-
-    db_uri: str = field(
-        default=DEFAULT_URI,
-        metadata={
-            "help": "the database: sqlite:///PATH, where a path is relative to the configuration folder, "
-            "or postgresql://USER@HOST:PORT/DATABASE"
-        },
-    )
-    db_username_env: str = field(
-        default=USERNAME_VARIABLE,
-        metadata={"help": "the environment variable with the user, where db_uri names none"},
-    )
-    db_password_env: str = field(
-        default=PASSWORD_VARIABLE, metadata={"help": "the environment variable with the password"}
-    )
-    db_aws_secret_name: str | None = field(
-        default=None,
-        metadata={"help": "a secret in AWS Secrets Manager that holds the database and who connects, before db_uri"},
-    )
-    automigrate: bool | None = field(
-        default=None,
-        metadata={"help": "whether to create or upgrade the tables; by default for SQLite only"},
-    )
-    db_retries: int = field(
-        default=3,
-        metadata={
-            "help": "how often to try again when others are in the way; a server that is away is waited for at least "
-            "a minute, unless this is 0",
-            "minimum": 0,
-        },
-    )
-    db_retries_backoff: float = field(
-        default=1.0,
-        metadata={"help": "seconds before the first retry; each further pause is twice as long", "minimum": 0},
-    )
-    db_retries_backoff_max: float = field(
-        default=60.0, metadata={"help": "the longest pause between retries, in seconds", "minimum": 0}
-    )
-    config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
-    value_store_path: str | None = field(
-        default=None,
-        metadata={"help": "a folder or URL for large values; by default they are in the database like all others"},
-    )
-    value_store_min_size: int = field(
-        default=1024, metadata={"help": "the least size of values that go there, in bytes", "minimum": 0}
-    )
-    max_value_size: int = field(
-        default=DEFAULT_MAX_VALUE_SIZE,
-        metadata={"help": "the size in bytes from which on arguments and results are refused", "minimum": 0},
-    )
 
 
 class SqlBackend(Backend):
@@ -129,6 +74,8 @@ class SqlBackend(Backend):
         self._incomplete: set[str] = set()
         self.has_extension = False
         self.max_value_size = choose_max_value_size(self.options.max_value_size, bool(self.options.value_store_path))
+        self.journal_delay = _DELAYS[self.options.durability] if self.path != MEMORY else None
+        self._journal: Journal | None = None
 
     @property
     def database(self) -> Database:
@@ -160,13 +107,20 @@ class SqlBackend(Backend):
             ensure_schema(database, may_migrate)
             self.has_extension = ensure_extension(database, may_migrate and database.is_writable)
             database.prepare()
+            self._placement = Placement(database, store, options.value_store_min_size, self.has_extension)
+            if location.journal is not None and database.is_writable:
+                self._journal = Journal(location.journal)
+                recover(location.journal, lambda batch: self._write(database, batch))
         except BaseException:
+            self._placement = None
             database.close()
             raise
         self._database = database
-        self._placement = Placement(database, store, options.value_store_min_size, self.has_extension)
 
     def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
         if self._database is not None:
             self._database.close()
             self._database = self._placement = None
@@ -242,11 +196,32 @@ class SqlBackend(Backend):
         return find_latest_calls(self.database, task_name)
 
     def record(self, batch: Batch) -> None:
+        if self._journal is None:
+            self._write(self.database, batch)
+            return
+        with self._journal.recording():
+            self._write(self.database, batch)
+
+    def journal(self, batch: Batch) -> None:
+        if self._journal is not None:
+            self._journal.append(batch)
+
+    def share(self, execution_id: str) -> Share | None:
+        if not (self.options.share_calls and self.has_extension and self.database.is_writable):
+            return None
+        return SqlShare(self.database, execution_id)
+
+    def set_pause(self, pause: Callable[[], None]) -> None:
+        self.database.pause = pause
+
+    def _write(self, database: Database, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]
-        known = {call_hash for (call_hash,) in self.database.select_in(_KNOWN_CALLS, calls)}
+        known = {call_hash for (call_hash,) in database.select_in(_KNOWN_CALLS, calls)}
         rows = make_rows(batch, known, self._incomplete)
         self.placement.place(rows)
-        self.database.write(rows)
+        if self.has_extension:
+            rows[REASON] = make_reason_rows(batch)
+        database.write(rows)
 
     def _find_location(self) -> Location:
         options = self.options

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -70,10 +70,14 @@ class Database(ABC):
         How messages call the database; never holds a password.
     dialect
         The name that SQLAlchemy has for its kind.
+    pause
+        What `write` calls every few ten milliseconds, so that other work goes on meanwhile; it must not use the
+        database.
     """
 
     dialect: ClassVar[str]
     name: str
+    pause: Callable[[], None] | None = None
 
     @property
     def is_writable(self) -> bool:
@@ -109,6 +113,16 @@ class Database(ABC):
             padded = chunk + chunk[-1:] * (length - len(chunk))
             rows.extend(self.select(fill_keys(statement, length), *first, *padded))
         return rows
+
+    def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
+        """Execute a statement over some keys, chunk by chunk; see `select_in`."""
+        for start in range(0, len(keys), MAX_PARAMETERS):
+            chunk = keys[start : start + MAX_PARAMETERS]
+            self.execute(fill_keys(statement, len(chunk)), *first, *chunk)
+
+    def read_change_mark(self) -> object:
+        """Return what is different once another connection has written; None if that can't be told."""
+        return None
 
     @abstractmethod
     def execute(self, statement: str, *parameters: Any) -> int:

@@ -21,11 +21,10 @@ from redun.values.codec import EncodedValue
 from redun.values.preview import preview
 from redun_backend_sql.database import Database, Row
 from redun_backend_sql.extension import VALUE_NOTE
+from redun_backend_sql.options import DEFAULT_MAX_VALUE_SIZE
 from redun_backend_sql.rows import VALUE, Rows
 from redun_backend_sql.value_store import ValueStore
 from redun_backend_sql.verify import Verdict, digest_bytes, is_address, is_addressed_by_bytes, judge_bytes
-
-DEFAULT_MAX_VALUE_SIZE = 1_000_000_000
 
 MAX_ROW_BYTES = 999_000_000
 """How large a value in a row may be; the databases take a little more for a row as a whole."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BUSY_SECONDS = 60
+_SLICE = 5_000
 _CACHE_KIB = 128 * 1024
 
 
@@ -96,12 +97,18 @@ class SqliteDatabase(Database):
         log_statement(statement)
         return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
 
+    def read_change_mark(self) -> object:
+        return self.select("PRAGMA data_version")[0][0]
+
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         with self.transaction() as connection:
             for write, values in rows.items():
                 if values:
                     log_statement(format_write(write))
-                    connection.executemany(format_write(write), values)
+                for start in range(0, len(values), _SLICE):
+                    connection.executemany(format_write(write), values[start : start + _SLICE])
+                    if self.pause is not None:
+                        self.pause()
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
