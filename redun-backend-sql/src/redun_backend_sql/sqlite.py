@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -88,17 +88,31 @@ class SqliteDatabase(Database):
         except sqlite3.Error as error:
             raise explain_error(self.path, error) from error
 
+    def iterate(self, statement: str, *parameters: Any) -> Iterator[Any]:
+        with translating_errors(self.path):
+            yield from self.connection.execute(statement, parameters)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        with translating_errors(self.path):
+            self.connection.execute("BEGIN")
+            try:
+                yield self.connection
+            finally:
+                self.connection.rollback()
+
     def execute(self, statement: str, *parameters: Any) -> int:
         try:
             return self.connection.execute(statement, parameters).rowcount
         except sqlite3.Error as error:
             raise explain_error(self.path, error) from error
 
-    def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
+    def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         with self.transaction() as connection:
-            for write, values in rows.items():
-                if values:
-                    connection.executemany(format_write(write), values)
+            for rows in groups:
+                for write, values in rows.items():
+                    if values:
+                        connection.executemany(format_write(write), values)
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
