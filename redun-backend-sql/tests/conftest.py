@@ -9,7 +9,8 @@ from redun.hashing import hash_call_node, hash_struct
 from redun.values.base import TaskSubtype
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from redun.errors import BackendError
 from redun.hashing import hash_eval
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 redun_namespace = "test_backend"
 

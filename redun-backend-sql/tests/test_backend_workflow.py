@@ -9,7 +9,8 @@ import pytest
 
 from redun import Scheduler, catch, cond, task
 from redun.functools import map_
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 redun_namespace = "test_backend_workflow"
 

@@ -3,7 +3,7 @@ from contextlib import closing
 import pytest
 
 from redun.errors import BackendError
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.extension import (
     EXTENSION_VERSION,
     VERSION_TABLE,
@@ -12,6 +12,7 @@ from redun_backend_sql.extension import (
     is_extension_table,
     read_extension_version,
 )
+from redun_backend_sql.options import SqlOptions
 
 
 def test_new_database_has_the_tables(backend):

@@ -11,7 +11,8 @@ from redun.backends.base import MAX_PAST_CALLS, Batch, find_files
 from redun.backends.memory import MemoryBackend
 from redun.values.base import FileSubtype, Value
 from redun_backend_sql import history
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 
 class Located(Value):

@@ -17,9 +17,10 @@ from redun.errors import BackendError, ConfigError, RedunError
 from redun.values.base import FileSubtype
 from redun.values.codec import EncodedValue
 from redun.workspace import Workspace
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.commands.log import log
 from redun_backend_sql.display import describe_execution
+from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.query import list_executions, list_jobs, open_session
 
 redun_namespace = "test_log_safety"

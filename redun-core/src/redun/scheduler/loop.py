@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ MAX_READY = 2_000
 
 MAX_RUNNING = 10_000
 """How many calls executors hold at most, not counting those that wait for others; beyond that, ready jobs wait."""
+
+_JOURNALED_AT_ONCE = 200
 
 IDLE_SECONDS = 0.05
 """How long nothing may happen before what was recorded is written."""
@@ -106,12 +109,14 @@ class ExecutionLoop:
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self._execution.job = next(iter(self.evaluator.ready), None)
+                self._scheduler.backend.set_pause(self._take_in)
                 self._work(root, callbacks)
                 self._close(root)
             except (KeyboardInterrupt, SystemExit):
                 self._interrupt()
                 raise
             finally:
+                self._scheduler.backend.set_pause(_do_nothing)
                 self.recorder.flush()
         if root.is_rejected:
             raise root.error
@@ -209,8 +214,11 @@ class ExecutionLoop:
             self._read(mailbox.get(timeout=max(patience, 0)))
         except Empty:
             recorder.flush()
-        for _ in range(mailbox.qsize()):
-            self._read(mailbox.get())
+        for count in range(1, mailbox.qsize() + 1):
+            with suppress(Empty):  # Flushing may have emptied it.
+                self._read(mailbox.get_nowait())
+            if not count % _JOURNALED_AT_ONCE:
+                recorder.flush_if_due()
         recorder.flush_if_due()
         if self._timers:
             self._timers.run_due(time.monotonic())
@@ -218,6 +226,12 @@ class ExecutionLoop:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
             recorder.note_alive()
+
+    def _take_in(self) -> None:
+        """Read what came while the store is writing, and journal it."""
+        for _ in range(self._handover.mailbox.qsize()):
+            self._read(self._handover.mailbox.get())
+        self.recorder.journal()
 
     def _read(self, mail: Any) -> None:
         if not isinstance(mail, Future):
@@ -244,7 +258,7 @@ class ExecutionLoop:
         """Ask the loop to stop at its next turn. Called in a signal handler."""
         self._scheduler.logger.warning("Shutting down... Ctrl+C again to force shutdown.")
         self._stop_signal = number
-        self._post(_wake_up)
+        self._post(_do_nothing)
 
     def _post(self, action: Callable[[], None]) -> None:
         """Have a function called on the scheduler's thread. For any thread."""
@@ -264,8 +278,8 @@ class ExecutionLoop:
             self._finisher.fail(job, error)
 
 
-def _wake_up() -> None:
-    """Do nothing, but interrupt the waiting for mail."""
+def _do_nothing() -> None:
+    """Do nothing; as mail, interrupt the waiting for mail."""
 
 
 class _Joining:
