@@ -137,7 +137,8 @@ class Database(ABC):
 
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         """Write rows, kind by kind in the given order, in one transaction of its own."""
-        self.write_groups([rows])
+        if any(rows.values()):
+            self.write_groups([rows])
 
     @abstractmethod
     def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:

@@ -1,30 +1,17 @@
-"""What a column holds, in one form whichever database it comes from."""
+"""Points in time and JSON values, as columns have them and as records show them.
+
+Columns have both as text, whichever the database.
+"""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime, timezone, tzinfo
 
 _FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
 
-def read_time(cell: Any) -> str | None:
-    """Return a point in time as text: UTC, with microseconds, as `redun_backend_sql.rows.format_time` writes it.
-
-    Examples
-    --------
-    >>> read_time(datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
-    '2024-01-02 03:04:05.000000'
-    """
-    if cell is None or isinstance(cell, str):
-        return cell
-    time: datetime = cell if cell.tzinfo is None else cell.astimezone(timezone.utc)
-    return time.strftime(_FORMAT)
-
-
 def show_time(text: str) -> str:
-    """Return a point in time as records show it, with its zone.
+    """Return a point in time of a column as records show it, with its zone.
 
     Examples
     --------
@@ -34,6 +21,27 @@ def show_time(text: str) -> str:
     return f"{text.removesuffix('.000000')}+00:00"
 
 
-def read_json(cell: Any) -> Any:
-    """Return the JSON value in a column, which SQLite keeps as text."""
-    return json.loads(cell) if isinstance(cell, str) else cell
+def parse_time(text: str, zone: tzinfo | None = timezone.utc) -> str:
+    """Return a point in time of a record as columns have it.
+
+    Parameters
+    ----------
+    text
+        The point in time.
+    zone
+        Where it was noted, if it doesn't say so itself; None for this machine's zone.
+
+    Raises
+    ------
+    ValueError
+        When the text is no point in time.
+
+    Examples
+    --------
+    >>> parse_time("2024-01-02 03:04:05+01:00"), parse_time("2024-01-02 03:04:05.600000")
+    ('2024-01-02 02:04:05.000000', '2024-01-02 03:04:05.600000')
+    """
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=zone) if zone is not None else time.astimezone()
+    return time.astimezone(timezone.utc).strftime(_FORMAT)

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 from redun.errors import BackendError
 from redun_backend_sql.database import Database
-from redun_backend_sql.sync.cells import read_time
 from redun_backend_sql.sync.kinds import TABLES, Kind
 from redun_backend_sql.sync.plan import Plan
 
@@ -183,7 +182,7 @@ def _find_newest(database: Database, keys: Sequence[tuple[str, str]]) -> Mapping
     for task_hash, args_hash in keys:
         wanted.setdefault(task_hash, []).append(args_hash)
     return {
-        (task_hash, args_hash): read_time(time) or ""
+        (task_hash, args_hash): time
         for task_hash, args_hashes in wanted.items()
         for args_hash, time in database.select_in(_NEWEST_CALLS, args_hashes, task_hash)
     }

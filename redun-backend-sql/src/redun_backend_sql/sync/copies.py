@@ -5,10 +5,9 @@ The rows of a page of records come in groups of a bounded number, however many r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from redun_backend_sql.database import Database, Insert, Row, Update, Write
 from redun_backend_sql.rows import (
@@ -26,7 +25,6 @@ from redun_backend_sql.rows import (
     TASK,
     VALUE,
 )
-from redun_backend_sql.sync.cells import read_time
 from redun_backend_sql.sync.kinds import Kind
 
 HANDLE = Insert("handle", ("hash", "fullname", "value_hash", "key", "is_valid"), ("hash",))
@@ -40,8 +38,6 @@ GROUP = 10_000
 
 _KEPT = 10
 """How many groups are read before they are written, so that what they are written to is not kept waiting."""
-
-_TIMES = frozenset({"timestamp", "start_time", "end_time", "updated_time"})
 
 Group = Mapping[Write, Sequence[Row]]
 
@@ -82,26 +78,10 @@ COPIES: Mapping[Kind, Sequence[Copy]] = {
 """Where the rows of records are, in the order in which they are written."""
 
 
-def read_rows(database: Database, copy: Copy, ids: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows that records have in a table."""
-    times = [place for place, column in enumerate(copy.insert.columns) if column in _TIMES]
-    rows = database.iterate_in(copy.statement, ids)
-    if copy.insert is TAG:
-        return ((*row[:4], format_tag_value(row[4]), bool(row[5])) for row in rows)
-    if not times or database.dialect == "sqlite":
-        return (tuple(row) for row in rows)
-    return (tuple(read_time(cell) if place in times else cell for place, cell in enumerate(row)) for row in rows)
-
-
-def format_tag_value(cell: Any) -> str:
-    """Return the value of a tag as the table keeps it, from whichever database it comes."""
-    return cell if isinstance(cell, str) else json.dumps(cell, sort_keys=True)
-
-
 def read_groups(database: Database, copies: Sequence[Copy], ids: Sequence[str]) -> Iterator[Group]:
     """Yield the rows that records have in some tables, in groups."""
     for copy in copies:
-        rows = read_rows(database, copy, ids)
+        rows = database.iterate_in(copy.statement, ids)
         while part := list(islice(rows, GROUP)):
             yield {copy.insert: part}
 

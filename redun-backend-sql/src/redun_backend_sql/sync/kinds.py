@@ -78,7 +78,7 @@ def _refer(target: Kind, table: str, key: str, column: str, order: Order = Order
     return Reference(target, statement, order)
 
 
-UPSTREAM = (
+_UPSTREAM = (
     "SELECT argument.call_hash, argument_result.result_call_hash FROM argument "
     "JOIN argument_result ON argument_result.arg_hash = argument.arg_hash WHERE argument.call_hash IN ({keys})"
 )
@@ -110,7 +110,7 @@ REFERENCES: Mapping[Kind, Sequence[Reference]] = {
         _refer(Kind.VALUE, "call_node", "call_hash", "value_hash"),
         _refer(Kind.VALUE, "argument", "call_hash", "value_hash"),
         _refer(Kind.CALL, "call_edge", "parent_id", "child_id", Order.FIRST),
-        Reference(Kind.CALL, UPSTREAM, Order.SOFT),
+        Reference(Kind.CALL, _UPSTREAM, Order.SOFT),
     ),
     Kind.JOB: (
         _refer(Kind.TASK, "job", "id", "task_hash"),

@@ -135,6 +135,10 @@ class Plan:
         """Return how many ids of a kind are wanted or have changed."""
         return int(self._connection.execute(_COUNT.format(kind=kind.name)).fetchone()[0])
 
+    def total(self) -> int:
+        """Return how many ids of all kinds are wanted or have changed."""
+        return sum(map(self.count, Kind))
+
     def pages(self, kind: Kind, size: int) -> Iterator[Sequence[str]]:
         """Yield the wanted ids of a kind in the order in which they are to be written, in pages of a size.
 

@@ -7,6 +7,7 @@ on anything, so those of everything that is met are looked at.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 from redun.hashing import hash_eval
 from redun.tags import CONTEXT_KEY
 from redun_backend_sql.database import Database
-from redun_backend_sql.sync.cells import read_json
 from redun_backend_sql.sync.compare import Comparison
 from redun_backend_sql.sync.kinds import REFERENCES, Kind, Order, Reference
 from redun_backend_sql.sync.plan import Plan
@@ -100,7 +100,7 @@ class Walk:
 
     def _find_contexts(self, tags: Sequence[str]) -> None:
         """Find the contexts that calls are tagged with; some programs record only their address."""
-        addresses = [read_json(cell) for (cell,) in self._source.select_in(_CONTEXTS, tags, CONTEXT_KEY)]
+        addresses = [json.loads(cell) for (cell,) in self._source.select_in(_CONTEXTS, tags, CONTEXT_KEY)]
         texts = [address for address in addresses if isinstance(address, str)]
         self._plan.add(Kind.VALUE, [address for (address,) in self._source.select_in(_VALUES, texts)])
 
