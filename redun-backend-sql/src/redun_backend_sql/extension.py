@@ -36,6 +36,9 @@ REASON = Insert("redun_ext_job", ("job_id", "reason"), ("job_id",))
 VALUE_NOTE = Insert("redun_ext_value", ("value_hash", "size", "preview", "dropped"), ("value_hash",))
 """Of values whose bytes are not in their row: their size in bytes, one line to show, and when they were dropped."""
 
+SENT = Insert("redun_ext_sent", ("way", "tags"), ("way",), changed=("tags",))
+"""How many tags a repository had when it was last sent to another one."""
+
 _TABLES: Mapping[str, str] = {
     VERSION_TABLE: "version INTEGER NOT NULL",
     OWNER.table: (
@@ -49,6 +52,7 @@ _TABLES: Mapping[str, str] = {
     VALUE_NOTE.table: (
         "value_hash VARCHAR(40) PRIMARY KEY, size BIGINT NOT NULL, preview VARCHAR NOT NULL, dropped DOUBLE PRECISION"
     ),
+    SENT.table: "way VARCHAR PRIMARY KEY, tags BIGINT NOT NULL",
 }
 
 

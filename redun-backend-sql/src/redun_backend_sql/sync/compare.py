@@ -7,7 +7,8 @@ Most records never change: it has them or it doesn't. The others:
   have ended tells whether there is news.
 - A *job* ends once.
 - An *evaluation* has one result. Where two repositories disagree, the one wins that made its call later.
-- A *handle* can become invalid, and valid again. Invalid is what two repositories agree on: a call too many does no harm.
+- A *handle* can become invalid, and valid again. Where two repositories disagree it is invalid: a call too many does no
+  harm.
 
 Whoever knows less learns; nothing is taken back.
 """
@@ -94,19 +95,19 @@ class Comparison:
         return self._destination.select_in(statement, ids, *first) if self._destination is not None else ()
 
     def _want(self, kind: Kind, ids: Sequence[str], here: Collection[str]) -> None:
-        for id in ids:
-            if id not in here:
+        for key in ids:
+            if key not in here:
                 raise BackendError(
-                    f"{self._source.name} refers to the {kind.value} {id}, which it doesn't have: it is damaged"
+                    f"{self._source.name} refers to the {kind.value} {key}, which it doesn't have: it is damaged"
                 )
         self._plan.want(kind, ids)
 
     def _compare_presence(self, kind: Kind, ids: Sequence[str]) -> Sequence[str]:
-        name, key = TABLES[kind]
-        statement = f"SELECT {key} FROM {name} WHERE {key} IN ({{keys}})"  # noqa: S608
-        there = {id for (id,) in self._there(statement, ids)}
-        lacking = [id for id in ids if id not in there]
-        self._want(kind, lacking, {id for (id,) in self._source.select_in(statement, lacking)} if lacking else ())
+        table = TABLES[kind]
+        statement = f"SELECT {table.key} FROM {table.name} WHERE {table.key} IN ({{keys}})"  # noqa: S608
+        there = {key for (key,) in self._there(statement, ids)}
+        lacking = [key for key in ids if key not in there]
+        self._want(kind, lacking, {key for (key,) in self._source.select_in(statement, lacking)} if lacking else ())
         return lacking
 
     def _compare_calls(self, ids: Sequence[str]) -> Sequence[str]:
@@ -114,52 +115,53 @@ class Comparison:
         if self._is_full:
             # The destination may have got calls from a program that leaves out the tasks below them.
             known = list(set(ids).difference(lacking))
-            there = {id for (id,) in self._there(_SUBTREES, known)}
-            here = {id for (id,) in self._source.select_in(_SUBTREES, known)}
+            there = {key for (key,) in self._there(_SUBTREES, known)}
+            here = {key for (key,) in self._source.select_in(_SUBTREES, known)}
             self._plan.change(Kind.CALL, here - there)
         return lacking
 
     def _compare_handles(self, ids: Sequence[str]) -> Sequence[str]:
         here = dict(self._source.select_in(_VALIDITY, ids))
         there = dict(self._there(_VALIDITY, ids))
-        lacking = [id for id in ids if id not in there]
+        lacking = [key for key in ids if key not in there]
         self._want(Kind.HANDLE, lacking, here)
-        self._plan.change(Kind.HANDLE, [id for id, is_valid in there.items() if is_valid and not here.get(id, True)])
+        self._plan.change(Kind.HANDLE, [key for key, is_valid in there.items() if is_valid and not here.get(key, True)])
         return lacking
 
     def _compare_evaluations(self, ids: Sequence[str]) -> Sequence[str]:
         # They are asked for by what their key would be; not every call has one.
-        here = {id: row for id, *row in self._source.select_in(_EVALUATIONS, ids)}
-        there = {id: row for id, *row in self._there(_EVALUATIONS, list(here))}
-        wanted = [id for id in here if id not in there]
-        disputed = [id for id, row in there.items() if row[0] != here[id][0]]
+        here = {key: row for key, *row in self._source.select_in(_EVALUATIONS, ids)}
+        there = {key: row for key, *row in self._there(_EVALUATIONS, list(here))}
+        wanted = [key for key in here if key not in there]
+        disputed = [key for key, row in there.items() if row[0] != here[key][0]]
         if disputed:
             assert self._destination is not None
-            keys = [(here[id][1], here[id][2]) for id in disputed]
-            ours, theirs = _find_newest(self._source, keys), _find_newest(self._destination, keys)
-            wanted += [id for id, key in zip(disputed, keys, strict=True) if ours.get(key, "") > theirs.get(key, "")]
+            calls = [(here[key][1], here[key][2]) for key in disputed]
+            ours, theirs = _find_newest(self._source, calls), _find_newest(self._destination, calls)
+            times = [(ours.get(call, ""), theirs.get(call, "")) for call in calls]
+            wanted += [key for key, (our, their) in zip(disputed, times, strict=True) if our > their]
         self._plan.want(Kind.EVALUATION, wanted)
         return wanted
 
     def _compare_jobs(self, ids: Sequence[str]) -> Sequence[str]:
         here = dict(self._source.select_in(_JOB_ENDS, ids))
         there = dict(self._there(_JOB_ENDS, ids))
-        lacking = [id for id in ids if id not in there]
-        ended = [id for id, end in there.items() if end is None and here.get(id) is not None]
+        lacking = [key for key in ids if key not in there]
+        ended = [key for key, end in there.items() if end is None and here.get(key) is not None]
         self._want(Kind.JOB, lacking, here)
         self._plan.change(Kind.JOB, ended)
         return lacking + ended
 
     def _compare_executions(self, ids: Sequence[str]) -> Sequence[str]:
-        here = {id: Root(*root) for id, *root in self._source.select_in(_ROOTS, ids)}
-        there = {id: Root(*root) for id, *root in self._there(_ROOTS, ids)}
-        lacking = [id for id in ids if id not in there]
-        whole = {id for id, root in here.items() if root.job_id is not None}
+        here = {key: Root(*root) for key, *root in self._source.select_in(_ROOTS, ids)}
+        there = {key: Root(*root) for key, *root in self._there(_ROOTS, ids)}
+        lacking = [key for key in ids if key not in there]
+        whole = {key for key, root in here.items() if root.job_id is not None}
         if not self._is_strict:
-            lacking = [id for id in lacking if id in whole]
-        open_there = [id for id, root in there.items() if root.end is None and id in here]
-        changed = [id for id in open_there if here[id].end is not None]
-        changed += self._list_progressed([id for id in open_there if here[id].end is None])
+            lacking = [key for key in lacking if key in whole]
+        open_there = [key for key, root in there.items() if root.end is None and key in here]
+        changed = [key for key in open_there if here[key].end is not None]
+        changed += self._list_progressed([key for key in open_there if here[key].end is None])
         self._want(Kind.EXECUTION, lacking, whole)
         self._plan.change(Kind.EXECUTION, changed)
         return lacking + changed
@@ -168,11 +170,11 @@ class Comparison:
         """Return those executions, open on both sides, of which the source knows more."""
         if not ids:
             return ()
-        there = {id: progress for id, *progress in self._there(_PROGRESS, ids)}
+        there = {key: progress for key, *progress in self._there(_PROGRESS, ids)}
         return [
-            id
-            for id, *progress in self._source.select_in(_PROGRESS, ids)
-            if any(ours > theirs for ours, theirs in zip(progress, there.get(id, (0, 0)), strict=True))
+            key
+            for key, *progress in self._source.select_in(_PROGRESS, ids)
+            if any(ours > theirs for ours, theirs in zip(progress, there.get(key, (0, 0)), strict=True))
         ]
 
 

@@ -1,8 +1,8 @@
 """What a walk has found, and in which order it is to be written; kept on disk, however much it is.
 
-Every id is *found* once, *taken* once by the walk, and then *wanted*, *changed*, or neither. When the walk is over, the wanted ids of a
-kind are put into layers: in the first is what needs nothing else, in the next what only needs that, and so on. They are
-written layer by layer, and sorted inside a layer, so the order depends on nothing but what was found.
+Every id is *found* once, *taken* once by the walk, and then *wanted*, *changed*, or neither. When the walk is over, the
+wanted ids of a kind are put into layers: in the first is what needs nothing else, in the next what only needs that, and
+so on. They are written layer by layer, and sorted inside a layer, so the order depends on nothing but what was found.
 
 Only soft references can go in a circle: two calls may each have got an argument from the other one, in different
 executions. Where nothing else can come next, they are put aside; they are *late*.
@@ -23,6 +23,7 @@ CREATE TABLE {kind} (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, wanted
     changed INTEGER NOT NULL DEFAULT 0, waits INTEGER NOT NULL DEFAULT 0, layer INTEGER);
 CREATE TABLE {kind}_needs (node INTEGER, needed INTEGER, soft INTEGER, PRIMARY KEY (node, needed)) WITHOUT ROWID;
 CREATE INDEX {kind}_needed ON {kind}_needs (needed);
+CREATE VIEW {kind}_open AS SELECT number, waits FROM {kind} WHERE wanted AND layer IS NULL;
 CREATE TABLE {kind}_late (node INTEGER, needed INTEGER, PRIMARY KEY (node, needed)) WITHOUT ROWID;
 """
 _LAYERS = """
@@ -38,14 +39,17 @@ _NEED = (
     "FROM {kind} AS node, {kind} AS needed WHERE node.id = ? AND needed.id = ?"
 )
 _COUNT = "SELECT count(*) FROM {kind} WHERE wanted OR changed"
+_COUNT_TASK_VALUES = (
+    f"SELECT count(*) FROM {Kind.TASK.name} AS task JOIN {Kind.VALUE.name} AS value ON value.id = task.id "  # noqa: S608
+    "WHERE task.wanted AND value.wanted"
+)
 _CHANGED_PAGE = "SELECT number, id FROM {kind} WHERE changed AND number > ? ORDER BY number LIMIT ?"
 
-_OPEN = "wanted AND layer IS NULL"
 _WAIT = (
-    "UPDATE {kind} SET waits = (SELECT count(*) FROM {kind}_needs JOIN {kind} AS other ON other.number = needed "
-    f"WHERE node = {{kind}}.number AND other.wanted AND other.layer IS NULL) WHERE {_OPEN}"
+    "UPDATE {kind} SET waits = (SELECT count(*) FROM {kind}_needs JOIN {kind}_open AS other ON other.number = needed "
+    "WHERE node = {kind}.number) WHERE wanted AND layer IS NULL"
 )
-_PLACE_FIRST = f"INSERT INTO placed SELECT number FROM {{kind}} WHERE {_OPEN} AND waits = 0"
+_PLACE_FIRST = "INSERT INTO placed SELECT number FROM {kind}_open WHERE waits = 0"
 _PLACE = "UPDATE {kind} SET layer = ? WHERE number IN (SELECT node FROM placed)"
 # CROSS JOIN makes SQLite begin with the few rows of a layer, whatever it believes about their number.
 _FREE = (
@@ -56,16 +60,13 @@ _UNWAIT = (
     "UPDATE {kind} SET waits = waits - (SELECT count FROM freed WHERE node = number) "
     "WHERE number IN (SELECT node FROM freed)"
 )
-_PLACE_NEXT = (
-    f"INSERT INTO placed SELECT number FROM freed CROSS JOIN {{kind}} ON number = node WHERE {_OPEN} AND waits = 0"
-)
+_PLACE_NEXT = "INSERT INTO placed SELECT number FROM freed CROSS JOIN {kind}_open ON number = node WHERE waits = 0"
 _PUT_ASIDE = (
-    "INSERT INTO {kind}_late SELECT node, needed FROM {kind}_needs JOIN {kind} ON {kind}.number = node "
-    f"JOIN {{kind}} AS other ON other.number = needed WHERE soft AND {{kind}}.wanted AND {{kind}}.layer IS NULL "
-    "AND other.wanted AND other.layer IS NULL"
+    "INSERT INTO {kind}_late SELECT node, needed FROM {kind}_needs JOIN {kind}_open AS one ON one.number = node "
+    "JOIN {kind}_open AS other ON other.number = needed WHERE soft"
 )
 _FORGET = "DELETE FROM {kind}_needs WHERE (node, needed) IN (SELECT node, needed FROM {kind}_late)"
-_FIND_OPEN = f"SELECT 1 FROM {{kind}} WHERE {_OPEN} LIMIT 1"
+_FIND_OPEN = "SELECT 1 FROM {kind}_open LIMIT 1"
 _INDEX = "CREATE INDEX {kind}_order ON {kind} (layer, id) WHERE wanted"
 _PAGE = "SELECT layer, id FROM {kind} WHERE wanted AND (layer, id) > (?, ?) ORDER BY layer, id LIMIT ?"
 _LATE = (
@@ -106,27 +107,27 @@ class Plan:
 
     def add(self, kind: Kind, ids: Iterable[str]) -> None:
         """Note ids that were found; those known already are left out."""
-        self._connection.executemany(_ADD.format(kind=kind.name), [(id,) for id in ids])
+        self._connection.executemany(_ADD.format(kind=kind.name), [(key,) for key in ids])
 
     def take(self, kind: Kind, count: int) -> Sequence[str]:
         """Return the next ids that were found, each of them once."""
         rows = self._connection.execute(_TAKE.format(kind=kind.name), (self._taken[kind], count)).fetchall()
         if rows:
             self._taken[kind] = rows[-1][0]
-        return [id for _, id in rows]
+        return [key for _, key in rows]
 
     def want(self, kind: Kind, ids: Iterable[str]) -> None:
         """Note which of the ids are to be written."""
-        self._connection.executemany(_WANT.format(kind=kind.name), [(id,) for id in ids])
+        self._connection.executemany(_WANT.format(kind=kind.name), [(key,) for key in ids])
 
     def change(self, kind: Kind, ids: Iterable[str]) -> None:
         """Note ids that are known where they are to be written, of which something has changed."""
-        self._connection.executemany(_CHANGE.format(kind=kind.name), [(id,) for id in ids])
+        self._connection.executemany(_CHANGE.format(kind=kind.name), [(key,) for key in ids])
 
     def need(self, kind: Kind, pairs: Iterable[tuple[str, str]], order: Order) -> None:
         """Note pairs of found ids of which the second has to come first."""
         is_soft = order is Order.SOFT
-        rows = [(is_soft, id, needed) for id, needed in pairs if id != needed]
+        rows = [(is_soft, key, needed) for key, needed in pairs if key != needed]
         if rows:
             self._have_needs.add(kind)
             self._connection.executemany(_NEED.format(kind=kind.name), rows)
@@ -136,8 +137,9 @@ class Plan:
         return int(self._connection.execute(_COUNT.format(kind=kind.name)).fetchone()[0])
 
     def total(self) -> int:
-        """Return how many ids of all kinds are wanted or have changed."""
-        return sum(map(self.count, Kind))
+        """Return how many records are wanted or have changed; a task and its value are one record."""
+        both: int = self._connection.execute(_COUNT_TASK_VALUES).fetchone()[0]
+        return sum(map(self.count, Kind)) - both
 
     def pages(self, kind: Kind, size: int) -> Iterator[Sequence[str]]:
         """Yield the wanted ids of a kind in the order in which they are to be written, in pages of a size.
@@ -155,14 +157,14 @@ class Plan:
         last: tuple[int, str] = (-1, "")
         while rows := self._connection.execute(_PAGE.format(kind=kind.name), (*last, size)).fetchall():
             last = rows[-1]
-            yield [id for _, id in rows]
+            yield [key for _, key in rows]
 
     def changed_pages(self, kind: Kind, size: int) -> Iterator[Sequence[str]]:
         """Yield the ids of a kind that have changed, in pages of a size."""
         last = 0
         while rows := self._connection.execute(_CHANGED_PAGE.format(kind=kind.name), (last, size)).fetchall():
             last = rows[-1][0]
-            yield [id for _, id in rows]
+            yield [key for _, key in rows]
 
     def late(self, kind: Kind) -> Iterator[tuple[str, str]]:
         """Yield the soft references that could not come in order."""

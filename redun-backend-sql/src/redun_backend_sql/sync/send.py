@@ -67,8 +67,8 @@ class FindSome:
 
     def __call__(self, search: Search, source: Store, plan: Plan) -> None:
         """Find them."""
-        for kind, id in self.roots:
-            plan.add(kind, [id])
+        for kind, key in self.roots:
+            plan.add(kind, [key])
         search.start(source, plan).run()
 
 

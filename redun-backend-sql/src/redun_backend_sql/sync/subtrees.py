@@ -8,7 +8,7 @@ where nothing is known of a child, nothing is known of the call, and its final r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from redun.hashing import hash_call_node
 from redun_backend_sql.database import Database, Row
@@ -42,9 +42,10 @@ def find_subtrees(source: Database, destination: Database, calls: Sequence[str])
     below = list({child for found in children.values() for child in found})
     subtrees = _read_subtrees((source, destination), below)
     for call in unknown:
-        whole = [subtrees.get(child) for child in children[call]]
-        if hash_call_node(*parts[call], children[call]) == call and None not in whole:
-            subtrees[call] = {parts[call][0]}.union(*[tasks for tasks in whole if tasks])
+        task, arguments, result = parts[call]
+        whole = [subtrees[child] for child in children[call] if child in subtrees]
+        if hash_call_node(task, arguments, result, children[call]) == call and len(whole) == len(children[call]):
+            subtrees[call] = {task}.union(*whole)
     return [(call, task) for call in unknown for task in sorted(subtrees.get(call, ()))]
 
 

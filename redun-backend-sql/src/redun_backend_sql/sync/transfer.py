@@ -18,7 +18,6 @@ from redun_backend_sql.sync.copies import (
     INVALID_HANDLE,
     SUPERSEDED_TAG,
     TAG_EDIT,
-    Copy,
     Group,
     Groups,
     read_groups,
@@ -75,11 +74,12 @@ class Transfer:
 
     def run(self) -> None:
         """Write everything."""
-        self._write_kind(Kind.TASK)
+        for ids in self._plan.pages(Kind.TASK, PAGE):
+            self._write(partial(read_groups, self._source, COPIES[Kind.TASK], ids))
         self._write_values()
         self._write_kind(Kind.HANDLE)
         for ids in self._plan.changed_pages(Kind.HANDLE, PAGE):
-            self._destination.write({INVALID_HANDLE: [(False, id) for id in sorted(ids)]})
+            self._destination.write({INVALID_HANDLE: [(False, key) for key in sorted(ids)]})
             self._note_done(ids)
         self._write_pages(Kind.TAG, self._read_tags)
         self._write_kind(Kind.EVALUATION)

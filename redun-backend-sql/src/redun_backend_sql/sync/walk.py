@@ -64,7 +64,7 @@ class Walk:
         BackendError
             When something is referred to that neither side has.
         """
-        while any([self._advance(kind) for kind in Kind]):
+        while sum(self._advance(kind) for kind in Kind):
             pass
 
     def _advance(self, kind: Kind) -> bool:
