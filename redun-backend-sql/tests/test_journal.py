@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from redun import Scheduler, task
 from redun.backends.base import Batch, EvaluationRecord, ExecutionRecord, JobRecord, TagRecord
 from redun.errors import BackendError, ConfigError
+from redun.executors.local import LocalExecutor, LocalOptions
 from redun.file import Dir, File
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.extension import REASON
 from redun_backend_sql.journal.batches import pack_batch, unpack_batch
 from redun_backend_sql.journal.frames import MAGIC, Damage, append_frame, read_frames
 from redun_backend_sql.journal.journal import Journal
@@ -453,3 +455,53 @@ def test_jobs_of_a_killed_run_are_known(tmp_path):
 
     assert ended == [(3,)]
     assert running[0][0] >= 1
+
+
+class RemoteExecutor(LocalExecutor):
+    """Runs calls in threads, and notes how many jobs the journals hold when it gets them."""
+
+    is_remote = True
+
+    def submit_many(self, calls):
+        stem = str(self.folder / "redun.db")
+        with closing(SqlBackend(SqlOptions(f"sqlite:///{stem}"))) as backend:
+            backend.load()
+            journaled = [batch for path in list_journals(stem) for batch in read_batches(path)]
+            known = {job_id for (job_id,) in backend.database.select("SELECT id FROM job")}
+        known.update(job_id for batch in journaled for job_id in batch.jobs)
+        self.unknown.extend(call.job_id for call in calls if call.job_id not in known)
+        return super().submit_many(calls)
+
+
+def read_batches(path):
+    with path.open("rb") as stream:
+        return [unpack_batch(content) for content in read_frames(stream)]
+
+
+def test_remote_jobs_are_journaled_before_they_start(tmp_path):
+    """A job that goes to an executor whose calls outlive this process is on the disk before it is submitted."""
+    executor = RemoteExecutor("default", LocalOptions())
+    executor.folder, executor.unknown = tmp_path, []
+    with Scheduler({"backend": {"db_uri": f"sqlite:///{tmp_path}/redun.db"}}, executor=executor) as scheduler:
+        scheduler.run(double_all(20))
+
+    assert executor.unknown == []
+
+
+@task(version="1", check_valid="full")
+def sometimes_valid(number):
+    return File(f"{number}.txt")
+
+
+def test_reasons_are_recorded(tmp_path, monkeypatch):
+    """Why a job ran that was answered before is written down; that a call was new is not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "1.txt").write_text("a")
+    with Scheduler({"backend": {"db_uri": f"sqlite:///{tmp_path}/redun.db"}}) as scheduler:
+        scheduler.run(sometimes_valid(1))
+        (tmp_path / "1.txt").write_text("longer")
+
+        scheduler.run(sometimes_valid(1))
+
+        rows = scheduler.backend.database.select(f"SELECT reason FROM {REASON.table}")
+    assert rows == [("the recorded result is no longer valid",)]

@@ -6,18 +6,20 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
+from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
-from redun_backend_sql.extension import ensure_extension
+from redun_backend_sql.extension import REASON, ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
 from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
 from redun_backend_sql.location import MEMORY, Location, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
 from redun_backend_sql.retry import Retries
-from redun_backend_sql.rows import make_rows
+from redun_backend_sql.rows import make_reason_rows, make_rows
+from redun_backend_sql.share import SqlShare
 
 _DELAYS = {GROUP: 0.05, JOB: 0.0}
 
@@ -90,7 +92,7 @@ class SqlBackend(Backend):
             database.prepare()
             if location.journal is not None and database.is_writable:
                 self._journal = Journal(location.journal)
-                recover(location.journal, lambda batch: _write(database, batch))
+                recover(location.journal, lambda batch: self._write(database, batch))
         except BaseException:
             database.close()
             raise
@@ -142,17 +144,30 @@ class SqlBackend(Backend):
 
     def record(self, batch: Batch) -> None:
         if self._journal is None:
-            _write(self.database, batch)
+            self._write(self.database, batch)
             return
         with self._journal.recording():
-            _write(self.database, batch)
+            self._write(self.database, batch)
 
     def journal(self, batch: Batch) -> None:
         if self._journal is not None:
             self._journal.append(batch)
 
+    def share(self, execution_id: str) -> Share | None:
+        if not (self.options.share_calls and self.has_extension and self.database.is_writable):
+            return None
+        return SqlShare(self.database, execution_id)
+
     def set_pause(self, pause: Callable[[], None]) -> None:
         self.database.pause = pause
+
+    def _write(self, database: Database, batch: Batch) -> None:
+        calls = [call.call_hash for call in batch.calls]
+        known = {call_hash for (call_hash,) in database.select_in(_KNOWN_CALLS, calls)}
+        rows = make_rows(batch, known)
+        if self.has_extension:
+            rows[REASON] = make_reason_rows(batch)
+        database.write(rows)
 
     def _find_location(self) -> Location:
         options = self.options
@@ -161,9 +176,3 @@ class SqlBackend(Backend):
 
             return read_secret(options.db_aws_secret_name)
         return find_location(options.db_uri, options.config_dir, options.db_username_env, options.db_password_env)
-
-
-def _write(database: Database, batch: Batch) -> None:
-    calls = [call.call_hash for call in batch.calls]
-    known = {call_hash for (call_hash,) in database.select_in(_KNOWN_CALLS, calls)}
-    database.write(make_rows(batch, known))

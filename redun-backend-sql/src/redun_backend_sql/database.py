@@ -110,6 +110,16 @@ class Database(ABC):
             rows.extend(self.select(fill_keys(statement, length), *first, *padded))
         return rows
 
+    def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
+        """Execute a statement over some keys, chunk by chunk; see `select_in`."""
+        for start in range(0, len(keys), MAX_PARAMETERS):
+            chunk = keys[start : start + MAX_PARAMETERS]
+            self.execute(fill_keys(statement, len(chunk)), *first, *chunk)
+
+    def read_change_mark(self) -> object:
+        """Return what is different once another connection has written; None if that can't be told."""
+        return None
+
     @abstractmethod
     def iterate(self, statement: str, *parameters: Any) -> Iterator[Any]:
         """Yield the rows of a query one after the other, without having them all in memory."""

@@ -91,7 +91,7 @@ class PostgresLocation:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     settings: Mapping[str, str] = field(default_factory=dict)
-    folder: str = "."
+    folder: str = field(default=".", repr=False)
 
     @property
     def name(self) -> str:

@@ -58,4 +58,11 @@ class SqlOptions:
             "choices": (GROUP, JOB),
         },
     )
+    share_calls: bool = field(
+        default=True,
+        metadata={
+            "help": "whether a call that another run on the same store is making right now is waited for, in place of "
+            "being made twice"
+        },
+    )
     config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})

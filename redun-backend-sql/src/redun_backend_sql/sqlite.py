@@ -110,6 +110,9 @@ class SqliteDatabase(Database):
         log_statement(statement)
         return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
 
+    def read_change_mark(self) -> object:
+        return self.select("PRAGMA data_version")[0][0]
+
     def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         with self.transaction() as connection:
             for rows in groups:

@@ -39,7 +39,9 @@ def import_(workspace: Workspace, path: str, trust: bool) -> None:
             stage_records(staging, lines, trust)
         complete_records(staging, backend.database)
         with showing_progress("Imported") as report:
-            count = send(Store(staging), open_store(backend), find_everything, report, is_strict=True)
+            count = send(
+                Store(staging, has_extension=True), open_store(backend), find_everything, report, is_strict=True
+            )
     click.echo(f"Imported {count} new record(s)")
 
 

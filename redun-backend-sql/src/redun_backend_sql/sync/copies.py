@@ -10,6 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from redun_backend_sql.database import Database, Insert, Row, Update, Write
+from redun_backend_sql.extension import REASON
 from redun_backend_sql.rows import (
     ARGUMENT,
     ARGUMENT_RESULT,
@@ -76,6 +77,9 @@ COPIES: Mapping[Kind, Sequence[Copy]] = {
     Kind.EXECUTION: (_copy(EXECUTION, "id"),),
 }
 """Where the rows of records are, in the order in which they are written."""
+
+REASONS = _copy(REASON, "job_id")
+"""Why jobs ran, where a database has tables beside the schema."""
 
 
 def read_groups(database: Database, copies: Sequence[Copy], ids: Sequence[str]) -> Iterator[Group]:

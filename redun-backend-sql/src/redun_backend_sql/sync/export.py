@@ -8,7 +8,7 @@ from typing import Any
 
 from redun_backend_sql.database import Database, Row
 from redun_backend_sql.sync import records
-from redun_backend_sql.sync.copies import COPIES
+from redun_backend_sql.sync.copies import COPIES, REASONS
 from redun_backend_sql.sync.kinds import Kind
 from redun_backend_sql.sync.plan import Plan
 from redun_backend_sql.sync.records import Record
@@ -122,8 +122,9 @@ def _read_jobs(store: Store, ids: Sequence[str]) -> Iterator[Record]:
     children = _group([(parent, child) for parent, _, child in below])
     calls = [row[5] for row in rows if row[5] is not None]
     types = dict(store.database.select_in(_RESULT_TYPES, calls))
+    reasons = dict(store.database.select_in(REASONS.statement, ids) if store.has_extension else ())
     for key in ids:
-        yield records.make_job(jobs[key], children.get(key, ()), types.get(jobs[key][5]))
+        yield records.make_job(jobs[key], children.get(key, ()), types.get(jobs[key][5]), reasons.get(key))
 
 
 def _read_executions(store: Store, ids: Sequence[str]) -> Iterator[Record]:

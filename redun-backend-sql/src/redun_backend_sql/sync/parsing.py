@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from redun.hashing import hash_argument, hash_call_node, hash_eval, hash_tag, hash_value_bytes
 from redun.values.base import MIME_TYPE_PICKLE, plain_names
 from redun_backend_sql.database import Insert, Row
+from redun_backend_sql.extension import REASON
 from redun_backend_sql.rows import (
     ARGUMENT,
     ARGUMENT_RESULT,
@@ -256,6 +257,9 @@ def _parse_job(fields: Fields, is_checked: bool) -> Found:
     yield JOB, (job_id, start, end, task_hash, cached, call_hash, parent_id, execution_id)
     for child in fields.get("children", list):
         yield JOB_CHILD, (job_id, child)
+    reason = fields.get("reason", str, type(None)) if "reason" in fields else None
+    if reason is not None:
+        yield REASON, (job_id, reason)
 
 
 def _parse_execution(fields: Fields, is_checked: bool) -> Found:

@@ -6,7 +6,8 @@ records of types that they don't know can be left out (`COMPATIBLE`):
 =============  ======================================================================================
 ``CallNode``   ``subtree_tasks``: all tasks at and below the call, null if that is not known;
                ``hidden_children``: whether its address covers calls without provenance too
-``Execution``  ``updated_time``
+``Job``        ``reason``: why it ran in place of being answered from the cache, null if that was not noted
+``Execution``  ``updated_time``: when it was last seen alive
 ``Evaluation`` the cache: what a task returned for arguments
 ``Handle``     a state of a handle, with the states it came from
 ``Task``       a task whose value is not recorded
@@ -34,7 +35,7 @@ VERSION = 1
 COMPATIBLE = (Kind.VALUE, Kind.TAG, Kind.CALL, Kind.JOB, Kind.EXECUTION)
 """The types of records that older versions of redun know."""
 
-ADDED_KEYS = frozenset({"subtree_tasks", "hidden_children", "updated_time"})
+ADDED_KEYS = frozenset({"subtree_tasks", "hidden_children", "reason", "updated_time"})
 """The keys of records that older versions of redun don't know."""
 
 Record = Mapping[str, Any]
@@ -182,7 +183,7 @@ def make_arguments(rows: Iterable[Row], upstream: Mapping[str, Iterable[str]]) -
     return arguments
 
 
-def make_job(row: Row, children: Iterable[str], result_type: str | None) -> Record:
+def make_job(row: Row, children: Iterable[str], result_type: str | None, reason: str | None) -> Record:
     """Return the record of a job.
 
     Parameters
@@ -193,6 +194,8 @@ def make_job(row: Row, children: Iterable[str], result_type: str | None) -> Reco
         The jobs below it, in order.
     result_type
         The type of its call's result, if it came to a call.
+    reason
+        Why it ran, if that was noted.
     """
     job_id, start, end, task_hash, cached, call_hash, parent_id, execution_id = row
     return {
@@ -206,6 +209,7 @@ def make_job(row: Row, children: Iterable[str], result_type: str | None) -> Reco
         "parent_id": parent_id,
         "children": list(children),
         "execution_id": execution_id,
+        "reason": reason,
     }
 
 

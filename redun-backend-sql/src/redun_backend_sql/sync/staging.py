@@ -13,6 +13,7 @@ from itertools import islice
 
 from redun.errors import BackendError
 from redun_backend_sql.database import Database, Insert, Row, Write
+from redun_backend_sql.extension import REASON
 from redun_backend_sql.rows import WRITES
 from redun_backend_sql.sqlite import SqliteDatabase
 from redun_backend_sql.sync.copies import HANDLE, HANDLE_EDGE, TAG_EDIT
@@ -75,7 +76,7 @@ def open_staging(name: str) -> Iterator[Database]:
 
 def _list_inserts() -> Iterator[Insert]:
     yield from (write for write in WRITES if isinstance(write, Insert))
-    yield from (HANDLE, HANDLE_EDGE, TAG_EDIT, JOB_CHILD)
+    yield from (HANDLE, HANDLE_EDGE, TAG_EDIT, REASON, JOB_CHILD)
 
 
 def stage_records(database: Database, lines: Iterable[bytes], is_trusted: bool = False) -> None:

@@ -16,6 +16,7 @@ from redun_backend_sql.rows import ARGUMENT_RESULT, CALL_SUBTREE_TASK, EXECUTION
 from redun_backend_sql.sync.copies import (
     COPIES,
     INVALID_HANDLE,
+    REASONS,
     SUPERSEDED_TAG,
     TAG_EDIT,
     Group,
@@ -165,6 +166,8 @@ class Transfer:
     def _read_jobs(self, ids: Sequence[str]) -> Iterator[Group]:
         jobs = self._source.select_in(_JOBS, ids)
         yield {JOB: sorted(job if job[_PARENT] is not None else _open_job(job) for job in jobs)}
+        if all(store.has_extension for store in self._stores):
+            yield from read_groups(self._source, [REASONS], ids)
 
 
 def _open_job(job: Row) -> Row:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from redun.arguments import EncodedArguments
+from redun.backends.sharing import Share
 from redun.values.base import FileSubtype
 from redun.values.codec import EncodedValue
 
@@ -291,6 +292,13 @@ class Backend(ABC):
 
         What is called journals, but does not record or look up. Ignored by stores that write quickly.
         """
+
+    def share(self, execution_id: str) -> Share | None:
+        """Announce that this process begins an execution, and return its part in the store.
+
+        None, the default, for a store that only one execution uses at a time, or that does not care.
+        """
+        return None
 
     def close(self) -> None:
         """Release what `load` opened. The backend can be loaded again."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from redun.backends.base import (
@@ -50,6 +50,8 @@ class Recorder:
     ----------
     max_delay : float
         How long a record waits at most for the tables while the execution is busy, in seconds.
+    on_written : callable
+        What is told of a batch that was written; None if nobody wants to know.
     """
 
     def __init__(self, backend: Backend | None, execution: Execution) -> None:
@@ -65,6 +67,7 @@ class Recorder:
         self._hidden_tasks: dict[str, Task[..., object]] = {}
         self._oldest = 0.0
         self.max_delay = MAX_DELAY
+        self.on_written: Callable[[Batch], None] | None = None
         self._root: ExecutionRecord | None = None
 
     def note_job(self, job: Job) -> None:
@@ -155,6 +158,13 @@ class Recorder:
             raise
         finally:
             self._is_writing = False
+        if self.on_written is not None:
+            self.on_written(batch)
+
+    def publish(self, max_delay: float | None) -> None:
+        """Write everything collected so far; later records wait at most for some seconds, or as long as usual."""
+        self.max_delay = MAX_DELAY if max_delay is None else max_delay
+        self.flush()
 
     def _take_new(self) -> Batch:
         """Return the records that are new, as a batch; they are not new any more."""
