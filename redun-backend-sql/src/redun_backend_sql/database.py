@@ -38,12 +38,16 @@ class Insert(NamedTuple):
         The columns of the primary key.
     changed
         The columns that a row with a known key changes; none by default.
+    filled
+        The column that has to be empty for that, in the old row and not in the new one; by default every row with a
+        known key changes what is in `changed`.
     """
 
     table: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     changed: tuple[str, ...] = ()
+    filled: str = ""
 
 
 class Update(NamedTuple):

@@ -174,7 +174,10 @@ def format_write(write: Write) -> str:
     if not write.changed:
         return f"INSERT OR IGNORE INTO {row}"
     settings = ", ".join(f"{column} = excluded.{column}" for column in write.changed)
-    return f"INSERT INTO {row} ON CONFLICT ({', '.join(write.key)}) DO UPDATE SET {settings}"
+    where = ""
+    if write.filled:
+        where = f" WHERE length({write.table}.{write.filled}) = 0 AND length(excluded.{write.filled}) > 0"
+    return f"INSERT INTO {row} ON CONFLICT ({', '.join(write.key)}) DO UPDATE SET {settings}{where}"
 
 
 def _connect(path: str) -> sqlite3.Connection:

@@ -225,9 +225,16 @@ class Backend(ABC):
     ----------
     options
         An instance of `options_type`, made of the configuration section ``[backend]``.
+
+    Attributes
+    ----------
+    max_value_size : int or None
+        How many bytes a value may have; a call with a larger argument or result fails, and that value is not recorded.
+        None for no limit.
     """
 
     options_type: ClassVar[type[Any]]
+    max_value_size: int | None = None
 
     journal_delay: float | None = None
     """How long a record may wait to be journaled, in seconds, 0 for not at all; None for a store without a journal."""
