@@ -178,7 +178,7 @@ def _find_configuration(folder: str) -> str:
 def _read_url(folder: str) -> Config:
     url = f"{folder.rstrip('/')}/{CONFIG_FILE}"
     try:
-        from fsspec.core import open as open_url  # type: ignore[import-untyped]
+        from fsspec.core import open as open_url
     except ImportError:
         raise ConfigError(f"{url} can't be read: it needs fsspec: pip install fsspec") from None
     try:

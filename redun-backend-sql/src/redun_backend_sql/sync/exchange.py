@@ -19,7 +19,7 @@ _SENT_TAGS = f"SELECT tags FROM {SENT.table} WHERE way = ?"  # noqa: S608
 
 def open_store(backend: SqlBackend) -> Store:
     """Return a repository's side of an exchange."""
-    return Store(backend.database, backend.has_extension)
+    return Store(backend.database, backend.has_extension, backend.placement)
 
 
 def select_records(database: Database, ids: Sequence[str]) -> Find:

@@ -76,13 +76,16 @@ def _read_tasks(store: Store, ids: Sequence[str]) -> Iterator[Record]:
 def _read_values(store: Store, ids: Sequence[str]) -> Iterator[Record]:
     database = store.database
     for part in store.split_by_size(ids):
-        rows = _by_id(store.read_values(part))
+        values = store.read_values(part)
+        rows = _by_id(values.rows)
         _, files, subvalues = _read_tables(database, Kind.VALUE, part)
         paths: dict[str, str] = dict(files)
         inside = _group([(parent, subvalue) for subvalue, parent in subvalues])
         tasks = _by_id(database.select_in(_TASKS, part))
         for key in part:
-            yield records.make_value(rows[key], inside.get(key, ()), paths.get(key), tasks.get(key))
+            yield records.make_value(
+                rows[key], inside.get(key, ()), paths.get(key), tasks.get(key), values.absent.get(key)
+            )
 
 
 def _read_handles(store: Store, ids: Sequence[str]) -> Iterator[Record]:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from redun.hashing import hash_argument, hash_call_node, hash_eval, hash_tag, hash_value_bytes
-from redun.values.base import MIME_TYPE_PICKLE, plain_names
+from redun.hashing import hash_argument, hash_call_node, hash_eval, hash_tag
 from redun_backend_sql.database import Insert, Row
 from redun_backend_sql.extension import REASON
 from redun_backend_sql.rows import (
@@ -41,6 +41,8 @@ from redun_backend_sql.sync.cells import parse_time
 from redun_backend_sql.sync.copies import HANDLE, HANDLE_EDGE, TAG_EDIT
 from redun_backend_sql.sync.kinds import Kind
 from redun_backend_sql.sync.records import VERSION
+from redun_backend_sql.sync.store import ABSENCE
+from redun_backend_sql.verify import Verdict, judge_bytes
 
 LOCAL_ZONE_VARIABLE = "REDUN_LOCALTIMEZONE"
 
@@ -154,10 +156,11 @@ def _parse_value(fields: Fields, is_checked: bool) -> Found:
         data = b64decode(fields.text("data" if "data" in fields else "value"), validate=True)
     except ValueError:
         raise InvalidRecord(f"the bytes of the Value {value_hash} are no base64") from None
-    is_plain = data_format == MIME_TYPE_PICKLE and type_name in plain_names
-    if is_checked and is_plain and data and hash_value_bytes(data) != value_hash:
+    if is_checked and data and judge_bytes(value_hash, type_name, data_format, data) is Verdict.DAMAGED:
         raise InvalidRecord(f"the bytes of the Value {value_hash} have another address: it is damaged or forged")
     yield VALUE, (value_hash, type_name, data_format, data)
+    if not data:
+        yield from _parse_absence(value_hash, fields)
     for subvalue in fields.addresses("subvalues"):
         yield SUBVALUE, (subvalue, value_hash)
     path = fields.get("file_path", str, type(None)) if "file_path" in fields else None
@@ -170,6 +173,16 @@ def _parse_value(fields: Fields, is_checked: bool) -> Found:
             path = subtype.text("path")
     if path is not None:
         yield FILE, (value_hash, path)
+
+
+def _parse_absence(value_hash: str, fields: Fields) -> Found:
+    """Yield what is known of a value without bytes. Older versions leave them out if they are in a value store."""
+    if "absent" not in fields:
+        yield ABSENCE, (value_hash, 0, "", time.time(), None)
+    elif fields.get("absent", dict, type(None)) is not None:
+        absence = Fields(fields.get("absent"), f"what is absent of the Value {value_hash}")
+        size, preview, dropped = absence.get("size", int), absence.text("preview"), absence.get("dropped", int, float)
+        yield ABSENCE, (value_hash, size, preview, float(dropped), absence.get("digest", str, type(None)))
 
 
 def _parse_handle(fields: Fields, is_checked: bool) -> Found:

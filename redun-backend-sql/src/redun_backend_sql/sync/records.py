@@ -4,6 +4,7 @@ The format is that of older versions of redun, with more in it. Keys that they d
 records of types that they don't know can be left out (`COMPATIBLE`):
 
 =============  ======================================================================================
+``Value``      ``absent``: what is known of bytes that were dropped, null if they are there
 ``CallNode``   ``subtree_tasks``: all tasks at and below the call, null if that is not known;
                ``hidden_children``: whether its address covers calls without provenance too
 ``Job``        ``reason``: why it ran in place of being answered from the cache, null if that was not noted
@@ -29,13 +30,14 @@ from redun.hashing import hash_call_node
 from redun_backend_sql.database import Row
 from redun_backend_sql.sync.cells import show_time
 from redun_backend_sql.sync.kinds import Kind
+from redun_backend_sql.sync.store import ABSENCE
 
 VERSION = 1
 
 COMPATIBLE = (Kind.VALUE, Kind.TAG, Kind.CALL, Kind.JOB, Kind.EXECUTION)
 """The types of records that older versions of redun know."""
 
-ADDED_KEYS = frozenset({"subtree_tasks", "hidden_children", "reason", "updated_time"})
+ADDED_KEYS = frozenset({"absent", "subtree_tasks", "hidden_children", "reason", "updated_time"})
 """The keys of records that older versions of redun don't know."""
 
 Record = Mapping[str, Any]
@@ -58,7 +60,9 @@ def make_task(row: Row) -> Record:
     return {"task_hash": task_hash, "name": name, "namespace": namespace, "source": source}
 
 
-def make_value(row: Row, subvalues: Iterable[str], path: str | None, task: Row | None) -> Record:
+def make_value(
+    row: Row, subvalues: Iterable[str], path: str | None = None, task: Row | None = None, absence: Row | None = None
+) -> Record:
     """Return the record of a value.
 
     Parameters
@@ -71,6 +75,8 @@ def make_value(row: Row, subvalues: Iterable[str], path: str | None, task: Row |
         Its path, if it is a file.
     task
         The row of the task that it is, if it is one.
+    absence
+        The note about its bytes, if these are not to be had.
     """
     value_hash, type_name, data_format, data = row
     subtype: Mapping[str, str] | None = None
@@ -85,6 +91,7 @@ def make_value(row: Row, subvalues: Iterable[str], path: str | None, task: Row |
         "data": b64encode(data).decode(),
         "subvalues": sorted(subvalues),
         "subtype": subtype,
+        "absent": None if absence is None else dict(zip(ABSENCE.columns[1:], absence[1:], strict=True)),
     }
 
 

@@ -18,6 +18,7 @@ from redun_backend_sql.rows import WRITES
 from redun_backend_sql.sqlite import SqliteDatabase
 from redun_backend_sql.sync.copies import HANDLE, HANDLE_EDGE, TAG_EDIT
 from redun_backend_sql.sync.parsing import JOB_CHILD, InvalidRecord, parse_record
+from redun_backend_sql.sync.store import ABSENCE
 
 MAX_ROWS = 20_000
 """How many rows are held before they are written."""
@@ -76,7 +77,7 @@ def open_staging(name: str) -> Iterator[Database]:
 
 def _list_inserts() -> Iterator[Insert]:
     yield from (write for write in WRITES if isinstance(write, Insert))
-    yield from (HANDLE, HANDLE_EDGE, TAG_EDIT, REASON, JOB_CHILD)
+    yield from (HANDLE, HANDLE_EDGE, TAG_EDIT, REASON, ABSENCE, JOB_CHILD)
 
 
 def stage_records(database: Database, lines: Iterable[bytes], is_trusted: bool = False) -> None:
