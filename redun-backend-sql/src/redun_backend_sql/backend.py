@@ -9,6 +9,7 @@ from dataclasses import replace
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
 from redun.backends.sharing import Share
 from redun.errors import BackendError
+from redun.hashing import hash_call_node
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
@@ -185,6 +186,12 @@ class SqlBackend(Backend):
         subtrees: dict[str, set[str]] = {call_hash: set() for calls in found.values() for call_hash, _ in calls}
         for call_hash, task_hash in self.database.select_in(_SUBTREE, list(subtrees)):
             subtrees[call_hash].add(task_hash)
+        for (task_hash, args_hash), calls in found.items():
+            for call_hash, value in calls:
+                # Other programs import calls without the tasks below them. That there are none the address can tell.
+                is_unknown = not subtrees[call_hash]
+                if is_unknown and hash_call_node(task_hash, args_hash, value.value_hash, ()) == call_hash:
+                    subtrees[call_hash].add(task_hash)
         contexts: dict[str, set[str]] = {call_hash: set() for call_hash in subtrees}
         for call_hash, context in self.database.select_in(_CONTEXTS, list(subtrees), CONTEXT_KEY):
             contexts[call_hash].add(json.loads(context))
@@ -192,6 +199,7 @@ class SqlBackend(Backend):
             key: [
                 StoredCall(call_hash, value, frozenset(subtrees[call_hash]), frozenset(contexts[call_hash]))
                 for call_hash, value in calls
+                if subtrees[call_hash]
             ]
             for key, calls in found.items()
         }

@@ -42,6 +42,9 @@ VALUE_NOTE = Insert(
 """Of values whose bytes are not in their row: their size in bytes, one line to show, when they were dropped (null if
 they were not), and the hash of the bytes with their format (null if the value's address is such a hash)."""
 
+SENT = Insert("redun_ext_sent", ("way", "tags"), ("way",), changed=("tags",))
+"""How many tags a repository had when it was last sent to another one."""
+
 _TABLES: Mapping[str, str] = {
     VERSION_TABLE: "version INTEGER NOT NULL",
     OWNER.table: (
@@ -54,6 +57,7 @@ _TABLES: Mapping[str, str] = {
         "value_hash VARCHAR(40) PRIMARY KEY, size BIGINT NOT NULL, preview VARCHAR NOT NULL, "
         "dropped DOUBLE PRECISION, digest VARCHAR(40)"
     ),
+    SENT.table: "way VARCHAR PRIMARY KEY, tags BIGINT NOT NULL",
 }
 
 
