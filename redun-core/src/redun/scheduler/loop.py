@@ -264,6 +264,7 @@ class ExecutionLoop:
             self.board.log_parked(job)
         # Results are recorded before claims are released, so a claimed call that is not recorded now is ours to make.
         recorded = self.calls.notice_recorded([job for job in shared if job not in left])
+        self._rivals.give_back(recorded)
         self.evaluator.ready.extend(recorded)
         left.update(recorded)
         return [job for job in jobs if job not in left]

@@ -108,16 +108,16 @@ class Rivals:
         self._parked.extend(parked)
         return parked
 
+    def give_back(self, jobs: Iterable[Job]) -> None:
+        """Release the claims on calls that the store may answer now; what has to be made after all is claimed again."""
+        self._release([job.eval_hash for job in jobs if job.eval_hash in self._claimed])
+
     def note_written(self, batch: Batch) -> None:
         """Release the claims on calls whose results are in the store now, or that came to nothing."""
         if not self._claimed or self._share is None:
             return
         written = {evaluation.eval_hash for evaluation in batch.evaluations}
-        over = [key for key, job in self._claimed.items() if key in written or _has_failed(job)]
-        if over:
-            self._share.release(over)
-            for key in over:
-                del self._claimed[key]
+        self._release([key for key, job in self._claimed.items() if key in written or _has_failed(job)])
 
     def leave(self) -> None:
         """Note that the execution has ended."""
@@ -136,7 +136,15 @@ class Rivals:
     def _unpark(self) -> list[Job]:
         waiting, self._parked = self._parked, []
         still = set(self.park(waiting)) if waiting else set()
-        return [job for job in waiting if job not in still]
+        free = [job for job in waiting if job not in still]
+        self.give_back(free)
+        return free
+
+    def _release(self, keys: Sequence[str]) -> None:
+        if keys and self._share is not None:
+            self._share.release(keys)
+            for key in keys:
+                del self._claimed[key]
 
 
 def _has_failed(job: Job) -> bool:
