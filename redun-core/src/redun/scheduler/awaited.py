@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from redun.errors import SchedulerError
+from redun.errors import StoppedCallError
 from redun.promise import Promise
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.job import Job
@@ -27,7 +27,7 @@ class AwaitedExpressions:
         self._evaluator = evaluator
         self._post = post
         self._open: set[Future[Any]] = set()
-        self._problem: SchedulerError | None = None
+        self._problem: StoppedCallError | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -57,7 +57,7 @@ class AwaitedExpressions:
         self._post(begin)
         return future
 
-    def give_up(self, problem: SchedulerError) -> None:
+    def give_up(self, problem: StoppedCallError) -> None:
         """Let everything that is awaited, now or later, fail with an error."""
         self._problem = problem
         while self._open:

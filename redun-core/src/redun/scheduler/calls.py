@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from redun.backends.base import Backend, StoredCall
-from redun.errors import InvalidValueError, SchedulerError
+from redun.errors import FailureKind, InvalidValueError, SchedulerError
 from redun.options import CacheResult
 from redun.promise import Promise
 from redun.registry import get_task_registry
@@ -26,6 +26,7 @@ from redun.scheduler.rebuilder import (
     choose_mode,
     decide,
 )
+from redun.scheduler.retry import find_kind
 from redun.scheduler.seen import SeenTasks
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
@@ -168,9 +169,16 @@ def _find_candidate(
 ) -> Candidate | None:
     call = final.get(job.id)
     if call is not None and (mode.final_result or call.result.type_name == ErrorValue.type_name):
-        return _read(CacheResult.ULTIMATE, call.result, call)
+        candidate = _read(CacheResult.ULTIMATE, call.result, call)
+        return None if _was_stopped(candidate) else candidate
     stored = single.get(job.eval_hash) if mode.single_reduction else None
     return None if stored is None else _read(CacheResult.SINGLE, stored)
+
+
+def _was_stopped(candidate: Candidate) -> bool:
+    """Whether a recorded call did not fail of itself, so that what it came to is no answer."""
+    error = candidate.value
+    return isinstance(error, ErrorValue) and find_kind(error.error) is FailureKind.CANCELLED
 
 
 def _read(kind: CacheResult, stored: EncodedValue, call: StoredCall | None = None) -> Candidate:

@@ -25,7 +25,7 @@ from queue import Empty
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
-from redun.errors import CancelledCallError, DryRunResult, SchedulerError
+from redun.errors import DryRunResult, SchedulerError, StoppedCallError
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
 from redun.promise import Promise, collecting_callbacks, run_callbacks
@@ -143,12 +143,12 @@ class ExecutionLoop:
 
     def _give_up(self) -> None:
         """Start nothing more, and stop what runs if the policy says so."""
-        self._awaited.give_up(SchedulerError("stopped, because the execution failed"))
+        self._awaited.give_up(StoppedCallError("stopped, because the execution failed"))
         self.evaluator.give_up()
         self._starter.give_up()
         if self._settings.on_error is OnError.STOP:
             for held in self._handover.cancel_all():
-                self._finisher.fail(held.job, CancelledCallError("stopped, because the execution failed"))
+                self._finisher.fail(held.job, StoppedCallError("stopped, because the execution failed"))
 
     def _close(self, root: Promise[Any]) -> None:
         """Settle what a failed, idle or dry execution leaves open."""
@@ -159,7 +159,7 @@ class ExecutionLoop:
             raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
             root.do_reject(SchedulerError("a scheduler task returned a promise that was never settled"))
-        self._fail_unfinished(SchedulerError(f"stopped, because the execution failed: {safe_repr(root.error)}"))
+        self._fail_unfinished(StoppedCallError(f"stopped, because the execution failed: {safe_repr(root.error)}"))
 
     def _dispatch(self) -> None:
         """Decide on ready jobs as far as executors have room, and hand over those that run."""
@@ -257,9 +257,9 @@ class ExecutionLoop:
             if isinstance(mail, Future) and find_error(mail) is None:
                 self._read(mail)
         self._handover.cancel_all()
-        self._fail_unfinished(SchedulerError("the execution was interrupted"))
+        self._fail_unfinished(StoppedCallError("the execution was interrupted"))
 
-    def _fail_unfinished(self, error: SchedulerError) -> None:
+    def _fail_unfinished(self, error: StoppedCallError) -> None:
         for job in reversed(list(self._finisher.unfinished.values())):
             self._finisher.fail(job, error)
 
