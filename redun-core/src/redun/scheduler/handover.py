@@ -7,7 +7,7 @@ threads touch the mailbox only, into which executors put settled futures.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -61,6 +61,10 @@ class Handover:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def iter_latest_first(self) -> Iterator[Job]:
+        """Yield the jobs whose calls are held."""
+        return (held.job for held in reversed(self._held.values()))
 
     def submit(self, executor: Executor, jobs: Sequence[Job], evaluate: Callable[[Job, Any], Future[Any]]) -> None:
         """Hand calls over to an executor.

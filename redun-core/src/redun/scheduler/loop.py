@@ -202,13 +202,15 @@ class ExecutionLoop:
         """Wait until there is mail, and read all of it; write records when nothing comes for a while."""
         mailbox, recorder = self._handover.mailbox, self.recorder
         now = time.monotonic()
-        patience = self._next_report - now if recorder.is_empty else IDLE_SECONDS
+        patience = self._next_report - now if recorder.is_empty and not self._is_stuck else IDLE_SECONDS
         if self._timers:
             patience = min(patience, (self._timers.next_time or now) - now)
         try:
             self._read(mailbox.get(timeout=max(patience, 0)))
         except Empty:
             recorder.flush()
+            if self._is_stuck:
+                self._unstick()
         for _ in range(mailbox.qsize()):
             self._read(mailbox.get())
         recorder.flush_if_due()
@@ -218,6 +220,18 @@ class ExecutionLoop:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
             recorder.note_alive()
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether nothing is left that could go on: every call that runs is a coroutine that waits for others."""
+        if self._timers or not 0 < len(self._handover) <= len(self._awaited):
+            return False
+        return all(map(self._awaited.is_awaited_by, self._handover.iter_latest_first()))
+
+    def _unstick(self) -> None:
+        """Fail one of the calls that wait for each other."""
+        if not self._starter.fail_starved():
+            self._awaited.fail_oldest(SchedulerError("coroutines wait for each other's results, and nothing else runs"))
 
     def _read(self, mail: Any) -> None:
         if not isinstance(mail, Future):

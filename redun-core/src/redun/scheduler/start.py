@@ -114,6 +114,22 @@ class Starter:
         if released:
             self._start_admitted(released)
 
+    def fail_starved(self) -> bool:
+        """Fail the call that has waited longest for a limit, because its holders wait too; return if there is any."""
+        starved = self._limits.forget_longest_waiting()
+        if starved is None:
+            return False
+        names = ", ".join(dict.fromkeys(holder.task.fullname for holder in starved.holders))
+        text = (
+            f"task {starved.job.task.fullname} can't start: limit {starved.resource!r} is held by coroutines that wait "
+            f"for other calls ({names}), and nothing else runs; raise the limit in section [limits] of redun.ini, or "
+            "take it off the tasks that await others"
+        )
+        self._begin(starved.job)
+        self._finisher.reject(starved.job, SchedulerError(text))
+        self._start_admitted(self._limits.start_waiting())
+        return True
+
     def give_up(self) -> None:
         """Start nothing any more."""
         self._is_giving_up = True
