@@ -165,6 +165,13 @@ class Finisher:
             return
         self._end_call(job, JobStatus.FAILED, None, error, self._failures.encode(error, job))
 
+    def give_up(self, job: Job, error: BaseException) -> None:
+        """End a job with an error that is not its own; one that has not begun leaves no record."""
+        if job.id in self.unfinished:
+            self.fail(job, error)
+        else:
+            self._evaluator.abandon(job, error)
+
     def _start(self, job: Job) -> None:
         job.start_time = time.time()
         if self._observers.on_start is not None:

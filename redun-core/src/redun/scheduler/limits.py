@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -87,9 +87,17 @@ class Limits:
         self._used.subtract(held[1])
         return self.start_waiting()
 
-    def forget_waiting(self) -> None:
-        """Give up the jobs that wait."""
-        self._queues.clear()
+    def forget_waiting(self, is_given_up: Callable[[Job], object] = lambda job: True) -> list[Job]:
+        """Give up jobs that wait, all or some, and return them."""
+        forgotten = []
+        for names, queue in list(self._queues.items()):
+            forgotten += [waiting.job for waiting in queue if is_given_up(waiting.job)]
+            left = deque(waiting for waiting in queue if not is_given_up(waiting.job))
+            if left:
+                self._queues[names] = left
+            else:
+                del self._queues[names]
+        return forgotten
 
     def forget_longest_waiting(self) -> Starved | None:
         """Give up the job that has waited longest, and return why it had to wait; None if none waits."""

@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
@@ -28,16 +29,17 @@ from typing import TYPE_CHECKING, Any
 from redun.errors import DryRunResult, SchedulerError, StoppedCallError
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
-from redun.promise import Promise, collecting_callbacks, run_callbacks
+from redun.promise import Promise, collecting_callbacks, run_callbacks, wait_promises
 from redun.scheduler.awaited import AwaitedExpressions
-from redun.scheduler.calls import CallTable, Join, Rejected
+from redun.scheduler.calls import CallTable, Join, Rejected, was_stopped
 from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
 from redun.scheduler.finish import Finisher, JobObservers
 from redun.scheduler.garbage import collecting_rarely
+from redun.scheduler.group import CallGroup, find_problem, note_need
 from redun.scheduler.handover import Held, find_error
-from redun.scheduler.job import Execution, Job
+from redun.scheduler.job import Execution, Job, JobEnv
 from redun.scheduler.rebuilder import Replay
 from redun.scheduler.record import Recorder
 from redun.scheduler.settings import OnError, RunSettings
@@ -136,10 +138,30 @@ class ExecutionLoop:
                 self._dispatch()
             elif self.calls.answer_questions():
                 continue
-            elif handover or self._timers:
+            elif handover or self._starter.is_retrying:
                 self._collect()
             else:
                 return
+
+    def evaluate_together(
+        self, exprs: Sequence[Any], parent_job: Job | JobEnv, stops: bool
+    ) -> tuple[Sequence[Promise[Any]], Promise[Any]]:
+        """Return the promises of expressions of which none goes on when one fails, and one of the end of it all."""
+        group = CallGroup(parent_job.group, partial(self._end_group, stops))
+        job = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
+        env = JobEnv(job, parent_job.context, parent_job.replays_errors, group)
+        promises = self.evaluator.evaluate_each(exprs, env)
+        for promise in promises:
+            promise.watch(group.note)
+        return promises, wait_promises(promises).then(lambda _: group.ended)
+
+    def _end_group(self, stops: bool, group: CallGroup) -> list[Promise[Any]]:
+        """Start nothing more of a group of calls, stop what runs if that is wanted, and return what goes on."""
+        self.evaluator.check_ready()
+        self._starter.drop_stopped()
+        if stops:
+            self._starter.stop_group(group)
+        return [job.promise for job in self._handover.iter_latest_first() if group.has(job)]
 
     def _give_up(self) -> None:
         """Start nothing more, and stop what runs if the policy says so."""
@@ -147,8 +169,8 @@ class ExecutionLoop:
         self.evaluator.give_up()
         self._starter.give_up()
         if self._settings.on_error is OnError.STOP:
-            for held in self._handover.cancel_all():
-                self._finisher.fail(held.job, StoppedCallError("stopped, because the execution failed"))
+            for job in self._handover.cancel():
+                self._finisher.fail(job, StoppedCallError("stopped, because the execution failed"))
 
     def _close(self, root: Promise[Any]) -> None:
         """Settle what a failed, idle or dry execution leaves open."""
@@ -174,7 +196,9 @@ class ExecutionLoop:
                 finisher.replay(job, decision.candidate)
                 self.evaluator.expand(MAX_READY)
             elif isinstance(decision, Join):
-                decision.twin.promise.watch(_Joining(finisher, job, decision.twin).finish)
+                if decision.twin.group is not None:
+                    note_need(job, decision.twin)
+                decision.twin.promise.watch(_Joining(finisher, ready, job, decision.twin).finish)
             elif isinstance(decision, Rejected):
                 job.reason = "the call can't be made"
                 finisher.begin(job)
@@ -224,9 +248,12 @@ class ExecutionLoop:
     @property
     def _is_stuck(self) -> bool:
         """Whether nothing is left that could go on: every call that runs is a coroutine that waits for others."""
-        if self._timers or not 0 < len(self._handover) <= len(self._awaited):
+        if self._starter.is_retrying or not 0 < len(self._handover) <= len(self._awaited):
             return False
-        return all(map(self._awaited.is_awaited_by, self._handover.iter_latest_first()))
+        return all(
+            self._awaited.is_awaited_by(job) and not job.options.get("timeout")
+            for job in self._handover.iter_latest_first()
+        )
 
     def _unstick(self) -> None:
         """Fail one of the calls that wait for each other."""
@@ -270,7 +297,7 @@ class ExecutionLoop:
             mail = self._handover.mailbox.get()
             if isinstance(mail, Future) and find_error(mail) is None:
                 self._read(mail)
-        self._handover.cancel_all()
+        self._handover.cancel()
         self._fail_unfinished(StoppedCallError("the execution was interrupted"))
 
     def _fail_unfinished(self, error: StoppedCallError) -> None:
@@ -285,11 +312,15 @@ def _wake_up() -> None:
 class _Joining:
     """Waits for the job that makes the same call."""
 
-    __slots__ = ("_finisher", "_job", "_twin")
+    __slots__ = ("_finisher", "_job", "_ready", "_twin")
 
-    def __init__(self, finisher: Finisher, job: Job, twin: Job) -> None:
-        self._finisher, self._job, self._twin = finisher, job, twin
+    def __init__(self, finisher: Finisher, ready: deque[Job], job: Job, twin: Job) -> None:
+        self._finisher, self._ready = finisher, ready
+        self._job, self._twin = job, twin
 
     def finish(self, promise: Promise[Any]) -> None:
-        """End the job as the other one ended."""
-        self._finisher.join(self._job, self._twin)
+        """End the job as the other one ended; if that was stopped with its group, decide on the job again."""
+        if self._twin.group is not None and was_stopped(self._twin) and find_problem(self._job) is None:
+            self._ready.append(self._job)
+        else:
+            self._finisher.join(self._job, self._twin)
