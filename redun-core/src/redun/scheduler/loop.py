@@ -180,7 +180,7 @@ class ExecutionLoop:
             self._scheduler.logger.info("Dryrun: Additional jobs would run.")
             raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
-            root.do_reject(SchedulerError("a scheduler task returned a promise that was never settled"))
+            root.do_reject(SchedulerError("nothing is left to do: calls wait for each other, or a promise was never settled"))
         self._fail_unfinished(StoppedCallError(f"stopped, because the execution failed: {safe_repr(root.error)}"))
 
     def _dispatch(self) -> None:
