@@ -1,0 +1,120 @@
+"""Moving a database to another version, in one transaction that nobody else's gets between.
+
+A move that is killed at any point has not happened. Imported only where something is moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from redun.errors import BackendError
+from redun_backend_sql.database import Database
+from redun_backend_sql.versions import (
+    NO_SCHEMA,
+    SchemaVersion,
+    check_not_newer,
+    find_migration,
+    read_version,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_LOCK_KEY = 0x726564756E  # "redun"
+
+_BEGIN: Mapping[str, str] = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": f"SELECT pg_advisory_xact_lock({_LOCK_KEY})",
+}
+"""The statement that begins a move and waits for others to end theirs, by kind of database."""
+
+_CREATE_VERSION_TABLE = (
+    "CREATE TABLE alembic_version "
+    "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
+
+
+class Move(NamedTuple):
+    """A move of a database from one version to another; nothing was done if they are the same."""
+
+    initial: SchemaVersion
+    final: SchemaVersion
+
+
+def migrate(database: Database, target: SchemaVersion, may_lower: bool = False) -> Move:
+    """Move a database to a version.
+
+    Parameters
+    ----------
+    database
+        The database, empty or of any version that this redun knows.
+    target
+        The version.
+    may_lower
+        Whether to go to an older version as well. What that has no place for is lost.
+
+    Returns
+    -------
+    The version that it had and the one that it has.
+
+    Raises
+    ------
+    BackendError
+        When it can't be moved; it is as it was then.
+    """
+    with database.translating_errors(), exclusive_connection(database) as connection:
+        initial = read_version(database)
+        check_not_newer(database, initial)
+        if initial == NO_SCHEMA:
+            _create(connection, target)
+        elif initial < target:
+            _run_migrations(connection, target, is_upgrade=True)
+        elif initial > target and may_lower:
+            _run_migrations(connection, target, is_upgrade=False)
+        else:
+            return Move(initial, initial)
+    return Move(initial, target)
+
+
+@contextmanager
+def exclusive_connection(database: Database) -> Iterator[Connection]:
+    """Begin a transaction in which a database is moved; others that want to move it wait until it ends."""
+    from sqlalchemy.exc import DBAPIError
+
+    with database.make_engine().connect() as connection:
+        try:
+            # Begun here and not before: the engine rolls back what it finds open when it takes a connection.
+            connection.exec_driver_sql(_BEGIN[database.dialect])
+            yield connection
+            connection.commit()
+        except DBAPIError as error:
+            raise error.orig or error from None
+
+
+def _create(connection: Connection, version: SchemaVersion) -> None:
+    from redun_backend_sql.migrations.reshape import raise_to
+
+    raise_to(connection, version)
+    connection.exec_driver_sql(_CREATE_VERSION_TABLE)
+    connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{_revision(version)}')")  # noqa: S608
+
+
+def _run_migrations(connection: Connection, target: SchemaVersion, is_upgrade: bool) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    move = command.upgrade if is_upgrade else command.downgrade
+    move(config, _revision(target))
+
+
+def _revision(version: SchemaVersion) -> str:
+    migration = find_migration(version)
+    if migration is None:
+        raise BackendError(f"there is no version {version} of the schema")
+    return migration.revision

@@ -1,0 +1,127 @@
+"""Changing a table that has rows: what columns must hold, and which columns there are.
+
+PostgreSQL changes tables in place. SQLite can only add columns, so a table is copied to its new form inside the
+database, with its other indexes and whatever columns somebody added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.schema import AddConstraint, CreateTable
+
+from redun_backend_sql.migrations.tables import POSTGRESQL, SQLITE
+
+
+class Changes(NamedTuple):
+    """What is to change in a table.
+
+    Attributes
+    ----------
+    required
+        Columns that every row must have a value in from now on; new ones, which refer to nothing yet.
+    relaxed
+        Names of columns that rows need no value in any more.
+    dropped
+        Names of columns to remove.
+    """
+
+    required: Sequence[sa.Column[object]] = ()
+    relaxed: Sequence[str] = ()
+    dropped: Sequence[str] = ()
+
+
+def quote(name: str) -> str:
+    """Return a name of a table or a column as SQL has it.
+
+    Examples
+    --------
+    >>> quote("key")
+    '"key"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def alter_table(connection: sa.Connection, table: sa.Table, changes: Changes) -> None:
+    """Make changes in a table that exists.
+
+    Parameters
+    ----------
+    connection
+        A connection in a transaction.
+    table
+        The table as it is to be. Columns that it does not name stay, unless they are to be dropped.
+    changes
+        The changes; none need nothing.
+    """
+    if any(changes):
+        _ALTER[connection.dialect.name](connection, table, changes)
+
+
+def set_deferrable(connection: sa.Connection, table: sa.Table) -> None:
+    """Let PostgreSQL check a table's references when they are to be checked: at once, or when a transaction ends.
+
+    SQLite can't change that, and needs not: this store does not let it check references.
+    """
+    if connection.dialect.name != POSTGRESQL:
+        return
+    wanted = {tuple(key.column_keys): bool(key.deferrable) for key in table.foreign_key_constraints}
+    for key in sa.inspect(connection).get_foreign_keys(table.name):
+        is_deferred = wanted.get(tuple(key["constrained_columns"]))
+        if is_deferred is not None and is_deferred != bool(key.get("options", {}).get("deferrable")):
+            mode = "DEFERRABLE INITIALLY DEFERRED" if is_deferred else "NOT DEFERRABLE"
+            name = quote(str(key["name"]))
+            connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} ALTER CONSTRAINT {name} {mode}")
+
+
+def _alter_in_place(connection: sa.Connection, table: sa.Table, changes: Changes) -> None:
+    alter = f"ALTER TABLE {quote(table.name)}"
+    for column in changes.required:
+        connection.exec_driver_sql(f"{alter} ALTER COLUMN {quote(column.name)} SET NOT NULL")
+        for key in table.foreign_key_constraints:
+            if list(key.columns) == [column]:
+                connection.execute(AddConstraint(key))
+    for name in changes.relaxed:
+        connection.exec_driver_sql(f"{alter} ALTER COLUMN {quote(name)} DROP NOT NULL")
+    for name in changes.dropped:
+        connection.exec_driver_sql(f"{alter} DROP COLUMN {quote(name)}")
+
+
+def _copy(connection: sa.Connection, table: sa.Table, changes: Changes) -> None:
+    name, copy = quote(table.name), quote(f"redun_new_{table.name}")
+    found = {column["name"]: column["type"] for column in sa.inspect(connection).get_columns(table.name)}
+    kept = [column for column in found if column not in changes.dropped]
+    own = set(table.columns.keys())
+    for column in kept:
+        if column not in own:
+            kind = sa.BLOB() if isinstance(found[column], sa.types.NullType) else found[column]
+            table.append_column(sa.Column(column, kind, nullable=True))
+    indexes = _list_indexes(connection, table.name, kept)
+    columns = ", ".join(quote(column) for column in kept if column in table.columns)
+    definition = str(CreateTable(table).compile(dialect=connection.dialect)).strip()
+    _, _, body = definition.partition("(")
+    connection.exec_driver_sql(f"CREATE TABLE {copy} ({body}")
+    connection.exec_driver_sql(f"INSERT INTO {copy} ({columns}) SELECT {columns} FROM {name}")  # noqa: S608
+    connection.exec_driver_sql(f"DROP TABLE {name}")
+    connection.exec_driver_sql(f"ALTER TABLE {copy} RENAME TO {name}")
+    for statement in indexes:
+        connection.exec_driver_sql(statement)
+
+
+def _list_indexes(connection: sa.Connection, table: str, columns: Sequence[str]) -> list[str]:
+    """Return the statements that make the indexes of a table again, as far as they are about some columns."""
+    found = connection.exec_driver_sql(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", (table,)
+    ).all()
+    return [
+        statement
+        for name, statement in found
+        if all(
+            row[2] is None or row[2] in columns for row in connection.exec_driver_sql(f"PRAGMA index_info({quote(name)})")
+        )
+    ]
+
+
+_ALTER = {SQLITE: _copy, POSTGRESQL: _alter_in_place}
