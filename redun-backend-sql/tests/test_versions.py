@@ -121,8 +121,7 @@ def make_directory(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (make_newer, r"has a newer version than this redun knows, this redun works with version 3\.5: upgrade redun"),
-        (make_older, r"has version 3\.4, this redun works with version 3\.5"),
+        (make_newer, r"has a newer version than this redun knows \(3\.\?\), this .* with version 3\.5: upgrade redun"),
         (make_foreign, r"is no redun database \(it has tables customer, invoice\): choose another path.*db_uri"),
         (make_foreign_with_migrations, r"is no redun database \(it has tables alembic_version, invoice\)"),
         (make_versionless, "has tables but no version: it is damaged; restore a copy, or move it away"),

@@ -45,7 +45,10 @@ class SqlOptions:
         default=DEFAULT_URI,
         metadata={"help": "the database, sqlite:///PATH; a path is relative to the configuration folder"},
     )
-    automigrate: bool = field(default=True, metadata={"help": "whether to create the tables when they are missing"})
+    automigrate: bool | None = field(
+        default=None,
+        metadata={"help": "whether to create and upgrade the tables when the store is opened; by default for SQLite"},
+    )
     config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
 
 
@@ -83,15 +86,28 @@ class SqlBackend(Backend):
             return
         from redun_backend_sql.versions import ensure_schema
 
-        database = SqliteDatabase(self.path)
+        database = self.connect()
+        automigrate = self.options.automigrate
+        if automigrate is None:
+            automigrate = database.dialect == "sqlite"
         try:
-            ensure_schema(database, self.options.automigrate)
-            self.has_extension = ensure_extension(database, self.options.automigrate and database.is_writable)
+            ensure_schema(database, automigrate)
+            self.has_extension = ensure_extension(database, automigrate and database.is_writable)
             database.prepare()
         except BaseException:
             database.close()
             raise
         self._database = database
+
+    def connect(self, create: bool = True) -> Database:
+        """Return the database, open, whatever its version; not the one that the store works with.
+
+        Parameters
+        ----------
+        create
+            Whether to make a file that is missing; otherwise an empty database stands in for it.
+        """
+        return SqliteDatabase(self.path, create)
 
     def close(self) -> None:
         if self._database is not None:
@@ -125,6 +141,7 @@ class SqlBackend(Backend):
             key: [
                 StoredCall(call_hash, value, frozenset(subtrees[call_hash]), frozenset(contexts[call_hash]))
                 for call_hash, value in calls
+                if subtrees[call_hash]  # Each has its own task at least: of those that have none, nothing is known.
             ]
             for key, calls in found.items()
         }

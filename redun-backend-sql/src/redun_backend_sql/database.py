@@ -70,6 +70,9 @@ class Database(ABC):
         """Whether this process may write to it."""
         return True
 
+    def prepare(self) -> None:
+        """Set the connection up for work, once the tables exist."""
+
     @abstractmethod
     def select(self, statement: str, *parameters: Any) -> Sequence[Any]:
         """Return the rows of a query."""

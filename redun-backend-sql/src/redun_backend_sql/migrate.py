@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from redun.errors import BackendError
 from redun_backend_sql.database import Database
-from redun_backend_sql.versions import (
-    NO_SCHEMA,
-    SchemaVersion,
-    check_not_newer,
-    find_migration,
-    read_version,
-)
+from redun_backend_sql.extension import is_extension_table
+from redun_backend_sql.versions import NO_SCHEMA, SchemaVersion, check_not_newer, find_migration, read_version
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -44,7 +39,7 @@ class Move(NamedTuple):
     final: SchemaVersion
 
 
-def migrate(database: Database, target: SchemaVersion, may_lower: bool = False) -> Move:
+def migrate(database: Database, target: SchemaVersion, may_lower: bool = False, drop_extension: bool = False) -> Move:
     """Move a database to a version.
 
     Parameters
@@ -54,7 +49,10 @@ def migrate(database: Database, target: SchemaVersion, may_lower: bool = False) 
     target
         The version.
     may_lower
-        Whether to go to an older version as well. What that has no place for is lost.
+        Whether to go to an older version as well. What that has no place for is lost, and so are the tables beside the
+        schema, for only the latest version has them.
+    drop_extension
+        Whether to remove the tables beside the schema in any case.
 
     Returns
     -------
@@ -68,15 +66,15 @@ def migrate(database: Database, target: SchemaVersion, may_lower: bool = False) 
     with database.translating_errors(), exclusive_connection(database) as connection:
         initial = read_version(database)
         check_not_newer(database, initial)
+        final = target if may_lower else max(initial, target)
+        if drop_extension or final < initial:
+            for table in filter(is_extension_table, database.tables()):
+                connection.exec_driver_sql(f"DROP TABLE {table}")
         if initial == NO_SCHEMA:
-            _create(connection, target)
-        elif initial < target:
-            _run_migrations(connection, target, is_upgrade=True)
-        elif initial > target and may_lower:
-            _run_migrations(connection, target, is_upgrade=False)
-        else:
-            return Move(initial, initial)
-    return Move(initial, target)
+            _create(connection, final)
+        elif initial != final:
+            _run_migrations(connection, final, is_upgrade=initial < final)
+    return Move(initial, final)
 
 
 @contextmanager

@@ -19,4 +19,5 @@ def redun_backends() -> Iterable[Provider]:
 @hookimpl
 def redun_commands() -> Iterable[Provider]:
     """Offer the commands that query it."""
+    yield Provider("db", "redun_backend_sql.commands.db:db", "Show the version of the database, or change it")
     yield Provider("log", "redun_backend_sql.commands.log:log", "Show past executions, jobs, tasks and files")

@@ -37,6 +37,8 @@ class SqliteDatabase(Database):
     ----------
     path
         The file, or ``":memory:"``.
+    create
+        Whether to make the file where it is missing; otherwise an empty database in memory stands in for it.
 
     Raises
     ------
@@ -46,9 +48,9 @@ class SqliteDatabase(Database):
 
     dialect = "sqlite"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, create: bool = True) -> None:
         self.name = self.path = path
-        self.connection = _connect(path)
+        self.connection = _connect(path if create or Path(path).exists() else MEMORY)
 
     @property
     def is_writable(self) -> bool:
@@ -57,11 +59,9 @@ class SqliteDatabase(Database):
         return os.access(self.path, os.W_OK) and os.access(Path(self.path).parent, os.W_OK)
 
     def prepare(self) -> None:
-        """Set the connection up for work, once the tables exist."""
         with translating_errors(self.path):
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = NORMAL")
-            self.connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
 
     def close(self) -> None:
         self.connection.close()
@@ -139,6 +139,7 @@ def _connect(path: str) -> sqlite3.Connection:
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
+            connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             connection.execute("PRAGMA schema_version")
         except BaseException:
             connection.close()

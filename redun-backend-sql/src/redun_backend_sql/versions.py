@@ -52,9 +52,7 @@ class Migration(NamedTuple):
 
 
 MIGRATIONS: Sequence[Migration] = (
-    Migration(
-        "806f5dcb11bf", SchemaVersion(1, 0), "Values, tasks, calls, evaluations, handles, jobs and executions"
-    ),
+    Migration("806f5dcb11bf", SchemaVersion(1, 0), "Values, tasks, calls, evaluations, handles, jobs and executions"),
     Migration("647c510a77b1", SchemaVersion(2, 0), "Values inside other values, and calls that arguments came from"),
     Migration("30ffbaee18cd", SchemaVersion(2, 1), "Indexes for following references"),
     Migration("71ec303c90e4", SchemaVersion(2, 2), "Indexes of types, paths and names"),
@@ -156,9 +154,7 @@ def read_revision(database: Database) -> str | None:
         if missing
         else f"has {'more than one' if rows else 'tables but no'} version"
     )
-    raise BackendError(
-        f"the database {database.name} {problem}: it is damaged; restore a copy, or move it away"
-    )
+    raise BackendError(f"the database {database.name} {problem}: it is damaged; restore a copy, or move it away")
 
 
 def check_not_newer(database: Database, version: SchemaVersion) -> None:

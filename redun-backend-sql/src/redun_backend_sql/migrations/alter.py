@@ -7,9 +7,10 @@ database, with its other indexes and whatever columns somebody added.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import AddConstraint, CreateTable
 
 from redun_backend_sql.migrations.tables import POSTGRESQL, SQLITE
@@ -26,11 +27,14 @@ class Changes(NamedTuple):
         Names of columns that rows need no value in any more.
     dropped
         Names of columns to remove.
+    widened
+        Columns that PostgreSQL must let hold more than they do.
     """
 
-    required: Sequence[sa.Column[object]] = ()
+    required: Sequence[sa.Column[Any]] = ()
     relaxed: Sequence[str] = ()
     dropped: Sequence[str] = ()
+    widened: Sequence[sa.Column[Any]] = ()
 
 
 def quote(name: str) -> str:
@@ -60,6 +64,29 @@ def alter_table(connection: sa.Connection, table: sa.Table, changes: Changes) ->
         _ALTER[connection.dialect.name](connection, table, changes)
 
 
+def list_narrow_columns(connection: sa.Connection, table: sa.Table) -> list[sa.Column[Any]]:
+    """Return the columns that hold shorter texts in a database than they are to, or JSON as text.
+
+    SQLite lets every column hold anything, so there are none.
+    """
+    if connection.dialect.name != POSTGRESQL:
+        return []
+    found = {column["name"]: column["type"] for column in sa.inspect(connection).get_columns(table.name)}
+    return [
+        column
+        for column in table.columns
+        if column.name in found and _is_narrower(found[column.name], column.type.dialect_impl(connection.dialect))
+    ]
+
+
+def _is_narrower(found: sa.types.TypeEngine[Any], wanted: sa.types.TypeEngine[Any]) -> bool:
+    if isinstance(wanted, JSONB):
+        return not isinstance(found, JSONB)
+    if isinstance(wanted, sa.Enum) or not isinstance(wanted, sa.String) or not isinstance(found, sa.String):
+        return False
+    return found.length is not None and (wanted.length is None or wanted.length > found.length)
+
+
 def set_deferrable(connection: sa.Connection, table: sa.Table) -> None:
     """Let PostgreSQL check a table's references when they are to be checked: at once, or when a transaction ends.
 
@@ -87,6 +114,9 @@ def _alter_in_place(connection: sa.Connection, table: sa.Table, changes: Changes
         connection.exec_driver_sql(f"{alter} ALTER COLUMN {quote(name)} DROP NOT NULL")
     for name in changes.dropped:
         connection.exec_driver_sql(f"{alter} DROP COLUMN {quote(name)}")
+    for column in changes.widened:
+        name, kind = quote(column.name), column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f"{alter} ALTER COLUMN {name} TYPE {kind} USING {name}::{kind}")
 
 
 def _copy(connection: sa.Connection, table: sa.Table, changes: Changes) -> None:
@@ -115,13 +145,12 @@ def _list_indexes(connection: sa.Connection, table: str, columns: Sequence[str])
     found = connection.exec_driver_sql(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", (table,)
     ).all()
-    return [
-        statement
-        for name, statement in found
-        if all(
-            row[2] is None or row[2] in columns for row in connection.exec_driver_sql(f"PRAGMA index_info({quote(name)})")
-        )
-    ]
+    return [statement for name, statement in found if _is_about(connection, name, columns)]
+
+
+def _is_about(connection: sa.Connection, index: str, columns: Sequence[str]) -> bool:
+    parts = [row[2] for row in connection.exec_driver_sql(f"PRAGMA index_info({quote(index)})")]
+    return all(part is None or part in columns for part in parts)
 
 
 _ALTER = {SQLITE: _copy, POSTGRESQL: _alter_in_place}

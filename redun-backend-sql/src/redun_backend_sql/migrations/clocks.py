@@ -64,10 +64,10 @@ def _rewrite(connection: sa.Connection, zone: tzinfo, to_utc: bool) -> None:
     driver = connection.connection.driver_connection
     assert driver is not None
     driver.create_function("redun_convert", 1, make_converter(zone, to_utc), deterministic=True)
-    found = {table: {column["name"] for column in sa.inspect(connection).get_columns(table)} for table in _LOCAL_COLUMNS}
     try:
         for table, columns in _LOCAL_COLUMNS.items():
-            settings = [f"{name} = redun_convert({name})" for name in columns if name in found[table]]
+            found = {column["name"] for column in sa.inspect(connection).get_columns(table)}
+            settings = [f"{name} = redun_convert({name})" for name in columns if name in found]
             if settings:
                 connection.exec_driver_sql(f"UPDATE {table} SET {', '.join(settings)}")  # noqa: S608
     finally:

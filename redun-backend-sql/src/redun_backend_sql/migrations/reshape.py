@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropIndex
 
 from redun.errors import BackendError
-from redun_backend_sql.migrations.alter import Changes, alter_table, quote, set_deferrable
+from redun_backend_sql.migrations.alter import Changes, alter_table, list_narrow_columns, quote, set_deferrable
 from redun_backend_sql.migrations.fill import FILLS
 from redun_backend_sql.migrations.tables import (
     ENTITY_TYPE,
@@ -73,8 +74,11 @@ def raise_to(connection: sa.Connection, version: SchemaVersion, fills: Sequence[
         for column in added[table.name]:
             _stand_in(connection, column)
         required = [column for column in added[table.name] if not column.nullable]
-        relaxed = _list_foreign(table, found[table.name]) if version == V3_5 else []
-        alter_table(connection, table, Changes(required, relaxed))
+        changes = Changes(required)
+        if version == V3_5:  # Of no other version it is certain what it has.
+            foreign = _list_foreign(table, found[table.name])
+            changes = Changes(required, relaxed=foreign, widened=list_narrow_columns(connection, table))
+        alter_table(connection, table, changes)
         set_deferrable(connection, table)
     _create_indexes(connection, shape)
     _guard_jobs(connection, version)
@@ -138,7 +142,7 @@ def _create_tables(connection: sa.Connection, tables: Sequence[sa.Table]) -> Non
         connection.execute(AddConstraint(key))
 
 
-def _add_columns(connection: sa.Connection, table: sa.Table, found: dict[str, bool]) -> list[sa.Column[object]]:
+def _add_columns(connection: sa.Connection, table: sa.Table, found: dict[str, bool]) -> list[sa.Column[Any]]:
     """Add the columns that a table lacks, without requiring them; return them."""
     missing = [column for column in table.columns if column.name not in found]
     for column in missing:
@@ -152,7 +156,7 @@ def _list_foreign(table: sa.Table, found: dict[str, bool]) -> list[str]:
     return [name for name, is_required in found.items() if is_required and name not in table.columns]
 
 
-def _stand_in(connection: sa.Connection, column: sa.Column[object]) -> None:
+def _stand_in(connection: sa.Connection, column: sa.Column[Any]) -> None:
     """Give rows that are older than a column a value in it, unless they have one or need none."""
     if column.nullable:
         return

@@ -7,7 +7,7 @@ not show. The history before 3.5 is reconstructed: see the package.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -43,7 +43,7 @@ class Column(NamedTuple):
     """
 
     name: str
-    type: sa.types.TypeEngine[object]
+    type: sa.types.TypeEngine[Any]
     is_nullable: bool = False
     is_key: bool = False
     target: str | None = None
@@ -275,7 +275,7 @@ def _make_table(table: Table, version: SchemaVersion, dialect: str, metadata: sa
     return sa.Table(table.name, metadata, *columns, *indexes)
 
 
-def _make_column(column: Column, version: SchemaVersion, dialect: str) -> sa.Column[object]:
+def _make_column(column: Column, version: SchemaVersion, dialect: str) -> sa.Column[Any]:
     kind = sa.DateTime(timezone=version >= V3_4) if column.type is TIME else column.type
     references = []
     if column.target:
