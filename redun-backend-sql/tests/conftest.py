@@ -1,4 +1,5 @@
 import shutil
+from contextlib import ExitStack, closing
 from itertools import count
 
 import pytest
@@ -10,6 +11,65 @@ from redun.values.base import TaskSubtype
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.sqlite import SqliteDatabase
+
+PICKLE = "application/python-pickle"
+
+
+def key(letter):
+    """A hash."""
+    return letter * 40
+
+
+RECORDS = {
+    "value": [
+        (key("a"), "builtins.int", PICKLE, b"\x80\x03K\x01."),
+        (key("b"), "builtins.list", PICKLE, b"\x80\x03]q\x00(K\x01K\x02e."),
+        (key("c"), "redun.File", PICKLE, b"file"),
+        (key("d"), "redun.Task", PICKLE, b"task"),
+        (key("e"), "test.Handle", PICKLE, b"handle"),
+    ],
+    "subvalue": [(key("a"), key("b"))],
+    "file": [(key("c"), "out.txt")],
+    "task": [(key("d"), "main", "test", "def main(): ...\n"), (key("f"), "step", "", "def step(x): ...\n")],
+    "call_node": [
+        (key("1"), "test.main", key("d"), key("9"), key("b"), "2024-07-01 10:00:03.000500"),
+        (key("2"), "step", key("f"), key("8"), key("a"), "2024-07-01 10:00:02.000500"),
+    ],
+    "call_edge": [(key("1"), key("2"), 0), (key("1"), key("2"), 1)],
+    "argument": [(key("3"), key("2"), key("c"), 0, None), (key("4"), key("2"), key("a"), None, "x")],
+    "argument_result": [(key("3"), key("1"))],
+    "evaluation": [(key("5"), key("f"), key("8"), key("a"))],
+    "call_subtree_task": [(key("1"), key("d")), (key("1"), key("f")), (key("2"), key("f"))],
+    "handle": [(key("6"), "test.h", key("e"), "", False), (key("7"), "test.h", key("e"), "k", True)],
+    "handle_edge": [(key("6"), key("7"))],
+    "execution": [
+        ("run-1", '["redun", "run"]', "job-1", "2024-07-01 10:00:04.000000"),
+        ("run-2", "[]", "job-4", None),
+    ],
+    "job": [
+        ("job-1", "2024-07-01 10:00:00.000000", "2024-07-01 10:00:03.000500", key("d"), False, key("1"), None, "run-1"),
+        (
+            "job-2",
+            "2024-07-01 10:00:01.000000",
+            "2024-07-01 10:00:02.000500",
+            key("f"),
+            True,
+            key("2"),
+            "job-1",
+            "run-1",
+        ),
+        ("job-3", "2024-01-15 23:30:00.000000", None, key("f"), False, None, "job-2", "run-1"),
+        ("job-4", "2024-12-31 23:59:59.999999", None, key("d"), False, None, None, "run-2"),
+    ],
+    "tag": [
+        (key("0"), "Execution", "run-1", "user", '"me"', False),
+        (key("8"), "Execution", "run-1", "user", '"you"', True),
+        (key("9"), "CallNode", key("2"), "redun.context", f'"{key("c")}"', True),
+    ],
+    "tag_edit": [(key("0"), key("8"))],
+}
+"""Rows of version 3.5, some in every table."""
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +131,49 @@ def make_call():
         )
 
     return make
+
+
+@pytest.fixture
+def make_database(tmp_path):
+    """Makes open databases without tables, of each kind."""
+    with ExitStack() as stack:
+        paths = (str(tmp_path / f"database{number}.db") for number in count())
+
+        def make():
+            made = stack.enter_context(closing(SqliteDatabase(next(paths))))
+            made.execute("PRAGMA synchronous = OFF")
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def database(make_database):
+    """An open database without tables."""
+    return make_database()
+
+
+@pytest.fixture(scope="session")
+def insert_records():
+    """Inserts a few rows into every table of a database of version 3.5; returns them."""
+
+    def insert(database):
+        with database.transaction():
+            for table, rows in RECORDS.items():
+                for row in rows:
+                    database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", *row)
+        return read_records(database)
+
+    return insert
+
+
+def read_records(database):
+    """Return the rows of all tables, but for those that tell versions."""
+    tables = sorted(table for table in database.tables() if table in RECORDS)
+    return {table: sorted(database.select(f"SELECT * FROM {table}"), key=repr) for table in tables}
+
+
+@pytest.fixture(scope="session", name="read_records")
+def read_records_fixture():
+    """Reads the rows of all tables."""
+    return read_records

@@ -22,6 +22,9 @@ from redun_backend_sql.migrations.tables import POSTGRESQL
 
 ZONE_VARIABLE = "REDUN_LOCALTIMEZONE"
 UTC = "UTC"
+ZONE_LINK = Path("/etc/localtime")
+ZONE_FILE = Path("/etc/timezone")
+"""Where a machine says in which zone it is: a link to the zone's rules, or a file with its name."""
 
 _LOCAL_COLUMNS: Mapping[str, Sequence[str]] = {"job": ("start_time", "end_time"), "execution": ("updated_time",)}
 _UTC_COLUMNS: Mapping[str, Sequence[str]] = {"call_node": ("timestamp",), "redun_version": ("timestamp",)}
@@ -133,9 +136,9 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _read_link(path: Path = Path("/etc/localtime")) -> str:
-    return os.path.realpath(path).rpartition("/zoneinfo/")[2] if path.exists() else ""
+def _read_link() -> str:
+    return os.path.realpath(ZONE_LINK).rpartition("/zoneinfo/")[2] if ZONE_LINK.exists() else ""
 
 
-def _read_file(path: Path = Path("/etc/timezone")) -> str:
-    return path.read_text("utf-8").strip() if path.is_file() else ""
+def _read_file() -> str:
+    return ZONE_FILE.read_text("utf-8").strip() if ZONE_FILE.is_file() else ""

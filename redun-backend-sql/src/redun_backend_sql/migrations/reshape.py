@@ -61,24 +61,20 @@ def raise_to(connection: sa.Connection, version: SchemaVersion, fills: Sequence[
     BackendError
         When a column is missing that can't be made up.
     """
-    dialect = connection.dialect.name
-    shape = make_shape(version, dialect)
+    shape = make_shape(version, connection.dialect.name)
     found = read_columns(connection)
     absent = [table for table in shape if table.name not in found]
-    _create_tables(connection, absent)
     present = [table for table in shape if table.name in found]
+    if version >= V3_0:
+        ENTITY_TYPE.create(connection, checkfirst=True)
+    _create_tables(connection, absent)
     added = {table.name: _add_columns(connection, table, found[table.name]) for table in present}
     for fill in [*(FILLS[table.name] for table in absent if table.name in FILLS), *fills]:
         fill(connection)
     for table in present:
         for column in added[table.name]:
             _stand_in(connection, column)
-        required = [column for column in added[table.name] if not column.nullable]
-        changes = Changes(required)
-        if version == V3_5:  # Of no other version it is certain what it has.
-            foreign = _list_foreign(table, found[table.name])
-            changes = Changes(required, relaxed=foreign, widened=list_narrow_columns(connection, table))
-        alter_table(connection, table, changes)
+        alter_table(connection, table, Changes(required=added[table.name]))
         set_deferrable(connection, table)
     _create_indexes(connection, shape)
     _guard_jobs(connection, version)
@@ -127,8 +123,6 @@ def read_columns(connection: sa.Connection) -> dict[str, dict[str, bool]]:
 
 
 def _create_tables(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
-    if any(table.name == "tag" for table in tables):
-        ENTITY_TYPE.create(connection, checkfirst=True)
     existing = set(sa.inspect(connection).get_table_names())
     late: list[sa.ForeignKeyConstraint] = []
     for table in tables:
@@ -143,23 +137,22 @@ def _create_tables(connection: sa.Connection, tables: Sequence[sa.Table]) -> Non
 
 
 def _add_columns(connection: sa.Connection, table: sa.Table, found: dict[str, bool]) -> list[sa.Column[Any]]:
-    """Add the columns that a table lacks, without requiring them; return them."""
+    """Let a table take rows of a version: add the columns that it lacks; return those that it must have values in."""
     missing = [column for column in table.columns if column.name not in found]
+    required = [column for column in missing if not column.nullable]
     for column in missing:
         kind = column.type.compile(connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} ADD COLUMN {quote(column.name)} {kind}")
-    return missing
-
-
-def _list_foreign(table: sa.Table, found: dict[str, bool]) -> list[str]:
-    """Return the columns that rows need a value in and that the final version of a table does not have."""
-    return [name for name, is_required in found.items() if is_required and name not in table.columns]
+        column.nullable = True
+    foreign = [name for name, is_required in found.items() if is_required and (table.name, name) not in STAND_INS]
+    alter_table(connection, table, Changes(relaxed=foreign, widened=list_narrow_columns(connection, table)))
+    for column in required:
+        column.nullable = False
+    return required
 
 
 def _stand_in(connection: sa.Connection, column: sa.Column[Any]) -> None:
-    """Give rows that are older than a column a value in it, unless they have one or need none."""
-    if column.nullable:
-        return
+    """Give rows that are older than a column a value in it."""
     table, name = quote(column.table.name), quote(column.name)
     stand_in = STAND_INS.get((column.table.name, column.name))
     if stand_in is not None:
