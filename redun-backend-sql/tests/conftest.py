@@ -11,7 +11,8 @@ from redun.values.base import TaskSubtype
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend, SqlOptions
-from redun_backend_sql.sqlite import SqliteDatabase
+from redun_backend_sql.location import find_location
+from redun_backend_sql.retry import NEVER
 
 PICKLE = "application/python-pickle"
 
@@ -133,24 +134,49 @@ def make_call():
     return make
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def make_uri(request, tmp_path):
+    """Makes URIs of new databases without tables, of each kind."""
+    if request.param == "sqlite":
+        names = map("database{}.db".format, count())
+        yield lambda: f"sqlite:///{tmp_path / next(names)}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    made = []
+
+    def make():
+        made.append(server.create_database())
+        return server.uri(made[-1])
+
+    yield make
+    for name in made:
+        server.drop_database(name)
+
+
 @pytest.fixture
-def make_database(tmp_path):
-    """Makes open databases without tables, of each kind."""
+def database_uri(make_uri):
+    """The URI of a new database without tables, of each kind."""
+    return make_uri()
+
+
+@pytest.fixture
+def open_uri():
+    """Opens the database of a URI."""
     with ExitStack() as stack:
-        paths = (str(tmp_path / f"database{number}.db") for number in count())
 
-        def make():
-            made = stack.enter_context(closing(SqliteDatabase(next(paths))))
-            made.execute("PRAGMA synchronous = OFF")
-            return made
+        def open_database(uri):
+            opened = stack.enter_context(closing(find_location(uri).open(NEVER)))
+            if opened.dialect == "sqlite":
+                opened.execute("PRAGMA synchronous = OFF")
+            return opened
 
-        yield make
+        yield open_database
 
 
 @pytest.fixture
-def database(make_database):
-    """An open database without tables."""
-    return make_database()
+def database(database_uri, open_uri):
+    """An open database without tables, of each kind."""
+    return open_uri(database_uri)
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,23 @@ Statements are written with ``?`` for parameters. What is written regularly is n
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from redun.logging import logger
+
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 MAX_PARAMETERS = 500
 """How many keys one statement asks for at most."""
+
+ECHO_VARIABLE = "REDUN_DB_ECHO"
+"""The environment variable that, when it is not empty, lets every statement be logged."""
 
 Row = tuple[Any, ...]
 
@@ -102,7 +108,10 @@ class Database(ABC):
 
     @abstractmethod
     def execute(self, statement: str, *parameters: Any) -> int:
-        """Execute a statement that returns no rows; return how many rows it changed."""
+        """Execute a statement that returns no rows; return how many rows it changed.
+
+        Outside of a transaction it may be executed twice, when the connection is lost: that must do no harm.
+        """
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]:
@@ -121,12 +130,22 @@ class Database(ABC):
         """Return an engine for queries through SQLAlchemy; what it is used for must not write."""
 
     @abstractmethod
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """Give a connection of SQLAlchemy in a transaction that no other migration overlaps; committed at the end."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the connection."""
 
     @abstractmethod
     def translating_errors(self) -> AbstractContextManager[None]:
         """Turn errors of the driver into one sentence that names the database and says what may help."""
+
+
+def log_statement(statement: str) -> None:
+    """Log a statement, without its parameters, if that is asked for."""
+    if os.environ.get(ECHO_VARIABLE):
+        logger.info("%s", statement)
 
 
 @lru_cache(maxsize=64)

@@ -5,8 +5,6 @@ A move that is killed at any point has not happened. Imported only where somethi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,14 +15,6 @@ from redun_backend_sql.versions import NO_SCHEMA, SchemaVersion, check_not_newer
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-_LOCK_KEY = 0x726564756E  # "redun"
-
-_BEGIN: Mapping[str, str] = {
-    "sqlite": "BEGIN IMMEDIATE",
-    "postgresql": f"SELECT pg_advisory_xact_lock({_LOCK_KEY})",
-}
-"""The statement that begins a move and waits for others to end theirs, by kind of database."""
 
 _CREATE_VERSION_TABLE = (
     "CREATE TABLE alembic_version "
@@ -63,7 +53,7 @@ def migrate(database: Database, target: SchemaVersion, may_lower: bool = False, 
     BackendError
         When it can't be moved; it is as it was then.
     """
-    with database.translating_errors(), exclusive_connection(database) as connection:
+    with database.migrating() as connection:
         initial = read_version(database)
         check_not_newer(database, initial)
         final = target if may_lower else max(initial, target)
@@ -75,21 +65,6 @@ def migrate(database: Database, target: SchemaVersion, may_lower: bool = False, 
         elif initial != final:
             _run_migrations(connection, final, is_upgrade=initial < final)
     return Move(initial, final)
-
-
-@contextmanager
-def exclusive_connection(database: Database) -> Iterator[Connection]:
-    """Begin a transaction in which a database is moved; others that want to move it wait until it ends."""
-    from sqlalchemy.exc import DBAPIError
-
-    with database.make_engine().connect() as connection:
-        try:
-            # Begun here and not before: the engine rolls back what it finds open when it takes a connection.
-            connection.exec_driver_sql(_BEGIN[database.dialect])
-            yield connection
-            connection.commit()
-        except DBAPIError as error:
-            raise error.orig or error from None
 
 
 def _create(connection: Connection, version: SchemaVersion) -> None:

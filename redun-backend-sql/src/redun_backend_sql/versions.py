@@ -190,7 +190,8 @@ def ensure_schema(database: Database, automigrate: bool) -> None:
     state = "has no tables yet" if version == NO_SCHEMA else f"has version {version}, {_NEEDED}"
     if not automigrate:
         raise BackendError(
-            f"the database {database.name} {state}, and [backend] automigrate is off: run `redun db upgrade`"
+            f"the database {database.name} {state}, and [backend] automigrate is off: "
+            "run `redun db upgrade`, or switch it on"
         )
     if version != NO_SCHEMA and not database.is_writable:
         raise BackendError(

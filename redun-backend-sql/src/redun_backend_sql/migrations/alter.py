@@ -6,14 +6,18 @@ database, with its other indexes and whatever columns somebody added.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.schema import AddConstraint, CreateTable
 
 from redun_backend_sql.migrations.tables import POSTGRESQL, SQLITE
+
+Found = Mapping[str, ReflectedColumn]
+"""The columns that a table has, by name."""
 
 
 class Changes(NamedTuple):
@@ -64,18 +68,14 @@ def alter_table(connection: sa.Connection, table: sa.Table, changes: Changes) ->
         _ALTER[connection.dialect.name](connection, table, changes)
 
 
-def list_narrow_columns(connection: sa.Connection, table: sa.Table) -> list[sa.Column[Any]]:
-    """Return the columns that hold shorter texts in a database than they are to, or JSON as text.
-
-    SQLite lets every column hold anything, so there are none.
-    """
-    if connection.dialect.name != POSTGRESQL:
+def list_narrow_columns(table: sa.Table, found: Found, dialect: sa.Dialect) -> list[sa.Column[Any]]:
+    """Return the columns that hold shorter texts than they are to, or JSON as text; SQLite lets them hold anything."""
+    if dialect.name == SQLITE:
         return []
-    found = {column["name"]: column["type"] for column in sa.inspect(connection).get_columns(table.name)}
     return [
         column
         for column in table.columns
-        if column.name in found and _is_narrower(found[column.name], column.type.dialect_impl(connection.dialect))
+        if column.name in found and _is_narrower(found[column.name]["type"], column.type.dialect_impl(dialect))
     ]
 
 
@@ -87,20 +87,31 @@ def _is_narrower(found: sa.types.TypeEngine[Any], wanted: sa.types.TypeEngine[An
     return found.length is not None and (wanted.length is None or wanted.length > found.length)
 
 
-def set_deferrable(connection: sa.Connection, table: sa.Table) -> None:
-    """Let PostgreSQL check a table's references when they are to be checked: at once, or when a transaction ends.
+def set_deferrable(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
+    """Let PostgreSQL check references when they are to be checked: at once, or when a transaction ends.
 
     SQLite can't change that, and needs not: this store does not let it check references.
     """
     if connection.dialect.name != POSTGRESQL:
         return
-    wanted = {tuple(key.column_keys): bool(key.deferrable) for key in table.foreign_key_constraints}
-    for key in sa.inspect(connection).get_foreign_keys(table.name):
-        is_deferred = wanted.get(tuple(key["constrained_columns"]))
-        if is_deferred is not None and is_deferred != bool(key.get("options", {}).get("deferrable")):
-            mode = "DEFERRABLE INITIALLY DEFERRED" if is_deferred else "NOT DEFERRABLE"
-            name = quote(str(key["name"]))
-            connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} ALTER CONSTRAINT {name} {mode}")
+    wanted = {
+        (table.name, *key.column_keys): bool(key.deferrable)
+        for table in tables
+        for key in table.foreign_key_constraints
+    }
+    for (_, table), keys in sa.inspect(connection).get_multi_foreign_keys().items():
+        for key in keys:
+            is_deferred = wanted.get((table, *key["constrained_columns"]))
+            if is_deferred is not None and is_deferred != bool(key.get("options", {}).get("deferrable")):
+                mode = "DEFERRABLE INITIALLY DEFERRED" if is_deferred else "NOT DEFERRABLE"
+                name = quote(str(key["name"]))
+                connection.exec_driver_sql(f"ALTER TABLE {quote(table)} ALTER CONSTRAINT {name} {mode}")
+
+
+def check_references(connection: sa.Connection) -> None:
+    """Let PostgreSQL check now what is to be checked in the end: a table that waits for a check can't be changed."""
+    if connection.dialect.name == POSTGRESQL:
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def _alter_in_place(connection: sa.Connection, table: sa.Table, changes: Changes) -> None:

@@ -1,8 +1,8 @@
 """Times of jobs: local up to version 3.3, in UTC from 3.4 on.
 
 Local times are taken to be those of the zone in ``REDUN_LOCALTIMEZONE``, such as ``Europe/Berlin``, or else of this
-machine. The hour that is there twice when summer time ends is taken to be its first. The times of calls have always
-been in UTC.
+machine. Of the hour that is there twice when summer time ends, the second is taken, as PostgreSQL does. The times of
+calls have always been in UTC.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -92,12 +92,18 @@ def make_converter(zone: tzinfo, to_utc: bool) -> Callable[[str | None], str | N
             return None
         try:
             found = datetime.fromisoformat(text)
-            given = found if found.tzinfo is not None else found.replace(tzinfo=source)
+            given = found if found.tzinfo is not None else _in_standard_time(found, source)
             return given.astimezone(target).strftime("%Y-%m-%d %H:%M:%S.%f")
         except (TypeError, ValueError, OverflowError):
             return text
 
     return convert
+
+
+def _in_standard_time(local: datetime, zone: tzinfo) -> datetime:
+    """Return a time with its zone; what is there twice, or not at all, is in standard time."""
+    times = [local.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
+    return min(times, key=lambda known: known.utcoffset() or timedelta())
 
 
 def find_local_zone() -> str:

@@ -13,10 +13,19 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropIndex
 
 from redun.errors import BackendError
-from redun_backend_sql.migrations.alter import Changes, alter_table, list_narrow_columns, quote, set_deferrable
+from redun_backend_sql.migrations.alter import (
+    Changes,
+    Found,
+    alter_table,
+    check_references,
+    list_narrow_columns,
+    quote,
+    set_deferrable,
+)
 from redun_backend_sql.migrations.fill import FILLS
 from redun_backend_sql.migrations.tables import (
     ENTITY_TYPE,
@@ -71,11 +80,12 @@ def raise_to(connection: sa.Connection, version: SchemaVersion, fills: Sequence[
     added = {table.name: _add_columns(connection, table, found[table.name]) for table in present}
     for fill in [*(FILLS[table.name] for table in absent if table.name in FILLS), *fills]:
         fill(connection)
+    check_references(connection)
     for table in present:
         for column in added[table.name]:
             _stand_in(connection, column)
         alter_table(connection, table, Changes(required=added[table.name]))
-        set_deferrable(connection, table)
+    set_deferrable(connection, present)
     _create_indexes(connection, shape)
     _guard_jobs(connection, version)
     _note_major(connection, version)
@@ -108,16 +118,16 @@ def lower_to(connection: sa.Connection, version: SchemaVersion, above: SchemaVer
                     connection.execute(DropIndex(index, if_exists=True))
             names = [column.name for column in table.columns if column.name not in below.columns]
             alter_table(connection, below, Changes(dropped=[name for name in names if name in found[table.name]]))
-            set_deferrable(connection, below)
+    set_deferrable(connection, list(shape.values()))
     if version < V3_0 <= above:
         ENTITY_TYPE.drop(connection, checkfirst=True)
     _note_major(connection, version)
 
 
-def read_columns(connection: sa.Connection) -> dict[str, dict[str, bool]]:
-    """Return the columns of every table: whether a row must have a value in each."""
+def read_columns(connection: sa.Connection) -> dict[str, Found]:
+    """Return the columns of every table by name."""
     return {
-        table: {column["name"]: not column["nullable"] and column.get("default") is None for column in columns}
+        table: {column["name"]: column for column in columns}
         for (_, table), columns in sa.inspect(connection).get_multi_columns().items()
     }
 
@@ -136,7 +146,7 @@ def _create_tables(connection: sa.Connection, tables: Sequence[sa.Table]) -> Non
         connection.execute(AddConstraint(key))
 
 
-def _add_columns(connection: sa.Connection, table: sa.Table, found: dict[str, bool]) -> list[sa.Column[Any]]:
+def _add_columns(connection: sa.Connection, table: sa.Table, found: Found) -> list[sa.Column[Any]]:
     """Let a table take rows of a version: add the columns that it lacks; return those that it must have values in."""
     missing = [column for column in table.columns if column.name not in found]
     required = [column for column in missing if not column.nullable]
@@ -144,11 +154,16 @@ def _add_columns(connection: sa.Connection, table: sa.Table, found: dict[str, bo
         kind = column.type.compile(connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} ADD COLUMN {quote(column.name)} {kind}")
         column.nullable = True
-    foreign = [name for name, is_required in found.items() if is_required and (table.name, name) not in STAND_INS]
-    alter_table(connection, table, Changes(relaxed=foreign, widened=list_narrow_columns(connection, table)))
+    foreign = [name for name in found if (table.name, name) not in STAND_INS and _needs_value(found[name])]
+    narrow = list_narrow_columns(table, found, connection.dialect)
+    alter_table(connection, table, Changes(relaxed=foreign, widened=narrow))
     for column in required:
         column.nullable = False
     return required
+
+
+def _needs_value(column: ReflectedColumn) -> bool:
+    return not column["nullable"] and column.get("default") is None
 
 
 def _stand_in(connection: sa.Connection, column: sa.Column[Any]) -> None:
@@ -165,11 +180,14 @@ def _stand_in(connection: sa.Connection, column: sa.Column[Any]) -> None:
 
 
 def _create_indexes(connection: sa.Connection, shape: Sequence[sa.Table]) -> None:
-    inspector = sa.inspect(connection)
+    found = {
+        (table, index["name"])
+        for (_, table), indexes in sa.inspect(connection).get_multi_indexes().items()
+        for index in indexes
+    }
     for table in shape:
-        found = {index["name"] for index in inspector.get_indexes(table.name)}
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            if index.name not in found:
+            if (table.name, index.name) not in found:
                 connection.execute(CreateIndex(index))
 
 
