@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from redun.errors import BackendError
+from redun.logging import logger
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import is_extension_table
 from redun_backend_sql.versions import NO_SCHEMA, SchemaVersion, check_not_newer, find_migration, read_version
@@ -57,6 +58,8 @@ def migrate(database: Database, target: SchemaVersion, may_lower: bool = False, 
         initial = read_version(database)
         check_not_newer(database, initial)
         final = target if may_lower else max(initial, target)
+        if NO_SCHEMA < initial < final:
+            logger.info("Upgrading db from version %s to %s...", initial, final)
         if drop_extension or final < initial:
             for table in filter(is_extension_table, database.tables()):
                 connection.exec_driver_sql(f"DROP TABLE {table}")

@@ -11,7 +11,6 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from redun.errors import BackendError
-from redun.logging import logger
 from redun_backend_sql.database import Database
 
 _UNKNOWN_MINOR = 1_000_000
@@ -200,6 +199,4 @@ def ensure_schema(database: Database, automigrate: bool) -> None:
         )
     from redun_backend_sql.migrate import migrate
 
-    if version != NO_SCHEMA:
-        logger.info("Upgrading db from version %s to %s...", version, LATEST)
     migrate(database, LATEST)
