@@ -1,5 +1,6 @@
+import os
 import shutil
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 
 import pytest
@@ -13,6 +14,8 @@ from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend, SqlOptions
 from redun_backend_sql.location import find_location
 from redun_backend_sql.retry import NEVER
+
+NOBODY = 65534
 
 PICKLE = "application/python-pickle"
 
@@ -203,3 +206,24 @@ def read_records(database):
 def read_records_fixture():
     """Reads the rows of all tables."""
     return read_records
+
+
+@pytest.fixture(scope="session", name="denying_writes")
+def denying_writes_fixture():
+    """Lets an ordinary user look at a folder and its files, and be that user."""
+    return denying_writes
+
+
+@contextmanager
+def denying_writes(folder):
+    is_root = os.geteuid() == 0
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o555)
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o700)

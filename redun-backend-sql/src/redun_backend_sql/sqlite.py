@@ -60,7 +60,8 @@ class SqliteDatabase(Database):
     def is_writable(self) -> bool:
         if self.path == MEMORY:
             return True
-        return os.access(self.path, os.W_OK) and os.access(Path(self.path).parent, os.W_OK)
+        effective = os.access in os.supports_effective_ids
+        return all(os.access(path, os.W_OK, effective_ids=effective) for path in (self.path, Path(self.path).parent))
 
     def prepare(self) -> None:
         with translating_errors(self.path):
