@@ -58,7 +58,8 @@ for boundary in count(0, step):
 PAUSED_UPGRADE = """
 import sys
 from sqlalchemy import Engine, event
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.versions import read_version
 
 steps = []

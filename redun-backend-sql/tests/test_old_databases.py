@@ -6,10 +6,11 @@ from contextlib import closing
 import pytest
 
 from redun.errors import BackendError
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.migrate import migrate
 from redun_backend_sql.migrations import clocks
 from redun_backend_sql.migrations.clocks import ZONE_VARIABLE, find_local_zone, make_converter
+from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.versions import LATEST, parse_version, read_version
 
 TEXTS = {

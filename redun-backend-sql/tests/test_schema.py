@@ -5,10 +5,8 @@ from contextlib import closing
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
 
 from redun import Scheduler, task
-from redun_backend_sql.backend import SqlBackend, SqlOptions
 from redun_backend_sql.extension import is_extension_table
 from redun_backend_sql.models import Base
 
@@ -169,6 +167,11 @@ def describe_postgres_indexes(database, table):
     return sorted(described)
 
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+
+
+@on_sqlite
 def test_tables_and_columns(backend, query):
     """A new database has exactly the tables, columns, types, keys and references of version 3.5."""
     connection = backend.database.connection
@@ -182,6 +185,7 @@ def test_tables_and_columns(backend, query):
     assert actual == TABLES
 
 
+@on_sqlite
 def test_indexes(backend):
     """A new database has exactly the indexes of version 3.5."""
     connection = backend.database.connection
@@ -193,6 +197,7 @@ def test_indexes(backend):
     }
 
 
+@on_sqlite
 def test_reference_to_the_execution_is_checked_late(query):
     """A job and its execution refer to each other, so one of the references is checked when a transaction ends."""
     [(statement,)] = query("SELECT sql FROM sqlite_master WHERE name = 'job'")
@@ -202,10 +207,16 @@ def test_reference_to_the_execution_is_checked_late(query):
     assert "(execution_id) REFERENCES execution (id) DEFERRABLE INITIALLY DEFERRED" in actual
 
 
+def is_about_deferral(difference):
+    """Whether tables differ in that only PostgreSQL checks late which root job an execution has."""
+    kind, changed = difference[:2]
+    return kind in ("add_fk", "remove_fk") and changed.column_keys == ["job_id"]
+
+
 @pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")  # A job and its execution refer to each other.
 def test_models_agree_with_the_tables(backend):
     """The classes for queries describe the same columns, types, references and indexes as the migrated tables."""
-    engine = create_engine(f"sqlite:///{backend.path}")
+    engine = backend.database.make_engine()
     options = {
         "compare_type": True,
         "include_name": lambda name, kind, parents: (
@@ -216,9 +227,8 @@ def test_models_agree_with_the_tables(backend):
 
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
-    engine.dispose()
 
-    assert differences == []
+    assert [difference for difference in differences if not is_about_deferral(difference)] == []
     assert set(Base.metadata.tables) == set(TABLES) - TABLES_WITHOUT_MODEL
 
 
@@ -229,78 +239,46 @@ def test_versions_are_recorded(query):
     assert actual == ([("0bee3d6dba76",)], [(3,)])
 
 
-def test_loading_again_changes_nothing(backend):
+def test_loading_again_changes_nothing(backend, dump):
     """A database that has its tables is opened as it is, as often as one likes."""
-    before = list(backend.database.connection.iterdump())
+    before = dump()
 
     backend.load()
     backend.close()
     backend.load()
 
-    assert list(backend.database.connection.iterdump()) == before
+    assert dump() == before
 
 
-@pytest.fixture
-def postgres(postgres_uri, open_uri):
-    """A new database in PostgreSQL."""
-    with closing(SqlBackend(SqlOptions(postgres_uri, automigrate=True))) as backend:
-        backend.load()
-    return open_uri(postgres_uri)
-
-
-def test_tables_and_columns_in_postgres(postgres):
+@on_postgresql
+def test_tables_and_columns_in_postgres(backend):
     """A new database in PostgreSQL has the same tables, with its own types for bytes, times and JSON."""
     expected = {table: [as_in_postgres(table, column) for column in columns] for table, columns in TABLES.items()}
 
-    tables = sorted(table for table in postgres.tables() if not is_extension_table(table))
-    actual = {table: describe_postgres_columns(postgres, table) for table in tables}
+    tables = sorted(table for table in backend.database.tables() if not is_extension_table(table))
+    actual = {table: describe_postgres_columns(backend.database, table) for table in tables}
 
     assert actual == expected
-    assert [name for (name,) in postgres.select("SELECT enumlabel FROM pg_enum ORDER BY enumsortorder")] == [
-        *("Execution", "Job", "CallNode", "Task", "Value", "Null")
-    ]
 
 
-def test_indexes_in_postgres(postgres):
+@on_postgresql
+def test_indexes_in_postgres(backend):
     """A new database in PostgreSQL has the same indexes; some are for prefixes, and values of tags are hashed."""
-    actual = {table: describe_postgres_indexes(postgres, table) for table in TABLES}
+    actual = {table: describe_postgres_indexes(backend.database, table) for table in TABLES}
 
     assert {table: indexes for table, indexes in actual.items() if indexes} == {
         table: sorted(indexes) for table, indexes in INDEXES.items()
     }
 
 
-def test_references_that_postgres_checks_late(postgres):
-    """Executions and jobs refer to each other, and both references are checked when a transaction ends."""
-    actual = postgres.select(
-        "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE condeferrable ORDER BY 1"
-    )
-
-    assert actual == [
-        ("execution", "FOREIGN KEY (job_id) REFERENCES job(id) DEFERRABLE INITIALLY DEFERRED"),
-        ("job", "FOREIGN KEY (execution_id) REFERENCES execution(id) DEFERRABLE INITIALLY DEFERRED"),
-    ]
-
-
-def test_old_programs_may_not_add_jobs(postgres, postgres_server):
-    """PostgreSQL refuses jobs of programs that do not say their version, for these write local times."""
-    import psycopg
-
-    name = postgres.name.rpartition("/")[2]
-
-    with pytest.raises(psycopg.Error, match=r"times in this database are in UTC, .* upgrade redun"):
-        postgres_server.execute("INSERT INTO job SELECT * FROM job", name)
-
-    assert postgres.execute("INSERT INTO job SELECT * FROM job") == 0
-
-
-def test_long_tags_fit_into_postgres(postgres):
+@on_postgresql
+def test_long_tags_fit_into_postgres(backend, query):
     """A tag may hold more than PostgreSQL's usual indexes take, and is found by its value."""
     text = json.dumps("".join(map(str, range(10_000))))
 
-    postgres.execute("INSERT INTO tag VALUES (?, 'Job', 'j', 'k', ?, true)", "0" * 40, text)
+    backend.database.execute("INSERT INTO tag VALUES (?, 'Job', 'j', 'k', ?, true)", "0" * 40, text)
 
-    assert postgres.select("SELECT tag_hash FROM tag WHERE value = ?", text) == [("0" * 40,)]
+    assert query("SELECT tag_hash FROM tag WHERE value = ?", text) == [("0" * 40,)]
 
 
 @task
@@ -308,6 +286,7 @@ def double(x):
     return 2 * x
 
 
+@on_sqlite
 def test_database_created_elsewhere_is_used(backend, tmp_path):
     """A database with the same schema that another program made is opened, and its cache is hit."""
     with Scheduler(backend=backend) as scheduler:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -18,7 +18,7 @@ from redun.logging import logger
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-MAX_PARAMETERS = 500
+MAX_PARAMETERS = 900
 """How many keys one statement asks for at most."""
 
 ECHO_VARIABLE = "REDUN_DB_ECHO"
@@ -66,10 +66,14 @@ class Database(ABC):
         How messages call the database; never holds a password.
     dialect
         The name that SQLAlchemy has for its kind.
+    pause
+        What `write` calls every few ten milliseconds, so that other work goes on meanwhile; it must not use the
+        database.
     """
 
     dialect: ClassVar[str]
     name: str
+    pause: Callable[[], None] | None = None
 
     @property
     def is_writable(self) -> bool:
@@ -105,6 +109,16 @@ class Database(ABC):
             padded = chunk + chunk[-1:] * (length - len(chunk))
             rows.extend(self.select(fill_keys(statement, length), *first, *padded))
         return rows
+
+    def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
+        """Execute a statement over some keys, chunk by chunk; see `select_in`."""
+        for start in range(0, len(keys), MAX_PARAMETERS):
+            chunk = keys[start : start + MAX_PARAMETERS]
+            self.execute(fill_keys(statement, len(chunk)), *first, *chunk)
+
+    def read_change_mark(self) -> object:
+        """Return what is different once another connection has written; None if that can't be told."""
+        return None
 
     @abstractmethod
     def execute(self, statement: str, *parameters: Any) -> int:
@@ -148,6 +162,15 @@ def log_statement(statement: str) -> None:
         logger.info("%s", statement)
 
 
+def log_statements(engine: Engine) -> Engine:
+    """Log the statements of an engine if that is asked for; return the engine."""
+    from sqlalchemy import event
+
+    if os.environ.get(ECHO_VARIABLE):
+        event.listen(engine, "before_cursor_execute", lambda _, __, statement, *___: log_statement(statement))
+    return engine
+
+
 @lru_cache(maxsize=64)
 def fill_keys(statement: str, length: int) -> str:
     """Return a statement with some parameters in place of ``{keys}``."""
@@ -156,4 +179,4 @@ def fill_keys(statement: str, length: int) -> str:
 
 def _padded_length(count: int) -> int:
     """Return the next of a few lengths, so that the driver's cache of prepared statements is hit."""
-    return next(length for length in (1, 4, 20, 100, MAX_PARAMETERS) if count <= length)
+    return next(length for length in (1, 4, 20, 100, 300, MAX_PARAMETERS) if count <= length)

@@ -64,6 +64,16 @@ WRITES: Sequence[Write] = (
 """What a batch is written as, in the order in which it is written."""
 
 
+COMMON_REASONS = ("", "no earlier result is recorded")
+"""Why most jobs ran, if they did: not written down for each of them."""
+
+
+def make_reason_rows(batch: Batch) -> list[Row]:
+    """Return the rows that say why jobs ran which were answered from the cache before."""
+    jobs = {**batch.jobs, **batch.job_ends}
+    return [(job.id, job.reason) for job in jobs.values() if job.reason not in COMMON_REASONS]
+
+
 def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
     """Return the rows of a batch, by what is written with them.
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.errors import BackendError
-from redun_backend_sql.database import Database, Row, Update, Write, log_statement
+from redun_backend_sql.database import Database, Row, Update, Write, log_statement, log_statements
 from redun_backend_sql.location import MEMORY
 from redun_backend_sql.retry import NEVER, Retries, Trouble
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BUSY_SECONDS = 60
+_SLICE = 5_000
 _CACHE_KIB = 128 * 1024
 
 
@@ -96,18 +97,24 @@ class SqliteDatabase(Database):
         log_statement(statement)
         return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
 
+    def read_change_mark(self) -> object:
+        return self.select("PRAGMA data_version")[0][0]
+
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         with self.transaction() as connection:
             for write, values in rows.items():
                 if values:
                     log_statement(format_write(write))
-                    connection.executemany(format_write(write), values)
+                for start in range(0, len(values), _SLICE):
+                    connection.executemany(format_write(write), values[start : start + _SLICE])
+                    if self.pause is not None:
+                        self.pause()
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
         from sqlalchemy.pool import StaticPool
 
-        return create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool)
+        return log_statements(create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool))
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
