@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
 from redun.backends.sharing import Share
@@ -190,5 +191,5 @@ class SqlBackend(Backend):
         if options.db_aws_secret_name:
             from redun_backend_sql.aws_secret import read_secret
 
-            return read_secret(options.db_aws_secret_name)
+            return replace(read_secret(options.db_aws_secret_name), folder=options.config_dir or ".")
         return find_location(options.db_uri, options.config_dir, options.db_username_env, options.db_password_env)

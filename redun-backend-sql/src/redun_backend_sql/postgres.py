@@ -13,7 +13,9 @@ Rows come as SQLite gives them: points in time as text in UTC, JSON as text.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from struct import Struct
@@ -48,6 +50,9 @@ LOCK_SECONDS = 60
 
 _SETTINGS = {"redun.version": __version__, "TimeZone": "UTC", "jit": "off"}
 _START_OF_2000 = 946_684_800 * 1_000_000
+_MANY_ROWS = 2_000
+_PAUSE_SECONDS = 0.02
+_CANCEL_SECONDS = 5.0
 _OTHER_TYPES = 0
 _read_microseconds = Struct("!q").unpack
 
@@ -111,7 +116,7 @@ class PostgresDatabase(Database):
         return self._run(lambda connection: _cursor(connection).execute(query, parameters, binary=True).fetchall())
 
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
-        statement = statement.replace("IN ({keys})", "= ANY(?)")
+        statement = _ask_at_once(statement)
         distinct = list(dict.fromkeys(keys))
         rows: list[Any] = []
         for start in range(0, len(distinct), MAX_KEYS):
@@ -122,6 +127,9 @@ class PostgresDatabase(Database):
         log_statement(statement)
         query = number_parameters(statement)
         return self._run(lambda connection: _cursor(connection).execute(query, parameters).rowcount)
+
+    def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
+        self.execute(_ask_at_once(statement), *first, make_text_array(keys))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -142,7 +150,7 @@ class PostgresDatabase(Database):
         given = {write: values for write, values in rows.items() if values}
         if given:
             types = {write.table: self._read_types(write.table) for write in given}
-            self._run(lambda connection: self._write(connection, given, types))
+            self._run(lambda connection: self._write_meanwhile(connection, given, types), self._sleep_meanwhile)
 
     def make_engine(self) -> Engine:
         return self._make_engine("SET default_transaction_read_only = on")
@@ -169,12 +177,12 @@ class PostgresDatabase(Database):
         except psycopg.Error as error:
             raise self._explain(error) from error
 
-    def _run(self, action: Callable[[Connection], T]) -> T:
+    def _run(self, action: Callable[[Connection], T], sleep: Callable[[float], object] = time.sleep) -> T:
         """Do something with the open connection; again when it is lost, unless that is inside of a transaction."""
         if self._in_transaction and self._connection is not None:
             with self.translating_errors():
                 return action(self._connection)
-        return self._retries.run(lambda: action(self._open()), self._judge, self._explain)
+        return self._retries.run(lambda: action(self._open()), self._judge, self._explain, sleep)
 
     def _open(self) -> Connection:
         if self._is_closed:
@@ -217,6 +225,31 @@ class PostgresDatabase(Database):
             self._roll_back()
             raise
         return connection
+
+    def _write_meanwhile(
+        self, connection: Connection, rows: Mapping[Write, Sequence[Row]], types: Mapping[str, Types]
+    ) -> None:
+        """Write while this thread does other work."""
+        if self.pause is None or sum(map(len, rows.values())) < _MANY_ROWS:
+            self._write(connection, rows, types)
+            return
+        with ThreadPoolExecutor(1, "redun-write") as threads:
+            writing = threads.submit(self._write, connection, rows, types)
+            try:
+                while wait([writing], _PAUSE_SECONDS).not_done:
+                    self.pause()
+            except BaseException:
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
+                raise
+        writing.result()
+
+    def _sleep_meanwhile(self, seconds: float) -> None:
+        """Let time pass in which this thread does other work."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _PAUSE_SECONDS))
+            if self.pause is not None:
+                self.pause()
 
     def _write(self, connection: Connection, rows: Mapping[Write, Sequence[Row]], types: Mapping[str, Types]) -> None:
         try:
@@ -291,6 +324,11 @@ def number_parameters(statement: str) -> bytes:
             number += 1
             parts[place] = f"${number}"
     return "".join(parts).encode()
+
+
+def _ask_at_once(statement: str) -> str:
+    """Return a statement that takes all keys as one parameter."""
+    return statement.replace("IN ({keys})", "= ANY(?)")
 
 
 def _cursor(connection: Connection) -> psycopg.RawCursor[tuple[Any, ...]]:
