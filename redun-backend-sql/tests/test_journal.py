@@ -16,6 +16,8 @@ from redun.backends.base import Batch, EvaluationRecord, ExecutionRecord, JobRec
 from redun.errors import BackendError, ConfigError
 from redun.executors.local import LocalExecutor, LocalOptions
 from redun.file import Dir, File
+from redun.values.base import TaskSubtype
+from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.extension import REASON
@@ -35,8 +37,10 @@ def encode(value):
 
 
 def evaluate(number):
-    """Return a batch with one evaluation."""
-    return Batch(evaluations=[EvaluationRecord(f"{number:040}", "t" * 40, "a" * 40, encode(number))])
+    """Return a batch with one evaluation, and its task."""
+    definition = EncodedValue("t" * 40, "redun.Task", "text/plain", b"f", (), TaskSubtype("f", "test", ""))
+    evaluation = EvaluationRecord(f"{number:040}", "t" * 40, "a" * 40, encode(number))
+    return Batch({"t" * 40: definition}, evaluations=[evaluation])
 
 
 def list_keys(batches):

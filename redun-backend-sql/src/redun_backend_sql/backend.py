@@ -70,6 +70,11 @@ class SqlBackend(Backend):
         self._journal: Journal | None = None
 
     @property
+    def journal_stem(self) -> str | None:
+        """What the names of its journals start with, folder included; None if there is none."""
+        return None if self._journal is None else self._journal.stem
+
+    @property
     def database(self) -> Database:
         """The open database; raises `BackendError` before `load`."""
         if self._database is None:

@@ -10,8 +10,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from redun.logging import logger
 
@@ -27,7 +28,8 @@ ECHO_VARIABLE = "REDUN_DB_ECHO"
 Row = tuple[Any, ...]
 
 
-class Insert(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Insert:
     """Rows of a table; those whose key the table has already are left out, or change some columns of the old row.
 
     Attributes
@@ -46,7 +48,8 @@ class Insert(NamedTuple):
     changed: tuple[str, ...] = ()
 
 
-class Update(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Update:
     """New values for columns of rows that exist; the last item of a row is the key."""
 
     table: str
