@@ -22,6 +22,9 @@ from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.check import Survey, run_checks
+from redun_backend_sql.checks import CHECKS
+from redun_backend_sql.collection import Budget, collect
 from redun_backend_sql.extension import drop_extension
 from redun_backend_sql.models import Value
 from redun_backend_sql.options import SqlOptions
@@ -576,8 +579,8 @@ def test_same_value_twice_in_a_batch_is_one(opened, make_task):
     }
 
 
-def test_kill_between_blob_and_row_leaves_a_store_that_works(run, uri, values, select):
-    """When a run is killed after its blobs were written and before its rows were, the next one starts anew."""
+def test_kill_between_blob_and_row_leaves_a_store_that_works(run, uri, values, select, opened):
+    """A run that is killed between its blobs and its rows leaves orphans, found and removed; the next starts anew."""
     run(small())
 
     killed = subprocess.run([sys.executable, "-c", KILLED_RUN, uri, str(values)], env=os.environ)
@@ -585,6 +588,12 @@ def test_kill_between_blob_and_row_leaves_a_store_that_works(run, uri, values, s
     assert killed.returncode == -signal.SIGKILL
     assert len(list_files(values)) == 3
     assert select("SELECT count(*) FROM value WHERE length(value) = 0") == [(0,)]
+    for path in values.rglob("*"):
+        os.utime(path, (0, 0))
+    problems = run_checks(Survey(opened(value_store_path=str(values))), CHECKS).problems
+    assert [(problem.kind.name, problem.count) for problem in problems] == [("orphan-blob", 3)]
+    assert collect(opened(value_store_path=str(values)), Budget(), remove_orphans=True).removed_orphans == 3
+    assert list_files(values) == []
     harmless = KILLED_RUN.replace("os.kill", "print")
     finished = subprocess.run([sys.executable, "-c", harmless, uri, str(values)])
     assert finished.returncode == 0
