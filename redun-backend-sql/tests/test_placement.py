@@ -126,8 +126,8 @@ def fail():
 
 
 @task(version="1", check_valid="shallow")
-def collect(numbers):
-    ran.append("collect")
+def gather(numbers):
+    ran.append("gather")
     return [make(number) for number in numbers]
 
 
@@ -356,9 +356,9 @@ def test_store_that_cannot_be_written_keeps_the_run_going(run, values, warnings,
     """When blobs can't be written, values stay in their rows, which is said once, and are found there."""
     values.write_text("a file is in the way")
 
-    first = run([make(1), collect([2])])
+    first = run([make(1), gather([2])])
     said = warnings()
-    again = run([make(1), collect([2])])
+    again = run([make(1), gather([2])])
 
     assert first[0] == again[0]
     assert again[1] == []
@@ -391,12 +391,12 @@ def test_value_that_is_stored_already_is_not_written_again(run, values):
 
 def test_lost_final_result_is_recorded_again(run, values, warnings):
     """A result that only shallow checks use is made again when it is lost, and found by the next run."""
-    expected, _ = run(collect([1, 2]))
+    expected, _ = run(gather([1, 2]))
     blob_of(values, expected).unlink()
 
-    again = run(collect([1, 2]))
+    again = run(gather([1, 2]))
     warnings()
-    third = run(collect([1, 2]))
+    third = run(gather([1, 2]))
 
     assert again[0] == expected
     assert third == (expected, [])
