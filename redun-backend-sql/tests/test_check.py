@@ -1,7 +1,9 @@
 """Checking a store: a good one is clean whatever ran in it, and what is wrong is found, told and mended."""
 
 import json
+import os
 import shutil
+import time
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
@@ -450,11 +452,14 @@ def test_orphans_and_leftovers_are_found(run, backend, values):
     damaged = encode([1] * 1_000).value_hash
     (values / f"{name_blob(damaged)}.damaged").write_bytes(b"wrong")
 
+    youngest = survey(backend)
+    for path in values.rglob("*"):
+        os.utime(path, (time.time() - 1_800,) * 2)
     young = survey(backend, grace=3600.0)
     old = survey(backend)
     survey(backend, repairs=True)
 
-    assert young == {}
+    assert youngest == young == {}
     assert old == {"orphan-blob": 2, "leftover": 2}
     assert survey(backend) == {"orphan-blob": 2}
 
