@@ -6,6 +6,7 @@ Statements are written with ``?`` for parameters. What is written regularly is n
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -60,9 +61,12 @@ class Database(ABC):
         How messages call the database; never holds a password.
     dialect
         The name that SQLAlchemy has for its kind.
+    row_order
+        The hidden column of every table by which rows can be ordered as they were written, about.
     """
 
     dialect: ClassVar[str]
+    row_order: ClassVar[str]
     name: str
 
     @property
@@ -96,6 +100,11 @@ class Database(ABC):
             padded = chunk + chunk[-1:] * (length - len(chunk))
             rows.extend(self.select(fill_keys(statement, length), *first, *padded))
         return rows
+
+    def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
+        """Return a condition, with its parameters, for texts that start with another one; it uses an index."""
+        pattern = re.sub(r"([\\%_])", r"\\\1", prefix)
+        return f"{column} LIKE ?", [f"{pattern}%"]
 
     @abstractmethod
     def execute(self, statement: str, *parameters: Any) -> int:

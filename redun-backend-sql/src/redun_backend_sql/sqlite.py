@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MEMORY = ":memory:"
 _BUSY_SECONDS = 60
 _CACHE_KIB = 128 * 1024
+_LAST_CHARACTER = "\U0010ffff"
 
 
 class SqliteDatabase(Database):
@@ -45,6 +46,7 @@ class SqliteDatabase(Database):
     """
 
     dialect = "sqlite"
+    row_order = "rowid"
 
     def __init__(self, path: str) -> None:
         self.name = self.path = path
@@ -93,6 +95,9 @@ class SqliteDatabase(Database):
             return self.connection.execute(statement, parameters).rowcount
         except sqlite3.Error as error:
             raise explain_error(self.path, error) from error
+
+    def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
+        return f"{column} >= ? AND {column} < ?", [prefix, prefix + _LAST_CHARACTER]  # LIKE ignores case: no index.
 
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         with self.transaction() as connection:
