@@ -1,10 +1,12 @@
-"""Fixtures of all tests: a scheduler in memory, and what its last execution did."""
+"""Fixtures of all tests: a scheduler in memory, what its last execution did, and servers to talk to."""
 
 import logging
 
 import pytest
 
 from redun import Scheduler
+
+pytest_plugins = ["postgres_server"]
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from redun.errors import BackendError, ConfigError
-from redun_backend_sql.backend import SqlBackend, SqlOptions, find_database
+from redun.errors import BackendError
+from redun_backend_sql.backend import SqlBackend, SqlOptions
 from redun_backend_sql.versions import HEAD, REVISIONS, SchemaVersion
 
 NOBODY = 65534
@@ -237,43 +237,3 @@ def test_processes_that_create_at_once_wait_for_one_another(tmp_path):
 
     assert (waits, output) == ("paused\n", "18\n")
     assert (first.returncode, second.returncode) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    ("uri", "config_dir", "expected"),
-    [
-        ("sqlite:///redun.db", "conf", "conf/redun.db"),
-        ("sqlite:///sub/redun.db", "conf", "conf/sub/redun.db"),
-        ("sqlite:///redun.db", None, "redun.db"),
-        ("sqlite:////data/redun.db", "conf", "/data/redun.db"),
-        ("sqlite:///.redun/redun.db", ".redun", ".redun/redun.db"),
-        ("sqlite://", "conf", ":memory:"),
-        ("sqlite:///", "conf", ":memory:"),
-        ("sqlite:///:memory:", "conf", ":memory:"),
-        ("sqlite:////data/with space/ä.db", "conf", "/data/with space/ä.db"),
-        ("sqlite:////data/run#1/redun.db", "conf", "/data/run#1/redun.db"),
-    ],
-)
-def test_path_of_a_database(uri, config_dir, expected):
-    """A URI names a file relative to the configuration folder, an absolute one, or memory."""
-    assert find_database(uri, config_dir) == expected
-
-
-@pytest.mark.parametrize(
-    ("uri", "message"),
-    [
-        ("postgresql://user:secret@host/db", r"db_uri = 'postgresql://\.\.\.' is not supported; use sqlite:///PATH"),
-        ("mysql://user:secret@host/db", r"'mysql://\.\.\.' is not supported"),
-        ("redun.db", "'redun.db' is not supported; use sqlite:///PATH"),
-        ("", "'' is not supported; use sqlite:///PATH"),
-        ("sqlite://redun.db", "needs three slashes before a relative path, four before an absolute one"),
-        ("sqlite:redun.db", "needs three slashes"),
-        ("sqlite:///redun.db?mode=ro", r"has parameters, which are not supported: \?mode=ro"),
-    ],
-)
-def test_odd_uris_are_refused(uri, message):
-    """A URI that names no SQLite database is an error in one sentence, which shows no password."""
-    with pytest.raises(ConfigError, match=message) as caught:
-        find_database(uri, None)
-
-    assert "secret" not in str(caught.value)

@@ -5,27 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
-from redun.errors import BackendError, ConfigError
+from redun.errors import BackendError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
+from redun_backend_sql.location import (
+    DEFAULT_URI,
+    PASSWORD_VARIABLE,
+    USERNAME_VARIABLE,
+    Location,
+    find_location,
+)
+from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_rows
-from redun_backend_sql.sqlite import MEMORY, SqliteDatabase
-
-DEFAULT_URI = "sqlite:///redun.db"
-_LEGACY_URI = "sqlite:///.redun/redun.db"
 
 _LOOKUP = (
     "SELECT evaluation.eval_hash, value.value_hash, value.type, value.format, value.value "
     "FROM evaluation JOIN value ON value.value_hash = evaluation.value_hash "
     "WHERE evaluation.eval_hash IN ({keys})"
 )
-_ANY_EVALUATION = "SELECT 1 FROM evaluation WHERE task_hash = ? LIMIT 1"
+_TASKS = (
+    "SELECT hash FROM task WHERE hash IN ({keys}) "
+    "AND EXISTS (SELECT 1 FROM evaluation WHERE evaluation.task_hash = task.hash)"
+)
 _LOOKUP_CALLS = (
     "SELECT call_node.args_hash, call_node.call_hash, "
     "value.value_hash, value.type, value.format, value.value "
@@ -43,9 +49,41 @@ class SqlOptions:
 
     db_uri: str = field(
         default=DEFAULT_URI,
-        metadata={"help": "the database, sqlite:///PATH; a path is relative to the configuration folder"},
+        metadata={
+            "help": "the database: sqlite:///PATH, where a path is relative to the configuration folder, "
+            "or postgresql://USER@HOST:PORT/DATABASE"
+        },
     )
-    automigrate: bool = field(default=True, metadata={"help": "whether to create the tables when they are missing"})
+    db_username_env: str = field(
+        default=USERNAME_VARIABLE,
+        metadata={"help": "the environment variable with the user, where db_uri names none"},
+    )
+    db_password_env: str = field(
+        default=PASSWORD_VARIABLE, metadata={"help": "the environment variable with the password"}
+    )
+    db_aws_secret_name: str | None = field(
+        default=None,
+        metadata={"help": "a secret in AWS Secrets Manager that holds the database and who connects, before db_uri"},
+    )
+    automigrate: bool | None = field(
+        default=None,
+        metadata={"help": "whether to create or upgrade the tables; by default for SQLite only"},
+    )
+    db_retries: int = field(
+        default=3,
+        metadata={
+            "help": "how often to try again when others are in the way; a server that is away is waited for at least "
+            "a minute, unless this is 0",
+            "minimum": 0,
+        },
+    )
+    db_retries_backoff: float = field(
+        default=1.0,
+        metadata={"help": "seconds before the first retry; each further pause is twice as long", "minimum": 0},
+    )
+    db_retries_backoff_max: float = field(
+        default=60.0, metadata={"help": "the longest pause between retries, in seconds", "minimum": 0}
+    )
     config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
 
 
@@ -67,7 +105,8 @@ class SqlBackend(Backend):
 
     def __init__(self, options: SqlOptions | None = None) -> None:
         self.options = options or SqlOptions()
-        self.path = find_database(self.options.db_uri, self.options.config_dir)
+        secret = self.options.db_aws_secret_name
+        self.path = f"that secret {secret!r} names" if secret else self._find_location().name
         self._database: Database | None = None
         self.has_extension = False
 
@@ -83,10 +122,15 @@ class SqlBackend(Backend):
             return
         from redun_backend_sql.versions import ensure_schema
 
-        database = SqliteDatabase(self.path)
+        location, options = self._find_location(), self.options
+        may_migrate = location.may_migrate if options.automigrate is None else options.automigrate
+        database = location.open(
+            Retries(options.db_retries, options.db_retries_backoff, options.db_retries_backoff_max)
+        )
+        self.path = database.name
         try:
-            ensure_schema(database, self.options.automigrate)
-            self.has_extension = ensure_extension(database, self.options.automigrate and database.is_writable)
+            ensure_schema(database, may_migrate)
+            self.has_extension = ensure_extension(database, may_migrate and database.is_writable)
             database.prepare()
         except BaseException:
             database.close()
@@ -105,7 +149,7 @@ class SqlBackend(Backend):
         }
 
     def find_tasks(self, task_hashes: Sequence[str]) -> Collection[str]:
-        return [task_hash for task_hash in task_hashes if self.database.select(_ANY_EVALUATION, task_hash)]
+        return [task_hash for (task_hash,) in self.database.select_in(_TASKS, task_hashes)]
 
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         wanted: dict[str, list[str]] = {}
@@ -139,35 +183,10 @@ class SqlBackend(Backend):
         known = {call_hash for (call_hash,) in self.database.select_in(_KNOWN_CALLS, calls)}
         self.database.write(make_rows(batch, known))
 
+    def _find_location(self) -> Location:
+        options = self.options
+        if options.db_aws_secret_name:
+            from redun_backend_sql.aws_secret import read_secret
 
-def find_database(db_uri: str, config_dir: str | None) -> str:
-    """Return the path of the SQLite database that a URI names.
-
-    Parameters
-    ----------
-    db_uri
-        ``sqlite:///relative/path``, ``sqlite:////absolute/path``, or ``sqlite://`` for memory.
-    config_dir
-        What a relative path is relative to.
-
-    Raises
-    ------
-    ConfigError
-        When the URI names no SQLite database.
-    """
-    if db_uri == _LEGACY_URI:
-        db_uri = DEFAULT_URI
-    scheme, separator, rest = db_uri.partition(":")
-    if scheme != "sqlite":
-        shown = f"{scheme}://..." if separator else db_uri
-        raise ConfigError(f"[backend] db_uri = {shown!r} is not supported; use sqlite:///PATH")
-    if rest != "//" and not rest.startswith("///"):
-        raise ConfigError(
-            f"[backend] db_uri = {db_uri!r} needs three slashes before a relative path, four before an absolute one"
-        )
-    path, question_mark, parameters = rest[3:].partition("?")
-    if question_mark:
-        raise ConfigError(f"[backend] db_uri = {db_uri!r} has parameters, which are not supported: ?{parameters}")
-    if path in ("", MEMORY):
-        return MEMORY
-    return str(Path(config_dir or ".", path))
+            return read_secret(options.db_aws_secret_name)
+        return find_location(options.db_uri, options.config_dir, options.db_username_env, options.db_password_env)

@@ -6,6 +6,7 @@ Statements are written with ``?`` for parameters. What is written regularly is n
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,16 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from redun.logging import logger
+
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 MAX_PARAMETERS = 500
 """How many keys one statement asks for at most."""
+
+ECHO_VARIABLE = "REDUN_DB_ECHO"
+"""The environment variable that, when it is not empty, lets every statement be logged."""
 
 Row = tuple[Any, ...]
 
@@ -74,6 +80,9 @@ class Database(ABC):
         """Whether this process may write to it."""
         return True
 
+    def prepare(self) -> None:
+        """Set the connection up for work, once the tables exist."""
+
     @abstractmethod
     def select(self, statement: str, *parameters: Any) -> Sequence[Any]:
         """Return the rows of a query."""
@@ -108,7 +117,10 @@ class Database(ABC):
 
     @abstractmethod
     def execute(self, statement: str, *parameters: Any) -> int:
-        """Execute a statement that returns no rows; return how many rows it changed."""
+        """Execute a statement that returns no rows; return how many rows it changed.
+
+        Outside of a transaction it may be executed twice, when the connection is lost: that must do no harm.
+        """
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]:
@@ -127,12 +139,22 @@ class Database(ABC):
         """Return an engine for queries through SQLAlchemy; what it is used for must not write."""
 
     @abstractmethod
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """Give a connection of SQLAlchemy in a transaction that no other migration overlaps; committed at the end."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the connection."""
 
     @abstractmethod
     def translating_errors(self) -> AbstractContextManager[None]:
         """Turn errors of the driver into one sentence that names the database and says what may help."""
+
+
+def log_statement(statement: str) -> None:
+    """Log a statement, without its parameters, if that is asked for."""
+    if os.environ.get(ECHO_VARIABLE):
+        logger.info("%s", statement)
 
 
 @lru_cache(maxsize=64)

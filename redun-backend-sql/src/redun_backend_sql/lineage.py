@@ -1,9 +1,9 @@
 """Who made a value and who received it.
 
-A value is *held* by itself and by the values that it is inside of. A call made a value if its result holds it, unless it
-only passed on what a call below it returned, or what it was given. Each step follows an index from its newest end
-and stops after some rows, so that asking costs the same whether three calls hold a value or a million do; of
-a million, the ones that are seen are among those recorded last.
+A value is *held* by itself and by the values that it is inside of. A call made a value if its result holds it, unless
+it only passed on what a call below it returned, or what it was given. Each step follows an index from its newest end
+and stops after some rows, so that asking costs the same whether three calls hold a value or a million do; of a
+million, the ones that are seen are among those recorded last.
 """
 
 from __future__ import annotations

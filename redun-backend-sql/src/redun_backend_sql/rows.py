@@ -181,6 +181,12 @@ def format_time(seconds: float) -> str:
     return f"{_format_second(whole)}.{int((seconds - whole) * 1_000_000):06d}"
 
 
+def format_microseconds(microseconds: int) -> str:
+    """Return a point in time, in microseconds since the epoch, like `format_time`."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{_format_second(seconds)}.{rest:06d}"
+
+
 @lru_cache(maxsize=1024)
 def _format_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

@@ -13,19 +13,22 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.errors import BackendError
-from redun_backend_sql.database import Database, Row, Update, Write
+from redun_backend_sql.database import Database, Row, Update, Write, log_statement
+from redun_backend_sql.location import MEMORY
+from redun_backend_sql.retry import NEVER, Retries, Trouble
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-MEMORY = ":memory:"
+T = TypeVar("T")
+
 _BUSY_SECONDS = 60
 _CACHE_KIB = 128 * 1024
 _LAST_CHARACTER = "\U0010ffff"
@@ -38,6 +41,8 @@ class SqliteDatabase(Database):
     ----------
     path
         The file, or ``":memory:"``.
+    retries
+        How often is tried again what failed because another process kept the database locked.
 
     Raises
     ------
@@ -48,8 +53,9 @@ class SqliteDatabase(Database):
     dialect = "sqlite"
     row_order = "rowid"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, retries: Retries = NEVER) -> None:
         self.name = self.path = path
+        self._retries = retries
         self.connection = _connect(path)
 
     @property
@@ -59,7 +65,6 @@ class SqliteDatabase(Database):
         return os.access(self.path, os.W_OK) and os.access(Path(self.path).parent, os.W_OK)
 
     def prepare(self) -> None:
-        """Set the connection up for work, once the tables exist."""
         with translating_errors(self.path):
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = NORMAL")
@@ -75,8 +80,9 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
+        log_statement("BEGIN IMMEDIATE")
+        self._retrying(lambda: self.connection.execute("BEGIN IMMEDIATE"))
         with translating_errors(self.path):
-            self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
                 self.connection.execute("COMMIT")
@@ -85,16 +91,12 @@ class SqliteDatabase(Database):
                 raise
 
     def select(self, statement: str, *parameters: Any) -> Sequence[Any]:
-        try:
-            return self.connection.execute(statement, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise explain_error(self.path, error) from error
+        log_statement(statement)
+        return self._retrying(lambda: self.connection.execute(statement, parameters).fetchall())
 
     def execute(self, statement: str, *parameters: Any) -> int:
-        try:
-            return self.connection.execute(statement, parameters).rowcount
-        except sqlite3.Error as error:
-            raise explain_error(self.path, error) from error
+        log_statement(statement)
+        return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
 
     def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
         return f"{column} >= ? AND {column} < ?", [prefix, prefix + _LAST_CHARACTER]  # LIKE ignores case: no index.
@@ -103,6 +105,7 @@ class SqliteDatabase(Database):
         with self.transaction() as connection:
             for write, values in rows.items():
                 if values:
+                    log_statement(format_write(write))
                     connection.executemany(format_write(write), values)
 
     def make_engine(self) -> Engine:
@@ -111,8 +114,28 @@ class SqliteDatabase(Database):
 
         return create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool)
 
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        from sqlalchemy.exc import DBAPIError
+
+        with translating_errors(self.path), self.make_engine().connect() as shared:
+            try:
+                # Begun here and not before: the engine rolls back what it finds open when it first takes a connection.
+                shared.exec_driver_sql("BEGIN IMMEDIATE")
+                yield shared
+                shared.commit()
+            except DBAPIError as error:
+                raise error.orig or error from None
+
     def translating_errors(self) -> AbstractContextManager[None]:
         return translating_errors(self.path)
+
+    def _retrying(self, action: Callable[[], T]) -> T:
+        return self._retries.run(action, self._judge, lambda error: _explain(self.path, error))
+
+    def _judge(self, error: Exception) -> Trouble | None:
+        is_locked = isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
+        return Trouble.COLLISION if is_locked and not self.connection.in_transaction else None
 
 
 @lru_cache(maxsize=64)
@@ -158,6 +181,10 @@ def translating_errors(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explain_error(path, error) from error
+
+
+def _explain(path: str, error: Exception) -> Exception:
+    return explain_error(path, error) if isinstance(error, sqlite3.Error) else error
 
 
 def explain_error(path: str, error: sqlite3.Error) -> BackendError:

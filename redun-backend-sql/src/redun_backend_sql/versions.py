@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from redun.errors import BackendError
-from redun_backend_sql.sqlite import SqliteDatabase, translating_errors
+from redun_backend_sql.database import Database
 
 
 class SchemaVersion(NamedTuple):
@@ -38,7 +38,7 @@ REVISIONS: Mapping[str, SchemaVersion] = {
 HEAD = "0bee3d6dba76"
 
 
-def read_revision(database: SqliteDatabase) -> str | None:
+def read_revision(database: Database) -> str | None:
     """Return the migration that a database is at, or None for an empty one.
 
     Raises
@@ -51,20 +51,19 @@ def read_revision(database: SqliteDatabase) -> str | None:
         return None
     if "alembic_version" not in tables or "redun_version" not in tables:
         raise BackendError(
-            f"the database {database.path} is no redun database (it has tables {', '.join(sorted(tables)[:5])}): "
+            f"the database {database.name} is no redun database (it has tables {', '.join(sorted(tables)[:5])}): "
             "choose another path in [backend] db_uri"
         )
-    with translating_errors(database.path):
-        row = database.connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    if row is None:
+    rows = database.select("SELECT version_num FROM alembic_version")
+    if not rows:
         raise BackendError(
-            f"the database {database.path} has tables but no version: it is damaged; restore a copy, or move it away"
+            f"the database {database.name} has tables but no version: it is damaged; restore a copy, or move it away"
         )
-    revision: str = row[0]
+    revision: str = rows[0][0]
     return revision
 
 
-def ensure_schema(database: SqliteDatabase, automigrate: bool) -> None:
+def ensure_schema(database: Database, automigrate: bool) -> None:
     """Check that a database has the tables this redun works with, creating them in an empty one.
 
     Raises
@@ -75,7 +74,10 @@ def ensure_schema(database: SqliteDatabase, automigrate: bool) -> None:
     revision = read_revision(database)
     if revision is None:
         if not automigrate:
-            raise BackendError(f"the database {database.path} has no tables yet, and [backend] automigrate is off")
+            raise BackendError(
+                f"the database {database.name} has no tables yet, and [backend] automigrate is off: "
+                "run `redun db upgrade`, or switch it on"
+            )
         _create(database)
         revision = read_revision(database)
     if revision == HEAD:
@@ -83,29 +85,19 @@ def ensure_schema(database: SqliteDatabase, automigrate: bool) -> None:
     needed = f"this redun works with version {REVISIONS[HEAD]}"
     if revision is None or revision not in REVISIONS:
         raise BackendError(
-            f"the database {database.path} has a newer version than this redun knows, {needed}: upgrade redun"
+            f"the database {database.name} has a newer version than this redun knows, {needed}: upgrade redun"
         )
-    raise BackendError(f"the database {database.path} has version {REVISIONS[revision]}, {needed}")
+    raise BackendError(f"the database {database.name} has version {REVISIONS[revision]}, {needed}")
 
 
-def _create(database: SqliteDatabase) -> None:
+def _create(database: Database) -> None:
     """Create the tables in one transaction; of several processes that try at once, one does it and the others wait."""
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import DBAPIError
-    from sqlalchemy.pool import StaticPool
 
-    engine = create_engine("sqlite://", creator=lambda: database.connection, poolclass=StaticPool)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    with translating_errors(database.path), engine.connect() as shared:
-        try:
-            # Begun here and not before: the engine rolls back what it finds open when it first takes a connection.
-            shared.exec_driver_sql("BEGIN IMMEDIATE")
-            if read_revision(database) is None:
-                config.attributes["connection"] = shared
-                command.upgrade(config, HEAD)
-            shared.commit()
-        except DBAPIError as error:
-            raise error.orig or error from None
+    with database.migrating() as shared:
+        if read_revision(database) is None:
+            config.attributes["connection"] = shared
+            command.upgrade(config, HEAD)

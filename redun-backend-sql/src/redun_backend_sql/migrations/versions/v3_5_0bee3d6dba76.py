@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0bee3d6dba76"
 down_revision = None
@@ -17,6 +18,17 @@ MAJOR_VERSION = 3
 
 _HASH = sa.String(40)
 _TIME = sa.DateTime(timezone=True)
+_JSON = sa.String().with_variant(JSONB(), "postgresql")
+_REFUSE_OLD_CLIENTS = """
+CREATE FUNCTION check_job_utc() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF coalesce(current_setting('redun.version', true), '') = '' THEN
+        RAISE EXCEPTION 'times in this database are in UTC, which this version of redun does not write: upgrade redun';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+_ON_JOBS = "CREATE TRIGGER check_job_utc BEFORE INSERT ON job FOR EACH STATEMENT EXECUTE FUNCTION check_job_utc()"
 
 
 def _key(name: str, target: str, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
@@ -131,11 +143,12 @@ def _create_calls() -> None:
 
 
 def _create_jobs() -> None:
+    is_postgres = op.get_bind().dialect.name == "postgresql"
     op.create_table(
         "execution",
         sa.Column("id", sa.String, primary_key=True),
         sa.Column("args", sa.String, nullable=False),
-        sa.Column("job_id", sa.String, sa.ForeignKey("job.id"), nullable=False),
+        sa.Column("job_id", sa.String, *([] if is_postgres else [sa.ForeignKey("job.id")]), nullable=False),
         sa.Column("updated_time", _TIME),
     )
     op.create_table(
@@ -154,6 +167,10 @@ def _create_jobs() -> None:
             nullable=False,
         ),
     )
+    if is_postgres:
+        op.create_foreign_key(None, "execution", "job", ["job_id"], ["id"], deferrable=True, initially="DEFERRED")
+        op.execute(_REFUSE_OLD_CLIENTS)
+        op.execute(_ON_JOBS)
     _index("execution", "job_id")
     _prefix_index("execution", "id", unique=True)
     for column in ("call_hash", "end_time", "execution_id", "parent_id", "start_time", "task_hash"):
@@ -189,12 +206,15 @@ def _create_tags() -> None:
         sa.Column("entity_type", entity_types, nullable=False),
         sa.Column("entity_id", sa.String, nullable=False),
         sa.Column("key", sa.String, nullable=False),
-        sa.Column("value", sa.String, nullable=False),
+        sa.Column("value", _JSON, nullable=False),
         sa.Column("is_current", sa.Boolean, nullable=False),
     )
     for column in ("entity_id", "key", "value"):
         _index("tag", column)
-    op.create_index("ix_tag_tag_hash_current", "tag", ["tag_hash"], unique=True, sqlite_where=sa.text("is_current"))
+    current = sa.text("is_current")
+    op.create_index(
+        "ix_tag_tag_hash_current", "tag", ["tag_hash"], unique=True, sqlite_where=current, postgresql_where=current
+    )
     op.create_table(
         "tag_edit",
         _key("parent_id", "tag.tag_hash", primary_key=True),
@@ -208,7 +228,8 @@ def _index(table: str, column: str) -> None:
 
 def _prefix_index(table: str, column: str, unique: bool = False) -> None:
     """Create an index for look-ups by prefix."""
-    op.create_index(f"ix_{table}_{column}_vpo", table, [column], unique=unique)
+    by_prefix = {column: "varchar_pattern_ops"}
+    op.create_index(f"ix_{table}_{column}_vpo", table, [column], unique=unique, postgresql_ops=by_prefix)
 
 
 def downgrade() -> None:
