@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from redun.backends.base import Backend, Batch, PastCall, StoredCall
+from redun.backends.base import Batch, PastCall, StoredCall
 from redun.errors import BackendError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
@@ -20,6 +20,7 @@ from redun_backend_sql.location import (
     Location,
     find_location,
 )
+from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_rows
 
@@ -87,7 +88,7 @@ class SqlOptions:
     config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
 
 
-class SqlBackend(Backend):
+class SqlBackend(QueryableBackend):
     """Results and provenance in a SQL database.
 
     Parameters
@@ -138,6 +139,7 @@ class SqlBackend(Backend):
         self._database = database
 
     def close(self) -> None:
+        super().close()
         if self._database is not None:
             self._database.close()
             self._database = None

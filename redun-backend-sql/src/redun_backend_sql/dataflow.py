@@ -29,6 +29,7 @@ from redun_backend_sql.records import (
     ValueRow,
     read_arguments,
     read_calls,
+    read_places,
     read_tasks,
     read_values,
 )
@@ -116,11 +117,12 @@ def walk_dataflow(backend: SqlBackend, value: Any, call_hash: str | None = None)
     Examples
     --------
     >>> from redun import Scheduler, task
+    >>> from redun.values.registry import get_type_registry
     >>> from redun_backend_sql.backend import SqlBackend, SqlOptions
     >>> inc = task(name="inc", namespace="docs", source="def inc(x): ...")(lambda x: x + 1)
     >>> scheduler = Scheduler(backend=SqlBackend(SqlOptions("sqlite://")))
     >>> result = scheduler.run(inc(inc(0)))
-    >>> address = scheduler.backend.get_hash(result)
+    >>> address = get_type_registry().get_hash(result)
     >>> [type(edge.destination).__name__ for edge in walk_dataflow(scheduler.backend, address)]
     ['ResultNode', 'ArgumentNode', 'ResultNode', 'ArgumentNode', 'NoneType']
     """
@@ -135,9 +137,11 @@ def walk_dataflow(backend: SqlBackend, value: Any, call_hash: str | None = None)
     while queue:
         node = queue.popleft()
         found = walk.find_sources(node, call_hash if node is start else None)
-        for destination in found or [None]:
+        if not found:
+            yield DataflowEdge(node, None)
+        for destination in found:
             yield DataflowEdge(node, destination)
-            if destination is not None and destination.key not in seen:
+            if destination.key not in seen:
                 seen.add(destination.key)
                 queue.append(destination)
 
@@ -211,12 +215,12 @@ class _Walk:
             if calls:
                 found += (key for (key,) in self.database.select_in(_CHILDREN_AMONG, calls, call_hash))
             if len(calls) == MAX_CALLS:  # There may be more, of which one is below the call.
-                children = [key for (key,) in self.database.select(_CHILDREN, call_hash, MAX_CALLS)]
+                below = [key for (key,) in self.database.select(_CHILDREN, call_hash, MAX_CALLS)]
                 found += (
-                    call.call_hash for call in read_calls(self.database, children) if call.value_hash == value_hash
+                    child.call_hash for child in read_calls(self.database, below) if child.value_hash == value_hash
                 )
-        calls = read_calls(self.database, list(dict.fromkeys(found)))
-        return [call.call_hash for call in calls if call.task_name not in INTERNAL_TASKS]
+        children = read_calls(self.database, list(dict.fromkeys(found)))
+        return [child.call_hash for child in children if child.task_name not in INTERNAL_TASKS]
 
     def _find_parent(self, call_hash: str) -> str | None:
         """Return the call that made another one: the one that the walk came through, or else the latest."""
@@ -254,13 +258,13 @@ class _Walk:
         """Return the names of the arguments of calls, by call."""
         tasks = read_tasks(self.database, list({call.task_hash for call in calls}))
         parameters = {task.hash: parse_parameters(task.source) for task in tasks}
-        arguments = read_arguments(self.database, [call.call_hash for call in calls], MAX_LINE_BYTES)
+        places = read_places(self.database, [call.call_hash for call in calls])
         return {
             call.call_hash: [
-                parameters.get(call.task_hash, Parameters()).name_position(argument.position or 0)
-                if argument.key is None
-                else argument.key
-                for argument in arguments[call.call_hash]
+                parameters.get(call.task_hash, Parameters()).name_position(place.position or 0)
+                if place.key is None
+                else place.key
+                for place in places[call.call_hash]
             ]
             for call in calls
         }

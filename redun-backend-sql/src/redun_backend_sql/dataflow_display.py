@@ -27,7 +27,14 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from redun.traceback import trim_string
-from redun_backend_sql.dataflow import ArgumentNode, DataflowEdge, DataflowNode, ResultNode
+from redun_backend_sql.dataflow import (
+    ArgumentNode,
+    DataflowEdge,
+    DataflowNode,
+    ResultNode,
+    ValueNode,
+    walk_dataflow,
+)
 from redun_backend_sql.records import ValueRow
 
 ORIGIN, MORE, DERIVED = "origin", "...", "derives from"
@@ -207,3 +214,20 @@ def serialize_dataflow(dom: DataflowDom | None) -> Sequence[Mapping[str, Any]]:
         }
         for section in ([] if dom is None else dom.sections)
     ]
+
+
+__all__ = [
+    "ArgumentNode",
+    "DataflowArg",
+    "DataflowDom",
+    "DataflowEdge",
+    "DataflowNode",
+    "DataflowSection",
+    "DataflowSectionKind",
+    "ResultNode",
+    "ValueNode",
+    "display_dataflow",
+    "make_dataflow_dom",
+    "serialize_dataflow",
+    "walk_dataflow",
+]

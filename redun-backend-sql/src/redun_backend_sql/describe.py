@@ -51,6 +51,7 @@ from redun_backend_sql.records import (
     read_tags,
     read_tasks,
     read_values,
+    value_of,
 )
 
 MAX_DETAILED = 10
@@ -197,13 +198,13 @@ def describe_job(backend: SqlBackend, job: JobRow) -> Iterator[str]:
         yield from describe_dataflow(backend, call.value_hash, call.call_hash, "result")
         if job.status == "FAILED":
             yield ""
-            yield from describe_error(read_values(database, [call.value_hash])[call.value_hash])
+            yield from describe_error(value_of(read_values(database, [call.value_hash]), call.value_hash))
 
 
 def _list_call(database: Database, call: CallRow) -> Iterator[str]:
     tags = read_tags(database, [call.call_hash]).get(call.call_hash, ())
     arguments = read_arguments(database, [call.call_hash])[call.call_hash]
-    result = read_values(database, [call.value_hash])[call.value_hash]
+    result = value_of(read_values(database, [call.value_hash]), call.value_hash)
     return describe_call(call, arguments, result, tags)
 
 

@@ -64,6 +64,15 @@ class ValueRow(NamedTuple):
         return preview(self.type_name, self.format, self.data)
 
 
+class Place(NamedTuple):
+    """Where a call has an argument, by position or by name."""
+
+    arg_hash: str
+    position: int | None
+    key: str | None
+    value_hash: str
+
+
 class ArgumentRow(NamedTuple):
     """An argument of a call, by position or by name."""
 
@@ -208,7 +217,8 @@ def _make_job(row: Sequence[Any]) -> JobRow:
 
 def read_calls(database: Database, call_hashes: Sequence[str]) -> Sequence[CallRow]:
     """Return calls in the order of their addresses; those that are missing are left out."""
-    found = {row[0]: CallRow(*row[:4], parse_time(row[4])) for row in database.select_in(_CALLS, call_hashes)}
+    rows = database.select_in(_CALLS, call_hashes)
+    found = {row[0]: CallRow(row[0], row[1], row[2], row[3], parse_time(row[4])) for row in rows}
     return [found[key] for key in call_hashes if key in found]
 
 
@@ -221,21 +231,39 @@ def read_tasks(database: Database, hashes: Sequence[str]) -> Sequence[TaskRow]:
 def read_values(database: Database, hashes: Iterable[str], max_bytes: int = MAX_BYTES) -> Mapping[str, ValueRow]:
     """Return values by their addresses, those that are larger than some bytes without these."""
     rows = database.select_in(_VALUES, list(hashes), max_bytes)
-    return {row[0]: ValueRow(*row[:4], None if row[4] is None else bytes(row[4])) for row in rows}
+    return {
+        key: ValueRow(key, type_name, data_format, size, None if data is None else bytes(data))
+        for key, type_name, data_format, size, data in rows
+    }
 
 
 def read_arguments(
     database: Database, call_hashes: Sequence[str], max_bytes: int = MAX_BYTES
 ) -> Mapping[str, Sequence[ArgumentRow]]:
     """Return the arguments of calls by the address of the call: those by position first, then by name."""
-    rows: dict[str, list[Any]] = {key: [] for key in call_hashes}
-    for row in database.select_in(_ARGUMENTS, call_hashes):
-        if len(rows[row[1]]) < MAX_ARGUMENTS:
-            rows[row[1]].append(row)
-    values = read_values(database, {row[4] for found in rows.values() for row in found}, max_bytes)
+    places = read_places(database, call_hashes)
+    values = read_values(database, {place.value_hash for found in places.values() for place in found}, max_bytes)
     return {
-        key: [ArgumentRow(*row[:4], values[row[4]]) for row in found if row[4] in values] for key, found in rows.items()
+        key: [
+            ArgumentRow(place.arg_hash, key, place.position, place.key, value_of(values, place.value_hash))
+            for place in found
+        ]
+        for key, found in places.items()
     }
+
+
+def read_places(database: Database, call_hashes: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+    """Return the places of the arguments of calls by the address of the call, in the order of `read_arguments`."""
+    places: dict[str, list[Place]] = {key: [] for key in call_hashes}
+    for arg_hash, call_hash, position, key, value_hash in database.select_in(_ARGUMENTS, call_hashes):
+        if len(places[call_hash]) < MAX_ARGUMENTS:
+            places[call_hash].append(Place(arg_hash, position, key, value_hash))
+    return places
+
+
+def value_of(values: Mapping[str, ValueRow], value_hash: str) -> ValueRow:
+    """Return a value of those that were read; if its row is missing in the database, something that says so."""
+    return values.get(value_hash) or ValueRow(value_hash, "missing", "", 0, None)
 
 
 def read_tags(database: Database, entity_ids: Sequence[str]) -> Mapping[str, Tags]:

@@ -110,6 +110,14 @@ class SqliteDatabase(Database):
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
+        from sqlalchemy.pool import NullPool
+
+        if self.path == MEMORY:
+            return self._share_connection()
+        return create_engine("sqlite://", creator=lambda: _connect_to_read(self.path), poolclass=NullPool)
+
+    def _share_connection(self) -> Engine:
+        from sqlalchemy import create_engine
         from sqlalchemy.pool import StaticPool
 
         return create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool)
@@ -118,7 +126,7 @@ class SqliteDatabase(Database):
     def migrating(self) -> Iterator[Connection]:
         from sqlalchemy.exc import DBAPIError
 
-        with translating_errors(self.path), self.make_engine().connect() as shared:
+        with translating_errors(self.path), self._share_connection().connect() as shared:
             try:
                 # Begun here and not before: the engine rolls back what it finds open when it first takes a connection.
                 shared.exec_driver_sql("BEGIN IMMEDIATE")
@@ -171,6 +179,12 @@ def _connect(path: str) -> sqlite3.Connection:
         except BaseException:
             connection.close()
             raise
+    return connection
+
+
+def _connect_to_read(path: str) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 
