@@ -1,8 +1,10 @@
 import shutil
+from contextlib import closing
 from itertools import count
 
 import pytest
 
+from redun import Scheduler
 from redun.arguments import encode_arguments
 from redun.backends.base import CallRecord
 from redun.hashing import hash_call_node, hash_struct
@@ -30,6 +32,41 @@ def backend(empty_database, tmp_path):
     backend.load()
     yield backend
     backend.close()
+
+
+@pytest.fixture(scope="session")
+def empty_postgres_database(postgres_server):
+    """Name of a database in PostgreSQL with tables and no records, to be copied."""
+    name = postgres_server.create_database()
+    with closing(SqlBackend(SqlOptions(postgres_server.uri(name), automigrate=True))) as backend:
+        backend.load()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request):
+    """A loaded store of its own, in each kind of database."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("backend")
+        return
+    origin = request.getfixturevalue("empty_postgres_database")
+    server = request.getfixturevalue("postgres_server")
+    name = server.create_database(origin)
+    with closing(SqlBackend(SqlOptions(server.uri(name)))) as backend:
+        backend.load()
+        yield backend
+    server.drop_database(name)
+
+
+@pytest.fixture
+def run(store, tmp_path, monkeypatch):
+    """Runs an expression on the store, in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_workflow(expr, **kwargs):
+        return Scheduler(backend=store).run(expr, exec_argv=["redun", "run"], **kwargs)
+
+    return run_workflow
 
 
 @pytest.fixture

@@ -209,6 +209,22 @@ def test_job_is_shown_with_its_call_and_task(run):
         "",
         "    def read(file):",
         "        return file.read()",
+        "",
+        "Upstream dataflow:",
+        "",
+        "  result = <ID> 'text'",
+        "",
+        "  result <-- <ID> test_log.read(file)",
+        "    file = <ID> File(path='a', hash='ID')",
+        "",
+        "  file <-- <ID> test_log.write(path, text)",
+        "    path = <ID> 'a'",
+        "    text = <ID> 'text'",
+        "",
+        "  path <-- argument of <ID> test_log.pipeline(path)",
+        "       <-- origin",
+        "",
+        "  text <-- origin",
     ]
 
 
@@ -219,12 +235,35 @@ def test_call_and_value_are_shown(run):
 
     actual = [show(call_hash[:10]), show(value_hash[:10])]
 
+    dataflow = [
+        "",
+        "Upstream dataflow:",
+        "",
+        "  NAME = <ID> 'text'",
+        "",
+        "  NAME <-- <ID> test_log.read(file)",
+        "    file = <ID> File(path='a', hash='ID')",
+        "",
+        "  file <-- <ID> test_log.write(path, text)",
+        "    path = <ID> 'a'",
+        "    text = <ID> 'text'",
+        "",
+        "  path <-- origin",
+        "",
+        "  text <-- origin",
+    ]
     assert actual == [
-        ["CallNode HASH test_log.read", "  Args:   File(path='a', hash='ID')", "  Result: 'text'"],
+        [
+            "CallNode HASH test_log.read",
+            "  Args:   File(path='a', hash='ID')",
+            "  Result: 'text'",
+            *[line.replace("NAME", "result") for line in dataflow],
+        ],
         [
             "Value HASH builtins.str",
             "  'text'",
             "  In Job ID [ DONE ] TIME:  test_log.read(File(path='a', hash='ID'))",
+            *[line.replace("NAME", "value") for line in dataflow],
         ],
     ]
 

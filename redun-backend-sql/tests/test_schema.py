@@ -101,7 +101,7 @@ INDEXES = {
 }
 SUFFIXES = {"": "", "~": "_vpo", "&": "_current"}
 
-TABLES_WITHOUT_MODEL = {"alembic_version", "redun_version", "handle", "handle_edge", "tag", "tag_edit"}
+TABLES_WITHOUT_MODEL = {"alembic_version"}
 
 
 def describe_columns(connection, table):

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.database import Database
-from redun_backend_sql.lineage import MAX_CALLS, list_holders, list_newest, list_readers, list_results
+from redun_backend_sql.lineage import MAX_CALLS, list_holders, list_newest, list_oldest, list_readers, list_results
 from redun_backend_sql.parameters import Parameters, parse_parameters
 from redun_backend_sql.records import (
     MAX_LINE_BYTES,
@@ -40,8 +40,7 @@ MAX_SOURCES = 50
 INTERNAL_TASKS = frozenset({"redun.script", "redun.postprocess_script"})
 """Tasks that only serve others: a value that comes from them is shown as coming from the call above."""
 
-_UPSTREAM = "SELECT result_call_hash FROM argument_result WHERE arg_hash = ? ORDER BY result_call_hash LIMIT ?"
-_CHILDREN_AMONG = "SELECT DISTINCT child_id FROM call_edge WHERE parent_id = ? AND child_id IN ({keys})"
+_CHILDREN_AMONG = "SELECT child_id FROM call_edge WHERE parent_id = ? AND child_id IN ({keys}) ORDER BY call_order"
 _CHILDREN = "SELECT DISTINCT child_id FROM call_edge WHERE parent_id = ? LIMIT ?"
 _PARTS = "SELECT value_hash FROM subvalue WHERE parent_value_hash = ? LIMIT ?"
 _HOLDING = "SELECT parent_value_hash FROM subvalue WHERE value_hash = ? AND parent_value_hash IN ({keys})"
@@ -190,12 +189,13 @@ class _Walk:
 
     def _find_argument_sources(self, node: ArgumentNode) -> Sequence[DataflowNode]:
         arg_hash, value_hash = node.argument.arg_hash, node.value.value_hash
-        upstream = [key for (key,) in self.database.select(_UPSTREAM, arg_hash, MAX_SOURCES)]
+        upstream = list_oldest(self.database, "argument_result", "result_call_hash", "arg_hash", arg_hash, MAX_SOURCES)
         caller = self._find_parent(node.call.call_hash)
         if upstream:
             if caller is not None:
-                beside = self.database.select_in(_CHILDREN_AMONG, upstream, caller)
-                self._parents.update((key, caller) for (key,) in beside)
+                beside = [key for (key,) in self.database.select_in(_CHILDREN_AMONG, upstream, caller)]
+                self._parents.update(dict.fromkeys(beside, caller))
+                upstream = list(dict.fromkeys([*beside, *upstream]))
             return self._make_results(upstream)
         if caller is None:
             return []

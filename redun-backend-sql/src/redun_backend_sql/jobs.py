@@ -33,7 +33,7 @@ _CACHED = "SELECT count(*) FROM job WHERE execution_id = ? AND cached"
 # The concatenations keep a database from going through all jobs of the execution where another index leads to fewer.
 _RUNNING = "SELECT count(*) FROM job WHERE end_time IS NULL AND (execution_id || '') = ?"
 _WITHOUT_CALL = (
-    "SELECT count(*) FROM job WHERE call_hash IS NULL AND NOT (end_time IS NULL) AND (execution_id || '') = ?"
+    "SELECT {wanted} FROM job WHERE call_hash IS NULL AND NOT (end_time IS NULL) AND (execution_id || '') = ?"
 )
 _FAILED = (
     "SELECT {wanted} FROM (SELECT call_node.call_hash AS failed_hash FROM value CROSS JOIN call_node "
@@ -84,7 +84,7 @@ def count_statuses(database: Database, execution_id: str, exact: bool = False) -
         bool(cached): int(count)
         for cached, count in database.select(failed, ERROR_TYPE, _MAX_FAILED_CALLS, execution_id)
     }
-    [(without_call,)] = database.select(_WITHOUT_CALL, execution_id)
+    [(without_call,)] = database.select(_WITHOUT_CALL.format(wanted="count(*)"), execution_id)
     [(counts["RUNNING"],)] = database.select(_RUNNING, execution_id)
     counts["FAILED"] = sum(failures.values()) + without_call
     finished = total - counts["FAILED"] - counts["RUNNING"]
@@ -105,9 +105,14 @@ def _count_job_by_job(database: Database, execution_id: str) -> Mapping[str, int
 
 def list_failed_jobs(database: Database, execution_id: str, limit: int) -> Sequence[JobRow]:
     """Return failed jobs of an execution, those that failed first: of a failed job and the one above it, the former."""
-    statement = _FAILED.format(wanted="job.id") + " ORDER BY job.end_time LIMIT ?"
-    rows = database.select(statement, ERROR_TYPE, _MAX_FAILED_CALLS, execution_id, limit)
-    return read_jobs(database, [key for (key,) in rows])
+    wanted = {"wanted": "job.end_time, job.id"}
+    with_error = _FAILED.format(**wanted) + " ORDER BY job.end_time LIMIT ?"
+    without_call = _WITHOUT_CALL.format(**wanted) + " ORDER BY job.end_time LIMIT ?"
+    rows = [
+        *database.select(with_error, ERROR_TYPE, _MAX_FAILED_CALLS, execution_id, limit),
+        *database.select(without_call, execution_id, limit),
+    ]
+    return read_jobs(database, [key for _, key in sorted(rows)[:limit]])
 
 
 def walk_tree(database: Database, root_id: str, max_children: int | None = None) -> Iterator[TreeItem]:

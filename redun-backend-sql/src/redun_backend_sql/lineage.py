@@ -32,12 +32,22 @@ class Use(NamedTuple):
 
 def list_newest(database: Database, table: str, wanted: str, column: str, key: str, limit: int) -> list[str]:
     """Return a column of the rows of a table that have a key in another column, those written last first."""
-    rows = database.select(
-        f"SELECT {wanted} FROM {table} WHERE {column} = ? ORDER BY {database.row_order} DESC LIMIT ?",  # noqa: S608
-        key,
-        limit,
+    return _list_ordered(database, table, wanted, column, key, limit, "DESC")
+
+
+def list_oldest(database: Database, table: str, wanted: str, column: str, key: str, limit: int) -> list[str]:
+    """Return a column of the rows of a table that have a key in another column, those written first first."""
+    return _list_ordered(database, table, wanted, column, key, limit, "ASC")
+
+
+def _list_ordered(
+    database: Database, table: str, wanted: str, column: str, key: str, limit: int, direction: str
+) -> list[str]:
+    statement = (
+        f"SELECT {wanted} FROM {table} WHERE {column} = ? "  # noqa: S608
+        f"ORDER BY {database.row_order} {direction} LIMIT ?"
     )
-    return [row[0] for row in rows]
+    return [row[0] for row in database.select(statement, key, limit)]
 
 
 def list_holders(database: Database, value_hash: str) -> list[str]:
