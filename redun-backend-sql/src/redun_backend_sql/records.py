@@ -40,8 +40,8 @@ _VALUES = (
     "WHERE value_hash IN ({keys})"
 )
 _TAGS = (
-    "SELECT entity_id, key, CAST(value AS TEXT) FROM tag WHERE entity_id IN ({keys}) AND is_current "
-    "ORDER BY key, CAST(value AS TEXT)"
+    "SELECT DISTINCT entity_id, key, CAST(value AS TEXT) AS text FROM tag WHERE entity_id IN ({keys}) AND is_current "
+    "ORDER BY key, text"
 )
 
 Tags = Sequence[tuple[str, Any]]

@@ -19,6 +19,7 @@ from redun.backends.base import TagEntity
 from redun.hashing import hash_tag, json_dumps
 from redun.utils import MultiMap
 from redun_backend_sql.database import Database
+from redun_backend_sql.records import read_tags
 
 KeyValue = tuple[str, Any]
 
@@ -43,10 +44,8 @@ class StoredTag(NamedTuple):
 
 def get_tags(database: Database, entity_ids: Sequence[str]) -> Mapping[str, MultiMap[str, Any]]:
     """Return the current tags of entities, by their ids."""
-    found = {key: MultiMap[str, Any]() for key in entity_ids}
-    for tag in _list_current(database, entity_ids):
-        found[tag.entity_id].add(tag.key, tag.value)
-    return found
+    tags = read_tags(database, entity_ids)
+    return {key: MultiMap(tags.get(key, ())) for key in entity_ids}
 
 
 def record_tags(
@@ -73,7 +72,12 @@ def record_tags(
         Whether a tag that was there and was edited or deleted since becomes current again.
     """
     with database.transaction():
-        return [_record(database, entity_type, entity_id, tag, parents, new) for tag in tags]
+        current = {(tag.key, json_dumps(tag.value)): tag for tag in _list_current(database, [entity_id])}
+        return [
+            (None if parents else current.get((key, json_dumps(value))))
+            or _record(database, entity_type, entity_id, (key, value), parents, new)
+            for key, value in tags
+        ]
 
 
 def replace_tags(
@@ -90,7 +94,7 @@ def replace_tags(
         current = [tag for tag in _list_current(database, [entity_id]) if tag.key in keys]
         wanted = {(key, json_dumps(value)) for key, value in new}
         kept = {(tag.key, json_dumps(tag.value)): tag for tag in current}
-        replaced = [tag for (key, text), tag in kept.items() if (key, text) not in wanted]
+        replaced = [tag for tag in current if (tag.key, json_dumps(tag.value)) not in wanted]
         recorded, edited = [], set()
         for key, value in new:
             tag = kept.get((key, json_dumps(value)))

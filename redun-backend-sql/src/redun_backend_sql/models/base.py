@@ -83,7 +83,7 @@ def session_of(record: Base) -> Session:
     """
     session = object_session(record)
     if session is None:
-        raise BackendError(f"{record!r} belongs to no open session: load it again to ask it for more")
+        raise BackendError(f"this {type(record).__name__} belongs to no open session: load it again to ask it for more")
     return session
 
 
