@@ -52,7 +52,7 @@ def store(request):
     origin = request.getfixturevalue("empty_postgres_database")
     server = request.getfixturevalue("postgres_server")
     name = server.create_database(origin)
-    with closing(SqlBackend(SqlOptions(server.uri(name)))) as backend:
+    with closing(SqlBackend(SqlOptions(server.uri(name), automigrate=True))) as backend:
         backend.load()
         yield backend
     server.drop_database(name)

@@ -7,7 +7,7 @@ each type, and what they find is read piece by piece.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
@@ -186,18 +186,15 @@ class CallGraphQuery:
 
     def all(self) -> Iterator[Record]:
         """Yield all records, read piece by piece: type by type, or the newest of all types first."""
-        statements = {kind: self._order(_with_time(kind), kind) for kind in self._list_types()}
-        streams = [self._read(kind, statement) for kind, statement in statements.items()]
-        for _, record in merge(*streams, key=lambda row: row[0]) if self._is_by_time else chain(*streams):
-            yield record
+        return self._find(None)
 
     def limit(self, count: int) -> Iterator[Record]:
         """Yield so many records at most."""
-        return islice(self.all(), count)
+        return islice(self._find(count), count)
 
     def first(self) -> Record | None:
         """Return the first record, or None if there is none."""
-        return next(self.all(), None)
+        return next(self.limit(1), None)
 
     def one_or_none(self) -> Record | None:
         """Return the one record, or None if there is none.
@@ -274,9 +271,10 @@ class CallGraphQuery:
             raise ValueError(f"columns {columns!r} can't be selected; use 'id' or 'type', both only if not flat")
         for kind in self._list_types():
             statement = self._order(select(KEYS[kind]), kind).execution_options(yield_per=_ROWS_AT_ONCE)
-            for key in self.session.scalars(statement):
-                row = tuple(kind if column == "type" else key for column in columns)
-                yield row[0] if flat else row
+            with self.session.execute(statement) as rows:
+                for (key,) in rows:
+                    row = tuple(kind if column == "type" else key for column in columns)
+                    yield row[0] if flat else row
 
     def _copy(self) -> CallGraphQuery:
         made = CallGraphQuery(self.session)
@@ -301,10 +299,20 @@ class CallGraphQuery:
         filtered = self._filter_rows(_join_time(statement, kind), kind)
         return filtered.order_by(*(_by_time(kind) if self._is_by_time else [KEYS[kind]]))
 
-    def _read(self, kind: str, statement: Select[Any]) -> Iterator[tuple[_Place, Record]]:
-        rows = self.session.execute(statement.execution_options(yield_per=_ROWS_AT_ONCE))
-        for record, time in rows:
-            yield _place(kind, getattr(record, KEYS[kind].key), time), record
+    def _find(self, limit: int | None) -> Iterator[Record]:
+        streams = [self._read(kind, limit) for kind in self._list_types()]
+        rows = merge(*streams, key=lambda row: row[0]) if self._is_by_time else chain(*streams)
+        try:
+            yield from (record for _, record in rows)
+        finally:
+            for stream in streams:
+                stream.close()
+
+    def _read(self, kind: str, limit: int | None) -> Generator[tuple[_Place, Record], None, None]:
+        statement = self._order(_with_time(kind), kind).limit(limit)
+        with self.session.execute(statement.execution_options(yield_per=_ROWS_AT_ONCE)) as rows:
+            for record, time in rows:
+                yield _place(kind, getattr(record, KEYS[kind].key), time), record
 
 
 def infer_id(session: Session, key: str, include_files: bool = True, required: bool = False) -> Record | None:
@@ -328,7 +336,11 @@ def infer_id(session: Session, key: str, include_files: bool = True, required: b
     """
     everything = CallGraphQuery(session)
     name = key.replace("*", "")
-    queries = [everything.like_id(key), everything.filter_types(["Task"]).filter_task_names([name])]
+    queries = [
+        everything.filter_types(TYPES[:-1]).like_id(key),
+        everything.filter_types(["Value"]).like_id(key),  # After the others: a task is a value, too.
+        everything.filter_types(["Task"]).filter_task_names([name]),
+    ]
     if include_files:
         queries.append(everything.filter_file_paths([name]))
     for candidates in queries if key else []:
