@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from big_graph import LAST_STATE, REFERENCE, REPORT, TABLES, Graph, address, make_id
 
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.describe import describe_file, describe_recent, describe_records
+from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.query import find_file, find_records
 
 REPEATS = 3

@@ -14,7 +14,8 @@ import uuid
 from hashlib import sha512
 from pathlib import Path
 
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 _GROUP = 10_000
 _TIME = "2024-01-01 00:00:00.000000"

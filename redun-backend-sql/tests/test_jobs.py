@@ -40,8 +40,8 @@ def nested(level):
 
 
 @pytest.fixture
-def database(store):
-    return store.database
+def database(backend):
+    return backend.database
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def small(monkeypatch):
 
 
 @pytest.fixture
-def record_jobs(store, make_task):
+def record_jobs(backend, make_task):
     """Records jobs of one execution, given as id, parent, start and end; None for no end."""
 
     def record(*rows):
@@ -62,7 +62,7 @@ def record_jobs(store, make_task):
             for key, parent, start, end in rows
         }
         execution = ExecutionRecord("x", "[]", rows[0][0], 1.0)
-        store.record(Batch({made.value_hash: made}, jobs=records, executions={"x": execution}))
+        backend.record(Batch({made.value_hash: made}, jobs=records, executions={"x": execution}))
 
     return record
 
@@ -209,7 +209,7 @@ def test_whole_execution_is_shown(run, database, monkeypatch):
     assert sorted(rest) == sorted(f"test_jobs.add({number})" for number in range(300))
 
 
-def test_jobs_are_read_many_at_a_time(run, store, database):
+def test_jobs_are_read_many_at_a_time(run, backend, database):
     """Showing an execution takes a query for each job that has others below it, and a few for all lines together."""
     run(fan_out(150))
     [execution] = list_executions(database)

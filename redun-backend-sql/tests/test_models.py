@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from redun import Scheduler, apply_tags, get_context, task
+from redun import apply_tags, get_context, task
 from redun.errors import BackendError, InvalidValueError
 from redun.file import File as FileValue
 from redun_backend_sql.models import (
@@ -68,8 +68,8 @@ def look_up():
 
 
 @pytest.fixture
-def session(store):
-    return store.session
+def session(backend):
+    return backend.session
 
 
 def find_call(session, name):
@@ -237,10 +237,10 @@ def test_task(run, session, capsys):
     ]
 
 
-def test_tag(run, store, session):
+def test_tag(run, backend, session):
     """A tag knows what it is on, the parts of its key, and the tags that it came of and became."""
     run(inc(1))
-    store.update_tags("Task", inc.hash, ["team.name"], [("team.name", "blue")])
+    backend.update_tags("Task", inc.hash, ["team.name"], [("team.name", "blue")])
 
     [red, blue] = session.scalars(select(Tag).where(Tag.entity_type == "Task").order_by(Tag.is_current))
 
@@ -251,18 +251,18 @@ def test_tag(run, store, session):
 
 
 @pytest.mark.parametrize("entity_type", ["Execution", "Job", "CallNode", "Task", "Value"])
-def test_tags_are_on_any_entity(store, session, entity_type):
+def test_tags_are_on_any_entity(backend, session, entity_type):
     """What a tag is on may be missing: then the tag has no entity."""
-    store.record_tags(entity_type, "gone", [("key", 1)])
+    backend.record_tags(entity_type, "gone", [("key", 1)])
 
     tag = session.scalars(select(Tag)).one()
 
     assert (tag.entity, tag.namespace, tag.base_key) == (None, "", "key")
 
 
-def test_handle(store, session):
+def test_handle(backend, session):
     """A handle knows its states before and after, and whether it is valid."""
-    run_sql = store.database.execute
+    run_sql = backend.database.execute
     for key in "ab":
         run_sql("INSERT INTO value (value_hash, type, format, value) VALUES (?, 'demo.Db', 'x', ?)", key, b"1")
         run_sql("INSERT INTO handle VALUES (?, 'demo.Db', ?, 'key', ?)", f"h{key}", key, key == "b")
@@ -328,9 +328,9 @@ def test_only_parsing_unpickles(run, session, tmp_path):
     assert (value.value_parsed, (tmp_path / "ran").exists()) == (None, True)
 
 
-def test_unreadable_value_is_an_error(store, session):
+def test_unreadable_value_is_an_error(backend, session):
     """A value that can't be read here is an error when it is asked for, and can be shown."""
-    store.database.execute("INSERT INTO value VALUES ('v', 'demo.Gone', 'application/python-pickle', ?)", b"damaged")
+    backend.database.execute("INSERT INTO value VALUES ('v', 'demo.Gone', 'application/python-pickle', ?)", b"damaged")
     value = session.get(Value, "v")
 
     with pytest.raises(InvalidValueError, match="the value v can't be read here"):
@@ -338,20 +338,20 @@ def test_unreadable_value_is_an_error(store, session):
     assert value.preview == "Gone(unreadable, size=7)"
 
 
-def test_sessions_of_other_engines_can_be_used(run, store):
+def test_sessions_of_other_engines_can_be_used(run, backend):
     """The classes work with a session that the user made, on an engine of their own."""
     run(inc(1))
-    with Session(store.database.make_engine()) as session:
+    with Session(backend.database.make_engine()) as session:
         call = find_call(session, "inc")
 
         assert (call.value_parsed, call.children, call.jobs[0].context) == (2, [], {})
 
 
-def test_record_outside_of_a_session_says_so(run, store):
+def test_record_outside_of_a_session_says_so(run, backend):
     """Asking a record for others after its session was closed is one clear sentence."""
     run(inc(1))
-    call = find_call(store.session, "inc")
-    store.session.expunge_all()
+    call = find_call(backend.session, "inc")
+    backend.session.expunge_all()
 
     with pytest.raises(BackendError, match="belongs to no open session: load it again"):
         call.children  # noqa: B018
@@ -369,15 +369,13 @@ def test_times_are_compared_in_any_zone(run, session):
     assert counts == [1, 1, 0]
 
 
-def test_bytes_are_loaded_when_they_are_asked_for(run, backend):
+def test_bytes_are_loaded_when_they_are_asked_for(run, backend, statements):
     """Listing jobs with their status does not read the bytes of any result."""
-    with Scheduler(backend=backend) as scheduler:
-        scheduler.run([inc(number) for number in range(20)])
-        statements = []
-        backend.session.connection().connection.dbapi_connection.set_trace_callback(statements.append)
+    run([inc(number) for number in range(20)])
+    statements.clear()
 
-        statuses = {job.status for job in backend.session.scalars(select(Job))}
+    statuses = {job.status for job in backend.session.scalars(select(Job))}
 
     assert statuses == {"DONE"}
-    assert statements
+    assert any("FROM value" in statement for statement in statements)
     assert not any("value.value " in statement or "value.value," in statement for statement in statements)

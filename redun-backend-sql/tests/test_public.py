@@ -79,33 +79,33 @@ def test_unknown_option_is_an_error():
         RedunBackendDb(config={"db_url": "sqlite://"})
 
 
-def test_values_are_found_by_address(run, store):
+def test_values_are_found_by_address(run, backend):
     """A value is found by its address; what is not there or can't be read is not found."""
     run(inc(1))
     address = get_type_registry().get_hash(2)
-    store.database.execute("INSERT INTO value VALUES ('v', 'demo.Gone', 'application/python-pickle', ?)", b"damaged")
+    backend.database.execute("INSERT INTO value VALUES ('v', 'demo.Gone', 'application/python-pickle', ?)", b"damaged")
 
-    assert store.get_value(address) == (2, True)
-    assert [store.get_value(key) for key in ("0" * 40, "v")] == [(None, False)] * 2
+    assert backend.get_value(address) == (2, True)
+    assert [backend.get_value(key) for key in ("0" * 40, "v")] == [(None, False)] * 2
 
 
-def test_jobs_are_found_by_id(run, store):
+def test_jobs_are_found_by_id(run, backend):
     """A job is found by its id."""
     run(inc(1))
-    [job] = store.session.query(Job)
+    [job] = backend.session.query(Job)
 
-    assert (store.get_job(job.id), store.get_job("gone")) == (job, None)
+    assert (backend.get_job(job.id), backend.get_job("gone")) == (job, None)
 
 
-def test_questions_of_users(run, store):
+def test_questions_of_users(run, backend):
     """A user asks for a record by the start of its id or by name, or queries classes."""
     run(inc(1))
-    call = store.query(CallNode).one()
+    call = backend.query(CallNode).one()
 
-    assert store.query(call.call_hash[:12]) is call
-    assert store.query("inc") is store.query("public.inc") is store.query(Task).one()
-    assert store.query("nothing") is None
-    assert store.query(Job.id, CallNode).join(CallNode).all() == [(call.jobs[0].id, call)]
+    assert backend.query(call.call_hash[:12]) is call
+    assert backend.query("inc") is backend.query("public.inc") is backend.query(Task).one()
+    assert backend.query("nothing") is None
+    assert backend.query(Job.id, CallNode).join(CallNode).all() == [(call.jobs[0].id, call)]
 
 
 def test_questions_to_a_closed_store(backend):
@@ -119,39 +119,38 @@ def test_questions_to_a_closed_store(backend):
     assert backend.query(Job).count() == 0
 
 
-def test_session_does_not_write(store):
+def test_session_does_not_write(backend):
     """Through the session nothing can be changed."""
-    with pytest.raises(BackendError, match=r"read.?only"), open_session(store) as session:
+    with pytest.raises(BackendError, match=r"read.?only"), open_session(backend) as session:
         session.execute(models.Tag.__table__.delete())
 
 
-def test_session_sees_what_was_recorded_since(run, store):
+def test_session_sees_what_was_recorded_since(run, backend):
     """A session sees what a run has recorded after it was opened."""
-    before = store.query(Job).count()
+    before = backend.query(Job).count()
 
     run(inc(1))
 
-    assert (before, store.query(Job).count()) == (0, 1)
+    assert (before, backend.query(Job).count()) == (0, 1)
 
 
-def test_session_leaves_the_store_alone(run, store):
+def test_session_leaves_the_store_alone(run, backend):
     """Closing or undoing a session undoes nothing that the store is just writing."""
-    store.session.query(Job).count()
+    backend.session.query(Job).count()
 
-    with store.database.transaction():
-        store.database.execute("INSERT INTO task VALUES ('h', 'n', '', '')")
-        store.session.rollback()
-        store.session.close()
+    with backend.database.transaction():
+        backend.database.execute("INSERT INTO task VALUES ('h', 'n', '', '')")
+        backend.session.rollback()
+        backend.session.close()
 
-    assert store.database.select("SELECT hash FROM task") == [("h",)]
+    assert backend.database.select("SELECT hash FROM task") == [("h",)]
 
 
-def test_log_imports_no_database_library(backend, tmp_path):
+def test_log_imports_no_database_library(run, backend, uri, tmp_path):
     """Showing executions, jobs, files and tasks imports neither SQLAlchemy nor alembic."""
-    with Scheduler(backend=backend) as scheduler:
-        scheduler.run(inc(1))
-        [(job_id,)] = backend.database.select("SELECT id FROM job")
-    (tmp_path / "redun.ini").write_text(f"[backend]\ndb_uri = sqlite:///{backend.path}\n")
+    run(inc(1))
+    [(job_id,)] = backend.database.select("SELECT id FROM job")
+    (tmp_path / "redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
     code = (
         "import sys\nfrom redun_cli.main import main\ntry:\n    main(sys.argv[1:])\nfinally:\n"
         "    assert not {'sqlalchemy', 'alembic'} & set(sys.modules)"

@@ -16,6 +16,8 @@ from redun_backend_sql.records import CallRow, ExecutionRow, JobRow, TaskRow, Va
 
 redun_namespace = "test_query"
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+
 
 @task
 def write(path, text):
@@ -72,8 +74,8 @@ def add(x):
 
 
 @pytest.fixture
-def database(store):
-    return store.database
+def database(backend):
+    return backend.database
 
 
 def test_executions_come_newest_first(run, database):
@@ -116,7 +118,7 @@ def test_replayed_execution_is_done(run, database):
     ]
 
 
-def test_newest_executions_are_those_that_started_last(store, database, make_task):
+def test_newest_executions_are_those_that_started_last(backend, database, make_task):
     """The newest executions are those that started last, in whatever order they were recorded."""
     task = make_task("f")
     starts = {"b": 2.0, "d": 4.0, "a": 1.0, "c": 3.0}
@@ -125,7 +127,7 @@ def test_newest_executions_are_those_that_started_last(store, database, make_tas
         for key, start in starts.items()
     }
     executions = {key: ExecutionRecord(key, "[]", f"job {key}", 1) for key in starts}
-    store.record(Batch({task.value_hash: task}, jobs=jobs, executions=executions))
+    backend.record(Batch({task.value_hash: task}, jobs=jobs, executions=executions))
 
     actual = [
         [item.id for item in list_executions(database, limit, offset)]
@@ -135,6 +137,7 @@ def test_newest_executions_are_those_that_started_last(store, database, make_tas
     assert actual == [["d", "c", "b", "a"], ["d", "c"], ["a"], []]
 
 
+@on_sqlite
 def test_executions_without_a_root_come_last(backend):
     """An execution that was killed before its first job was recorded comes after those that have a start; it failed."""
     backend.record(Batch(executions={"x": ExecutionRecord("x", "[]", "j", 1)}))
@@ -148,25 +151,27 @@ def test_executions_without_a_root_come_last(backend):
     ]
 
 
-def test_of_very_many_executions_the_last_recorded_are_listed(store, database, make_task, monkeypatch):
+def test_of_very_many_executions_the_last_recorded_are_listed(backend, database, make_task, monkeypatch):
     """Of more executions than can be sorted, the newest of those that were recorded last are listed, unless all are."""
     monkeypatch.setattr(query, "MAX_EXECUTIONS", 3)
     task = make_task("f")
     for key, start in {"a": 9.0, "b": 2.0, "c": 3.0, "d": 1.0}.items():
         job = JobRecord(f"job {key}", start, None, task.value_hash, False, None, None, key)
         execution = ExecutionRecord(key, "[]", job.id, 1)
-        store.record(Batch({task.value_hash: task}, jobs={job.id: job}, executions={key: execution}))
+        backend.record(Batch({task.value_hash: task}, jobs={job.id: job}, executions={key: execution}))
 
     actual = [[item.id for item in list_executions(database, limit)] for limit in (3, 4, None)]
 
     assert actual == [["c", "b", "d"], ["a", "c", "b", "d"], ["a", "c", "b", "d"]]
 
 
-def test_job_without_an_end_is_running(store, database, make_task):
+def test_job_without_an_end_is_running(backend, database, make_task):
     """A job that has no end yet is running."""
     task = make_task("f")
     job = JobRecord("j", 1.0, None, task.value_hash, False, None, None, "x")
-    store.record(Batch({task.value_hash: task}, jobs={"j": job}, executions={"x": ExecutionRecord("x", "[]", "j", 1)}))
+    backend.record(
+        Batch({task.value_hash: task}, jobs={"j": job}, executions={"x": ExecutionRecord("x", "[]", "j", 1)})
+    )
 
     [execution] = list_executions(database)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from redun.errors import BackendError
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.versions import HEAD, REVISIONS, SchemaVersion
 
 NOBODY = 65534

@@ -12,6 +12,8 @@ from redun_backend_sql.views import VIEWS, make_views
 
 redun_namespace = "views"
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+
 README = Path(__file__).parents[1] / "README.md"
 KEYS = {
     "v_job": ["job_id", "execution_id", "parent_id", "call_hash", "task_hash"],
@@ -43,17 +45,17 @@ def fail(x):
 
 
 @pytest.fixture
-def select(store):
-    return lambda query, *parameters: list(map(tuple, store.database.select(query, *parameters)))
+def select(backend):
+    return lambda query, *parameters: list(map(tuple, backend.database.select(query, *parameters)))
 
 
-def test_jobs(run, select, store):
+def test_jobs(run, select, backend):
     """The view of jobs has a job on a line: its task by name, what became of it, and how long it took in seconds."""
     run(main(), execution_id="x" * 36)
     run(main())
     with pytest.raises(ValueError, match="1"):
         run(fail(1))
-    store.database.execute(
+    backend.database.execute(
         "INSERT INTO job SELECT 'r', start_time, NULL, task_hash, cached, NULL, NULL, execution_id FROM job LIMIT 1"
     )
 
@@ -74,10 +76,10 @@ def test_jobs(run, select, store):
 
 
 @pytest.mark.parametrize(("end", "expected"), [("2024-01-02 00:00:00.250000", 86400.25), (None, None)])
-def test_durations(select, store, end, expected):
+def test_durations(select, backend, end, expected):
     """A job's duration is in seconds, to the millisecond; a running one has none."""
-    execute = store.database.execute
-    with store.database.transaction():
+    execute = backend.database.execute
+    with backend.database.transaction():
         execute("INSERT INTO task VALUES ('t', 'n', '', '')")
         execute("INSERT INTO job VALUES ('j', '2024-01-01 00:00:00', ?, 't', ?, NULL, NULL, 'x')", end, False)
         execute("INSERT INTO execution VALUES ('x', '[]', 'j', NULL)")
@@ -123,6 +125,7 @@ def test_lineage_of_files(run, select):
     assert set(jobs) == set(known)
 
 
+@on_sqlite
 @pytest.mark.parametrize(("view", "column"), [(view, column) for view, columns in KEYS.items() for column in columns])
 def test_conditions_on_views_use_indexes(backend, view, column):
     """A condition on an id, an address or a path leads along indexes through all tables of a view."""
@@ -133,26 +136,26 @@ def test_conditions_on_views_use_indexes(backend, view, column):
     assert all(" INDEX " in step for step in steps if step.startswith("SEARCH"))
 
 
-def test_columns_are_documented(store):
+def test_columns_are_documented(backend):
     """The README lists each view with exactly its columns, in order."""
     text = README.read_text()
     for view in VIEWS:
         documented = re.findall(r"^\| `(\w+)` \|", text.partition(f"### `{view}`")[2].partition("###")[0], re.MULTILINE)
-        with store.database.make_engine().connect() as connection:
+        with backend.database.make_engine().connect() as connection:
             columns = list(connection.exec_driver_sql(f"SELECT * FROM {view}").keys())
 
         assert documented == columns, view
 
 
-def test_views_go_with_the_extension(store):
+def test_views_go_with_the_extension(backend):
     """The views are made with the tables beside the schema, and dropped with them."""
-    drop_extension(store.database)
+    drop_extension(backend.database)
 
-    with store.database.make_engine().connect() as connection:
+    with backend.database.make_engine().connect() as connection:
         from sqlalchemy import inspect
 
         assert set(inspect(connection).get_view_names()) & set(VIEWS) == set()
     assert set(make_views("sqlite")) == set(VIEWS)
-    store.close()
-    store.load()
-    assert [store.database.select(f"SELECT count(*) FROM {view}") for view in VIEWS] == [[(0,)]] * 3
+    backend.close()
+    backend.load()
+    assert [backend.database.select(f"SELECT count(*) FROM {view}") for view in VIEWS] == [[(0,)]] * 3

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from redun.backends.base import Batch, PastCall, StoredCall
+from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
-from redun_backend_sql.extension import ensure_extension
+from redun_backend_sql.extension import REASON, ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
-from redun_backend_sql.location import (
-    DEFAULT_URI,
-    PASSWORD_VARIABLE,
-    USERNAME_VARIABLE,
-    Location,
-    find_location,
-)
+from redun_backend_sql.journal.journal import Journal
+from redun_backend_sql.journal.recovery import recover
+from redun_backend_sql.location import MEMORY, Location, find_location
+from redun_backend_sql.options import GROUP, JOB, SqlOptions
 from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
-from redun_backend_sql.rows import make_rows
+from redun_backend_sql.rows import make_reason_rows, make_rows
+from redun_backend_sql.share import SqlShare
+
+_DELAYS = {GROUP: 0.05, JOB: 0.0}
 
 _LOOKUP = (
     "SELECT evaluation.eval_hash, value.value_hash, value.type, value.format, value.value "
@@ -42,50 +42,6 @@ _LOOKUP_CALLS = (
 _SUBTREE = "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash IN ({keys})"
 _CONTEXTS = "SELECT entity_id, value FROM tag WHERE key = ? AND entity_id IN ({keys}) AND is_current"
 _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
-
-
-@dataclass(frozen=True)
-class SqlOptions:
-    """Options of the SQL store, section ``[backend]``."""
-
-    db_uri: str = field(
-        default=DEFAULT_URI,
-        metadata={
-            "help": "the database: sqlite:///PATH, where a path is relative to the configuration folder, "
-            "or postgresql://USER@HOST:PORT/DATABASE"
-        },
-    )
-    db_username_env: str = field(
-        default=USERNAME_VARIABLE,
-        metadata={"help": "the environment variable with the user, where db_uri names none"},
-    )
-    db_password_env: str = field(
-        default=PASSWORD_VARIABLE, metadata={"help": "the environment variable with the password"}
-    )
-    db_aws_secret_name: str | None = field(
-        default=None,
-        metadata={"help": "a secret in AWS Secrets Manager that holds the database and who connects, before db_uri"},
-    )
-    automigrate: bool | None = field(
-        default=None,
-        metadata={"help": "whether to create or upgrade the tables; by default for SQLite only"},
-    )
-    db_retries: int = field(
-        default=3,
-        metadata={
-            "help": "how often to try again when others are in the way; a server that is away is waited for at least "
-            "a minute, unless this is 0",
-            "minimum": 0,
-        },
-    )
-    db_retries_backoff: float = field(
-        default=1.0,
-        metadata={"help": "seconds before the first retry; each further pause is twice as long", "minimum": 0},
-    )
-    db_retries_backoff_max: float = field(
-        default=60.0, metadata={"help": "the longest pause between retries, in seconds", "minimum": 0}
-    )
-    config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
 
 
 class SqlBackend(QueryableBackend):
@@ -110,6 +66,13 @@ class SqlBackend(QueryableBackend):
         self.path = f"that secret {secret!r} names" if secret else self._find_location().name
         self._database: Database | None = None
         self.has_extension = False
+        self.journal_delay = _DELAYS[self.options.durability] if self.path != MEMORY else None
+        self._journal: Journal | None = None
+
+    @property
+    def journal_stem(self) -> str | None:
+        """What the names of its journals start with, folder included; None if there is none."""
+        return None if self._journal is None else self._journal.stem
 
     @property
     def database(self) -> Database:
@@ -133,6 +96,9 @@ class SqlBackend(QueryableBackend):
             ensure_schema(database, may_migrate)
             self.has_extension = ensure_extension(database, may_migrate and database.is_writable)
             database.prepare()
+            if location.journal is not None and database.is_writable:
+                self._journal = Journal(location.journal)
+                recover(location.journal, lambda batch: self._write(database, batch))
         except BaseException:
             database.close()
             raise
@@ -140,6 +106,9 @@ class SqlBackend(QueryableBackend):
 
     def close(self) -> None:
         super().close()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -181,9 +150,31 @@ class SqlBackend(QueryableBackend):
         return find_latest_calls(self.database, task_name)
 
     def record(self, batch: Batch) -> None:
+        if self._journal is None:
+            self._write(self.database, batch)
+            return
+        with self._journal.recording():
+            self._write(self.database, batch)
+
+    def journal(self, batch: Batch) -> None:
+        if self._journal is not None:
+            self._journal.append(batch)
+
+    def share(self, execution_id: str) -> Share | None:
+        if not (self.options.share_calls and self.has_extension and self.database.is_writable):
+            return None
+        return SqlShare(self.database, execution_id)
+
+    def set_pause(self, pause: Callable[[], None]) -> None:
+        self.database.pause = pause
+
+    def _write(self, database: Database, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]
-        known = {call_hash for (call_hash,) in self.database.select_in(_KNOWN_CALLS, calls)}
-        self.database.write(make_rows(batch, known))
+        known = {call_hash for (call_hash,) in database.select_in(_KNOWN_CALLS, calls)}
+        rows = make_rows(batch, known)
+        if self.has_extension:
+            rows[REASON] = make_reason_rows(batch)
+        database.write(rows)
 
     def _find_location(self) -> Location:
         options = self.options

@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from redun.logging import logger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-MAX_PARAMETERS = 500
+MAX_PARAMETERS = 900
 """How many keys one statement asks for at most."""
 
 ECHO_VARIABLE = "REDUN_DB_ECHO"
@@ -28,7 +29,8 @@ ECHO_VARIABLE = "REDUN_DB_ECHO"
 Row = tuple[Any, ...]
 
 
-class Insert(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Insert:
     """Rows of a table; those whose key the table has already are left out, or change some columns of the old row.
 
     Attributes
@@ -47,7 +49,8 @@ class Insert(NamedTuple):
     changed: tuple[str, ...] = ()
 
 
-class Update(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Update:
     """New values for columns of rows that exist; the last item of a row is the key."""
 
     table: str
@@ -69,11 +72,15 @@ class Database(ABC):
         The name that SQLAlchemy has for its kind.
     row_order
         The hidden column of every table by which rows can be ordered as they were written, about.
+    pause
+        What `write` calls every few ten milliseconds, so that other work goes on meanwhile; it must not use the
+        database.
     """
 
     dialect: ClassVar[str]
     row_order: ClassVar[str]
     name: str
+    pause: Callable[[], None] | None = None
 
     @property
     def is_writable(self) -> bool:
@@ -110,10 +117,45 @@ class Database(ABC):
             rows.extend(self.select(fill_keys(statement, length), *first, *padded))
         return rows
 
+    def select_ordered(
+        self, columns: str, table: str, column: str, key: str, limit: int, newest: bool = True
+    ) -> Sequence[Any]:
+        """Return the first or the last rows with a key, in about the order in which they were written.
+
+        An index of the column is walked from one of its ends, so that the cost does not depend on how many there are.
+
+        Parameters
+        ----------
+        columns, table
+            What is asked for.
+        column, key
+            A column with an index, and the value that it has.
+        limit
+            How many rows.
+        newest
+            Whether to begin with those written last.
+        """
+        direction = "DESC" if newest else "ASC"
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {column} = ? "  # noqa: S608
+            f"ORDER BY {self.row_order} {direction} LIMIT ?"
+        )
+        return self.select(statement, key, limit)
+
     def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
         """Return a condition, with its parameters, for texts that start with another one; it uses an index."""
         pattern = re.sub(r"([\\%_])", r"\\\1", prefix)
         return f"{column} LIKE ?", [f"{pattern}%"]
+
+    def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
+        """Execute a statement over some keys, chunk by chunk; see `select_in`."""
+        for start in range(0, len(keys), MAX_PARAMETERS):
+            chunk = keys[start : start + MAX_PARAMETERS]
+            self.execute(fill_keys(statement, len(chunk)), *first, *chunk)
+
+    def read_change_mark(self) -> object:
+        """Return what is different once another connection has written; None if that can't be told."""
+        return None
 
     @abstractmethod
     def execute(self, statement: str, *parameters: Any) -> int:
@@ -157,6 +199,15 @@ def log_statement(statement: str) -> None:
         logger.info("%s", statement)
 
 
+def log_statements(engine: Engine) -> Engine:
+    """Log the statements of an engine if that is asked for; return the engine."""
+    from sqlalchemy import event
+
+    if os.environ.get(ECHO_VARIABLE):
+        event.listen(engine, "before_cursor_execute", lambda _, __, statement, *___: log_statement(statement))
+    return engine
+
+
 @lru_cache(maxsize=64)
 def fill_keys(statement: str, length: int) -> str:
     """Return a statement with some parameters in place of ``{keys}``."""
@@ -165,4 +216,4 @@ def fill_keys(statement: str, length: int) -> str:
 
 def _padded_length(count: int) -> int:
     """Return the next of a few lengths, so that the driver's cache of prepared statements is hit."""
-    return next(length for length in (1, 4, 20, 100, MAX_PARAMETERS) if count <= length)
+    return next(length for length in (1, 4, 20, 100, 300, MAX_PARAMETERS) if count <= length)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.database import Database
-from redun_backend_sql.lineage import MAX_CALLS, list_holders, list_newest, list_oldest, list_readers, list_results
+from redun_backend_sql.lineage import MAX_CALLS, list_holders, list_newest, list_readers, list_results
 from redun_backend_sql.parameters import Parameters, parse_parameters
 from redun_backend_sql.records import (
     MAX_LINE_BYTES,
@@ -117,7 +117,8 @@ def walk_dataflow(backend: SqlBackend, value: Any, call_hash: str | None = None)
     --------
     >>> from redun import Scheduler, task
     >>> from redun.values.registry import get_type_registry
-    >>> from redun_backend_sql.backend import SqlBackend, SqlOptions
+    >>> from redun_backend_sql.backend import SqlBackend
+    >>> from redun_backend_sql.options import SqlOptions
     >>> inc = task(name="inc", namespace="docs", source="def inc(x): ...")(lambda x: x + 1)
     >>> scheduler = Scheduler(backend=SqlBackend(SqlOptions("sqlite://")))
     >>> result = scheduler.run(inc(inc(0)))
@@ -189,7 +190,10 @@ class _Walk:
 
     def _find_argument_sources(self, node: ArgumentNode) -> Sequence[DataflowNode]:
         arg_hash, value_hash = node.argument.arg_hash, node.value.value_hash
-        upstream = list_oldest(self.database, "argument_result", "result_call_hash", "arg_hash", arg_hash, MAX_SOURCES)
+        rows = self.database.select_ordered(
+            "result_call_hash", "argument_result", "arg_hash", arg_hash, MAX_SOURCES, newest=False
+        )
+        upstream = [key for (key,) in rows]
         caller = self._find_parent(node.call.call_hash)
         if upstream:
             if caller is not None:

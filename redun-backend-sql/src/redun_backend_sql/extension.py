@@ -28,8 +28,8 @@ OWNER = Insert(
 )
 """Which process runs an execution, when it was last seen alive (null once it ended), and the plugins it has."""
 
-CLAIM = Insert("redun_ext_claim", ("eval_hash", "execution_id", "lease_end"), ("eval_hash",), changed=("lease_end",))
-"""Which execution is making a call, and until when nobody else should."""
+CLAIM = Insert("redun_ext_claim", ("eval_hash", "execution_id"), ("eval_hash",))
+"""Which execution is making a call, so that others wait for it as long as it is alive."""
 
 REASON = Insert("redun_ext_job", ("job_id", "reason"), ("job_id",))
 """Why a job ran in place of being answered from the cache; jobs that are not here made a call that was new."""
@@ -43,9 +43,7 @@ _TABLES: Mapping[str, str] = {
         "execution_id VARCHAR PRIMARY KEY, host VARCHAR NOT NULL, process VARCHAR NOT NULL, "
         "heartbeat DOUBLE PRECISION, plugins VARCHAR NOT NULL"
     ),
-    CLAIM.table: (
-        "eval_hash VARCHAR(40) PRIMARY KEY, execution_id VARCHAR NOT NULL, lease_end DOUBLE PRECISION NOT NULL"
-    ),
+    CLAIM.table: "eval_hash VARCHAR(40) PRIMARY KEY, execution_id VARCHAR NOT NULL",
     REASON.table: "job_id VARCHAR PRIMARY KEY, reason VARCHAR NOT NULL",
     VALUE_NOTE.table: (
         "value_hash VARCHAR(40) PRIMARY KEY, size BIGINT NOT NULL, preview VARCHAR NOT NULL, dropped DOUBLE PRECISION"

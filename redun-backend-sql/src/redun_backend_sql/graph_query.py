@@ -64,7 +64,8 @@ class CallGraphQuery:
     Examples
     --------
     >>> from redun import Scheduler, task
-    >>> from redun_backend_sql.backend import SqlBackend, SqlOptions
+    >>> from redun_backend_sql.backend import SqlBackend
+    >>> from redun_backend_sql.options import SqlOptions
     >>> inc = task(name="inc", namespace="docs", source="def inc(x): ...")(lambda x: x + 1)
     >>> scheduler = Scheduler(backend=SqlBackend(SqlOptions("sqlite://")))
     >>> _ = scheduler.run([inc(1), inc(2)])

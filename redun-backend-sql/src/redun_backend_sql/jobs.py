@@ -40,7 +40,7 @@ _FAILED = (
     "WHERE value.type = ? AND call_node.value_hash = value.value_hash LIMIT ?) AS failed CROSS JOIN job "
     "WHERE job.call_hash = failed_hash AND (job.execution_id || '') = ?"
 )
-_CHILDREN = "SELECT id, start_time FROM job WHERE parent_id = ? ORDER BY {order} LIMIT ?"
+_CHILDREN = "SELECT id FROM job WHERE parent_id = ? ORDER BY start_time, id"
 _COUNT_CHILDREN = "SELECT count(*) FROM job WHERE parent_id = ?"
 
 
@@ -144,9 +144,8 @@ def _list_children(database: Database, job_id: str, limit: int | None) -> tuple[
     Of very many, the first are those that were recorded first, for sorting all of them takes too long.
     """
     if limit is None:
-        rows = database.select(_CHILDREN.format(order="start_time, id"), job_id, 2**62)
-        return [key for key, _ in rows], 0
-    rows = database.select(_CHILDREN.format(order=database.row_order), job_id, _SORTED_CHILDREN + 1)
+        return [key for (key,) in database.select(_CHILDREN, job_id)], 0
+    rows = database.select_ordered("id, start_time", "job", "parent_id", job_id, _SORTED_CHILDREN + 1, newest=False)
     count = len(rows)
     if count > _SORTED_CHILDREN:
         [(count,)] = database.select(_COUNT_CHILDREN, job_id)

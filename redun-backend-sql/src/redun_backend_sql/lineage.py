@@ -32,22 +32,7 @@ class Use(NamedTuple):
 
 def list_newest(database: Database, table: str, wanted: str, column: str, key: str, limit: int) -> list[str]:
     """Return a column of the rows of a table that have a key in another column, those written last first."""
-    return _list_ordered(database, table, wanted, column, key, limit, "DESC")
-
-
-def list_oldest(database: Database, table: str, wanted: str, column: str, key: str, limit: int) -> list[str]:
-    """Return a column of the rows of a table that have a key in another column, those written first first."""
-    return _list_ordered(database, table, wanted, column, key, limit, "ASC")
-
-
-def _list_ordered(
-    database: Database, table: str, wanted: str, column: str, key: str, limit: int, direction: str
-) -> list[str]:
-    statement = (
-        f"SELECT {wanted} FROM {table} WHERE {column} = ? "  # noqa: S608
-        f"ORDER BY {database.row_order} {direction} LIMIT ?"
-    )
-    return [row[0] for row in database.select(statement, key, limit)]
+    return [row[0] for row in database.select_ordered(wanted, table, column, key, limit)]
 
 
 def list_holders(database: Database, value_hash: str) -> list[str]:
@@ -109,12 +94,8 @@ def find_use(database: Database, calls: Sequence[str], prefer_original: bool) ->
     """
     uses: list[Use] = []
     for call_hash in calls:
-        for direction in ("ASC", "DESC"):
-            rows = database.select(
-                "SELECT cached, start_time, id FROM job WHERE call_hash = ? "  # noqa: S608
-                f"ORDER BY {database.row_order} {direction} LIMIT {MAX_JOBS}",
-                call_hash,
-            )
+        for newest in (False, True):
+            rows = database.select_ordered("cached, start_time, id", "job", "call_hash", call_hash, MAX_JOBS, newest)
             uses += [Use(prefer_original and not cached, parse_time(start), key) for cached, start, key in rows]
             if len(rows) < MAX_JOBS:
                 break

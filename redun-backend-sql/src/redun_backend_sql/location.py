@@ -6,9 +6,10 @@ representation of a location shows it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -51,6 +52,11 @@ class SqliteLocation:
         return self.path
 
     @property
+    def journal(self) -> str | None:
+        """What the names of journals start with, folder included; None if there is no need of any."""
+        return None if self.path == MEMORY else os.path.realpath(self.path)
+
+    @property
     def may_migrate(self) -> bool:
         """Whether tables are made and upgraded without being asked for: nobody else's work is at stake."""
         return True
@@ -74,6 +80,8 @@ class PostgresLocation:
         Who connects.
     settings
         Further parameters of the connection, as ``libpq`` names them.
+    folder
+        Where this machine keeps what is not on the server yet.
     """
 
     host: str | None = None
@@ -82,6 +90,7 @@ class PostgresLocation:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     settings: Mapping[str, str] = field(default_factory=dict)
+    folder: str = field(default=".", repr=False)
 
     @property
     def name(self) -> str:
@@ -90,6 +99,12 @@ class PostgresLocation:
         host = f"[{self.host}]" if self.host and ":" in self.host else self.host or self.settings.get("host", "")
         port = f":{self.port}" if self.port else ""
         return f"postgresql://{user}{host}{port}/{self.database or ''}"
+
+    @property
+    def journal(self) -> str | None:
+        """What the names of journals start with, folder included."""
+        place = hashlib.sha256(f"{self.host} {self.port} {self.database}".encode()).hexdigest()
+        return os.path.realpath(Path(self.folder, f"postgresql-{place[:12]}"))
 
     @property
     def may_migrate(self) -> bool:
@@ -155,7 +170,7 @@ def find_location(
     location = _parse_postgres(db_uri, f"{scheme}://...", password_variable)
     user = location.user or os.environ.get(username_variable) or None
     password = os.environ.get(password_variable) or None
-    return PostgresLocation(location.host, location.port, location.database, user, password, location.settings)
+    return replace(location, user=user, password=password, folder=config_dir or ".")
 
 
 def _find_path(db_uri: str, config_dir: str | None) -> str:

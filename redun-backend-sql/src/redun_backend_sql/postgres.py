@@ -28,7 +28,7 @@ from redun._version import __version__
 from redun.errors import BackendError
 from redun_backend_sql import postgres_errors
 from redun_backend_sql.bulk import MAX_BYTES, BytesArray, TextArray, Types, make_statements, make_text_array
-from redun_backend_sql.database import Database, Row, Write, log_statement
+from redun_backend_sql.database import Database, Row, Write, log_statement, log_statements
 from redun_backend_sql.location import PostgresLocation
 from redun_backend_sql.retry import NEVER, Retries, Trouble
 from redun_backend_sql.rows import format_microseconds
@@ -45,6 +45,7 @@ MAX_KEYS = 10_000
 
 _SETTINGS = {"redun.version": __version__, "TimeZone": "UTC", "jit": "off"}
 _START_OF_2000 = 946_684_800 * 1_000_000
+_OTHER_TYPES = 0
 _read_microseconds = Struct("!q").unpack
 
 _WAIT: Final = "SELECT pg_advisory_xact_lock(491327354222)"
@@ -106,6 +107,18 @@ class PostgresDatabase(Database):
         log_statement(statement)
         query = number_parameters(statement)
         return self._run(lambda connection: _cursor(connection).execute(query, parameters, binary=True).fetchall())
+
+    def select_ordered(
+        self, columns: str, table: str, column: str, key: str, limit: int, newest: bool = True
+    ) -> Sequence[Any]:
+        # An index keeps equal keys in the order of their places in the table, and new rows go to its last pages. It is
+        # walked in order where the order is asked for and the key is a range, though of one value.
+        direction = "DESC" if newest else "ASC"
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {column} >= ? AND {column} <= ? "  # noqa: S608
+            f"ORDER BY {column} {direction} LIMIT ?"
+        )
+        return self.select(statement, key, key, limit)
 
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
         statement = statement.replace("IN ({keys})", "= ANY(?)")
@@ -188,6 +201,7 @@ class PostgresDatabase(Database):
             connection.adapters.register_dumper(BytesArray, _BytesArrayDumper)
             connection.adapters.register_loader("timestamptz", _TimeLoader)
             connection.adapters.register_loader("jsonb", _JsonLoader)
+            connection.adapters.register_loader(_OTHER_TYPES, _TextLoader)
             settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
             connection.execute(f"SELECT {settings}".encode())
         except BaseException:
@@ -267,7 +281,7 @@ class PostgresDatabase(Database):
             connection.autocommit = False
             return connection
 
-        return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+        return log_statements(create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool))
 
 
 @lru_cache(maxsize=256)
@@ -315,6 +329,15 @@ class _TimeLoader(Loader):
 
     def load(self, data: Buffer) -> str:
         return format_microseconds(_read_microseconds(data)[0] + _START_OF_2000)
+
+
+class _TextLoader(Loader):
+    """Types that the driver does not know, the schema's own, come as text."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode()
 
 
 class _JsonLoader(Loader):

@@ -8,7 +8,7 @@ from typing import Any
 
 from redun.backends.base import TagEntity
 from redun.settings import parse_options
-from redun_backend_sql.backend import SqlBackend, SqlOptions
+from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.models import (
     Argument,
     ArgumentResult,
@@ -29,6 +29,7 @@ from redun_backend_sql.models import (
     Task,
     Value,
 )
+from redun_backend_sql.options import SqlOptions
 
 
 class RedunBackendDb(SqlBackend):

@@ -138,11 +138,7 @@ def find_tasks(database: Database, name: str) -> Sequence[TaskRow]:
 
 def find_first_job(database: Database, task_hash: str) -> JobRow | None:
     """Return the first job of a task, of those that were recorded first."""
-    rows = database.select(
-        f"SELECT id FROM job WHERE task_hash = ? ORDER BY {database.row_order} LIMIT ?",  # noqa: S608
-        task_hash,
-        MAX_RECORDS,
-    )
+    rows = database.select_ordered("id", "job", "task_hash", task_hash, MAX_RECORDS, newest=False)
     jobs = read_jobs(database, [key for (key,) in rows])
     return min(jobs, key=lambda job: job.start_time, default=None)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.errors import BackendError
-from redun_backend_sql.database import Database, Row, Update, Write, log_statement
+from redun_backend_sql.database import Database, Row, Update, Write, log_statement, log_statements
 from redun_backend_sql.location import MEMORY
 from redun_backend_sql.retry import NEVER, Retries, Trouble
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BUSY_SECONDS = 60
+_SLICE = 5_000
 _CACHE_KIB = 128 * 1024
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -101,12 +102,18 @@ class SqliteDatabase(Database):
     def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
         return f"{column} >= ? AND {column} < ?", [prefix, prefix + _LAST_CHARACTER]  # LIKE ignores case: no index.
 
+    def read_change_mark(self) -> object:
+        return self.select("PRAGMA data_version")[0][0]
+
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         with self.transaction() as connection:
             for write, values in rows.items():
                 if values:
                     log_statement(format_write(write))
-                    connection.executemany(format_write(write), values)
+                for start in range(0, len(values), _SLICE):
+                    connection.executemany(format_write(write), values[start : start + _SLICE])
+                    if self.pause is not None:
+                        self.pause()
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
@@ -114,13 +121,15 @@ class SqliteDatabase(Database):
 
         if self.path == MEMORY:
             return self._share_connection()
-        return create_engine("sqlite://", creator=lambda: _connect_to_read(self.path), poolclass=NullPool)
+        return log_statements(
+            create_engine("sqlite://", creator=lambda: _connect_to_read(self.path), poolclass=NullPool)
+        )
 
     def _share_connection(self) -> Engine:
         from sqlalchemy import create_engine
         from sqlalchemy.pool import StaticPool
 
-        return create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool)
+        return log_statements(create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool))
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:

@@ -11,12 +11,13 @@ end.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
 from redun.arguments import EncodedArguments
+from redun.backends.sharing import Share
 from redun.values.base import FileSubtype
 from redun.values.codec import EncodedValue
 
@@ -144,6 +145,18 @@ class Batch:
     executions: dict[str, ExecutionRecord] = field(default_factory=dict)
     tags: list[TagRecord] = field(default_factory=list)
 
+    def extend(self, later: Batch) -> None:
+        """Add the records of a later batch; a job that ends there and starts here is one record then."""
+        self.tasks.update(later.tasks)
+        self.values.update(later.values)
+        self.evaluations.extend(later.evaluations)
+        self.calls.extend(later.calls)
+        self.jobs.update(later.jobs)
+        for job_id, job in later.job_ends.items():
+            (self.jobs if job_id in self.jobs else self.job_ends)[job_id] = job
+        self.executions.update(later.executions)
+        self.tags.extend(later.tags)
+
     def __len__(self) -> int:
         return (
             len(self.evaluations)
@@ -228,6 +241,9 @@ class Backend(ABC):
 
     options_type: ClassVar[type[Any]]
 
+    journal_delay: float | None = None
+    """How long a record may wait to be journaled, in seconds, 0 for not at all; None for a store without a journal."""
+
     def load(self) -> None:
         """Open the store, creating or upgrading it where the options allow that. Called once before use; idempotent.
 
@@ -270,6 +286,31 @@ class Backend(ABC):
     @abstractmethod
     def record(self, batch: Batch) -> None:
         """Write a batch, atomically. Records that exist already stay as they are."""
+
+    def journal(self, batch: Batch) -> None:
+        """Make records safe against the end of this process, much more cheaply than `record` does.
+
+        They come again, together with others, in the next call of `record`. If that never comes, because the process
+        was killed, whoever loads the store next records them. Called only if there is a `journal_delay`.
+
+        Raises
+        ------
+        BackendError
+            When that is impossible; the records will be written with `record` instead.
+        """
+
+    def set_pause(self, pause: Callable[[], None]) -> None:
+        """Set what `record` calls every few ten milliseconds while it writes, so that other work goes on meanwhile.
+
+        What is called journals, but does not record or look up. Ignored by stores that write quickly.
+        """
+
+    def share(self, execution_id: str) -> Share | None:
+        """Announce that this process begins an execution, and return its part in the store.
+
+        None, the default, for a store that only one execution uses at a time, or that does not care.
+        """
+        return None
 
     def close(self) -> None:
         """Release what `load` opened. The backend can be loaded again."""

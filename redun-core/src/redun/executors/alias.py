@@ -39,6 +39,10 @@ class AliasExecutor(Executor):
     def connect(self, find: Callable[[str], Executor]) -> None:
         self._find = find
 
+    @property
+    def is_remote(self) -> bool:
+        return self._follow().is_remote
+
     def submit(self, call: Call) -> Future[Any]:
         return self._follow().submit(call)
 

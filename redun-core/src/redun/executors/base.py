@@ -80,6 +80,11 @@ class Executor(ABC):
         self.name = name
         self.options = self.options_type() if options is None else options
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether calls live on when this process ends; then that they were made is written down before they start."""
+        return False
+
     @abstractmethod
     def submit(self, call: Call) -> Future[Any]:
         """Start a call and return the future of its result. Called on one thread at a time; must not block."""

@@ -20,6 +20,7 @@ from redun.scheduler.rebuilder import (
     NO_CACHE,
     Candidate,
     Mode,
+    Reason,
     Replay,
     Run,
     choose_final_result,
@@ -110,6 +111,19 @@ class CallTable:
             use_cache = False
         mode = choose_mode(job.options, use_cache)
         return mode._replace(single_reduction=False) if job.task.is_coroutine else mode
+
+    def is_shared(self, job: Job) -> bool:
+        """Whether a result that another execution records can answer a call."""
+        return self._choose_mode(job).single_reduction
+
+    def notice_recorded(self, jobs: Sequence[Job]) -> list[Job]:
+        """Look again for results of some calls of which none was found; return those of which there is one now."""
+        asked = [job for job in jobs if job.reason == Reason.NOT_FOUND.value]
+        found = self._backend.lookup([job.eval_hash for job in asked]) if asked else {}
+        recorded = [job for job in asked if job.eval_hash in found]
+        for job in recorded:
+            self._seen_tasks.add(job.task.hash)
+        return recorded
 
     def ask(self, eval_hash: str) -> Promise[Candidate | None]:
         """Return the promise of the recorded single reduction under a key, for scheduler tasks that cache."""

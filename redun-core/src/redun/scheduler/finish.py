@@ -90,6 +90,10 @@ class Finisher:
         if job.has_provenance:
             self._recorder.note_job(job)
 
+    def journal(self) -> None:
+        """Make what was noted so far safe against the end of this process, if the store has a journal."""
+        self._recorder.journal()
+
     def complete(self, job: Job, returned: Any) -> None:
         """Go on with what a job's task returned: cache it, then reduce it.
 

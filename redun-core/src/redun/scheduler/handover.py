@@ -93,6 +93,10 @@ class Handover:
                 self._watch_time(future, job, executor)
             future.add_done_callback(put)
 
+    def list_jobs(self) -> list[Job]:
+        """Return the jobs whose calls executors hold."""
+        return [held.job for held in self._held.values()]
+
     def take(self, future: Future[Any]) -> Held | None:
         """Return who made a call whose future is settled; None if it was given up before."""
         return self._held.pop(future, None)

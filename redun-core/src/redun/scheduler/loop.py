@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution, Job
 from redun.scheduler.rebuilder import Replay
 from redun.scheduler.record import Recorder
+from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
 from redun.scheduler.signals import stopping_on_signals
 from redun.scheduler.start import Starter
@@ -56,6 +58,8 @@ MAX_READY = 2_000
 
 MAX_RUNNING = 10_000
 """How many calls executors hold at most, not counting those that wait for others; beyond that, ready jobs wait."""
+
+_JOURNALED_AT_ONCE = 200
 
 IDLE_SECONDS = 0.05
 """How long nothing may happen before what was recorded is written."""
@@ -95,6 +99,11 @@ class ExecutionLoop:
             scheduler, self._finisher, self.board, self._timers, choose_executor, self._awaited.evaluate
         )
         self._handover = self._starter.handover
+        self._rivals = Rivals(
+            lambda: filter(self.calls.is_shared, self._handover.list_jobs()),
+            self.recorder.publish,
+        )
+        self.recorder.on_written = self._rivals.note_written
         self._stop_signal: int | None = None
         self._misses = Misses(scheduler.backend, scheduler.logger)
         self._next_report = time.monotonic() + scheduler.job_status_interval
@@ -106,13 +115,19 @@ class ExecutionLoop:
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self._execution.job = next(iter(self.evaluator.ready), None)
+                self._rivals.meet(None if self._settings.dryrun else self._scheduler.backend.share(self._execution.id))
+                self._scheduler.backend.set_pause(self._take_in)
                 self._work(root, callbacks)
                 self._close(root)
             except (KeyboardInterrupt, SystemExit):
                 self._interrupt()
                 raise
             finally:
-                self.recorder.flush()
+                self._scheduler.backend.set_pause(_do_nothing)
+                try:
+                    self.recorder.flush()
+                finally:
+                    self._rivals.leave()
         if root.is_rejected:
             raise root.error
         return root.value
@@ -136,7 +151,7 @@ class ExecutionLoop:
                 self._dispatch()
             elif self.calls.answer_questions():
                 continue
-            elif handover or self._timers:
+            elif handover or self._timers or self._rivals.has_parked:
                 self._collect()
             else:
                 return
@@ -190,9 +205,10 @@ class ExecutionLoop:
         self.recorder.flush_if_due()
 
     def _hand_over(self, jobs: Sequence[Job]) -> None:
-        """Start calls; in a dry run, only say so."""
+        """Start calls, unless another execution is making them; in a dry run, only say so."""
         if not self._settings.dryrun:
-            self._starter.start(jobs)
+            self._look_around()
+            self._starter.start(jobs if self._rivals.is_alone else self._keep_own(jobs))
             return
         for name, group in self._starter.list_executors(jobs).items():
             for job in group:
@@ -203,21 +219,53 @@ class ExecutionLoop:
         mailbox, recorder = self._handover.mailbox, self.recorder
         now = time.monotonic()
         patience = self._next_report - now if recorder.is_empty else IDLE_SECONDS
+        patience = min(patience, self._rivals.next_check - now)
         if self._timers:
             patience = min(patience, (self._timers.next_time or now) - now)
         try:
             self._read(mailbox.get(timeout=max(patience, 0)))
         except Empty:
             recorder.flush()
-        for _ in range(mailbox.qsize()):
-            self._read(mailbox.get())
+        for count in range(1, mailbox.qsize() + 1):
+            with suppress(Empty):  # Flushing may have emptied it.
+                self._read(mailbox.get_nowait())
+            if not count % _JOURNALED_AT_ONCE:
+                recorder.flush_if_due()
         recorder.flush_if_due()
         if self._timers:
             self._timers.run_due(time.monotonic())
+        self._look_around()
         if now >= self._next_report:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
             recorder.note_alive()
+
+    def _keep_own(self, jobs: Sequence[Job]) -> list[Job]:
+        """Claim calls; leave out those that other executions are making, and those that they just made."""
+        shared = [job for job in jobs if self.calls.is_shared(job)]
+        left = set(self._rivals.park(shared))
+        for job in left:
+            self.board.log_parked(job)
+        # Results are recorded before claims are released, so a claimed call that is not recorded now is ours to make.
+        recorded = self.calls.notice_recorded([job for job in shared if job not in left])
+        self.evaluator.ready.extend(recorded)
+        left.update(recorded)
+        return [job for job in jobs if job not in left]
+
+    def _look_around(self) -> None:
+        """Notice other executions, and decide again on calls that they were making."""
+        now = time.monotonic()
+        if now < self._rivals.next_check:
+            return
+        unparked = self._rivals.check(now)
+        self.calls.notice_recorded(unparked)
+        self.evaluator.ready.extend(unparked)
+
+    def _take_in(self) -> None:
+        """Read what came while the store is writing, and journal it."""
+        for _ in range(self._handover.mailbox.qsize()):
+            self._read(self._handover.mailbox.get())
+        self.recorder.journal()
 
     def _read(self, mail: Any) -> None:
         if not isinstance(mail, Future):
@@ -244,7 +292,7 @@ class ExecutionLoop:
         """Ask the loop to stop at its next turn. Called in a signal handler."""
         self._scheduler.logger.warning("Shutting down... Ctrl+C again to force shutdown.")
         self._stop_signal = number
-        self._post(_wake_up)
+        self._post(_do_nothing)
 
     def _post(self, action: Callable[[], None]) -> None:
         """Have a function called on the scheduler's thread. For any thread."""
@@ -264,8 +312,8 @@ class ExecutionLoop:
             self._finisher.fail(job, error)
 
 
-def _wake_up() -> None:
-    """Do nothing, but interrupt the waiting for mail."""
+def _do_nothing() -> None:
+    """Do nothing; as mail, interrupt the waiting for mail."""
 
 
 class _Joining:

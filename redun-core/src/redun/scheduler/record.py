@@ -1,15 +1,16 @@
 """Writing down what happened, in batches.
 
-Records are collected in a batch and handed to the backend when enough of them wait, when the oldest has waited long
-enough, when nothing else is to be done, and at the end of an execution. A job that starts and ends within one batch
-is written once.
+A record goes through three states. It is *new* first. If the store has a journal, new records are journaled together
+after a moment, which makes them safe against a kill. All records, journaled or new, are handed to the store's tables
+in one batch when enough of them wait, when the oldest has waited long enough, when nothing else is to be done, and at
+the end of an execution. A job that starts and ends within one batch is written once.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from redun.backends.base import (
@@ -21,6 +22,7 @@ from redun.backends.base import (
     JobRecord,
     TagRecord,
 )
+from redun.errors import BackendError
 from redun.options import check_tags
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.task import Task
@@ -43,6 +45,13 @@ class Recorder:
         Where they go; None to forget them.
     execution
         The execution.
+
+    Attributes
+    ----------
+    max_delay : float
+        How long a record waits at most for the tables while the execution is busy, in seconds.
+    on_written : callable
+        What is told of a batch that was written; None if nobody wants to know.
     """
 
     def __init__(self, backend: Backend | None, execution: Execution) -> None:
@@ -50,9 +59,15 @@ class Recorder:
         self._execution = execution
         self._batch = Batch()
         self._jobs: dict[str, Job] = {}
+        self._journaled = Batch()
+        self._journal_delay = None if backend is None else backend.journal_delay
+        self._newest = 0.0
+        self._is_writing = False
         self._known_tasks: set[str] = set()
         self._hidden_tasks: dict[str, Task[..., object]] = {}
         self._oldest = 0.0
+        self.max_delay = MAX_DELAY
+        self.on_written: Callable[[Batch], None] | None = None
         self._root: ExecutionRecord | None = None
 
     def note_job(self, job: Job) -> None:
@@ -76,6 +91,8 @@ class Recorder:
         """Note what a call's task returned, for the cache."""
         self.note_task(task)
         self._batch.evaluations.append(EvaluationRecord(eval_hash, task.hash, args_hash, value))
+        if self._journal_delay == 0:
+            self.journal()
 
     def add_call(self, call: CallRecord) -> None:
         """Note a finished call."""
@@ -83,6 +100,8 @@ class Recorder:
         if self._hidden_tasks:
             for task_hash in self._hidden_tasks.keys() & call.subtree:
                 self.note_task(self._hidden_tasks.pop(task_hash))
+        if self._journal_delay == 0:
+            self.journal()
 
     def note_alive(self) -> None:
         """Note that the execution is alive now."""
@@ -92,35 +111,72 @@ class Recorder:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits to be written."""
-        return not self._jobs and not self._batch
+        return not self._jobs and not self._batch and not self._journaled
 
     def flush_if_due(self) -> None:
-        """Write what was collected if it is much, or if it has waited long."""
-        batch = self._batch
-        waiting = len(self._jobs) + len(batch.calls) + len(batch.evaluations)
-        if not waiting and self.is_empty:
+        """Write what was collected if it is much, or if it has waited long; journal it if it has waited a moment."""
+        batch, journaled = self._batch, self._journaled
+        new = len(self._jobs) + len(batch.calls) + len(batch.evaluations)
+        old = len(journaled.jobs) + len(journaled.calls) + len(journaled.evaluations)
+        if not new and not old and self.is_empty:
             return
         now = time.monotonic()
-        if not self._oldest:
-            self._oldest = now
-        if waiting >= MAX_RECORDS or now - self._oldest >= MAX_DELAY:
+        self._oldest = self._oldest or now
+        if new + old >= MAX_RECORDS or now - self._oldest >= self.max_delay:
             self.flush()
+        elif new and self._journal_delay is not None:
+            self._newest = self._newest or now
+            if now - self._newest >= self._journal_delay:
+                self.journal()
+
+    def journal(self) -> None:
+        """Make everything collected so far safe against a kill, in a store that has a journal."""
+        if self._backend is None or self._journal_delay is None or not (self._jobs or self._batch):
+            return
+        batch = self._take_new()
+        self._journaled.extend(batch)
+        try:
+            self._backend.journal(batch)
+        except BackendError:
+            if not self._is_writing:
+                self.flush()
 
     def flush(self) -> None:
         """Write everything collected so far."""
         if self.is_empty:
             return
+        self._journaled.extend(self._take_new())
+        batch, self._journaled, self._oldest = self._journaled, Batch(), 0.0
+        if self._backend is None:
+            return
+        self._is_writing = True
+        try:
+            self._backend.record(batch)
+        except BaseException:
+            batch.extend(self._journaled)
+            self._journaled = batch
+            raise
+        finally:
+            self._is_writing = False
+        if self.on_written is not None:
+            self.on_written(batch)
+
+    def publish(self, max_delay: float | None) -> None:
+        """Write everything collected so far; later records wait at most for some seconds, or as long as usual."""
+        self.max_delay = MAX_DELAY if max_delay is None else max_delay
+        self.flush()
+
+    def _take_new(self) -> Batch:
+        """Return the records that are new, as a batch; they are not new any more."""
         batch = self._batch
         for job in self._jobs.values():
             if job.task.hash not in self._known_tasks:
                 self.note_task(job.task)
             records = batch.job_ends if job.is_recorded else batch.jobs
             records[job.id] = _job_record(job)
-        if self._backend is not None:
-            self._backend.record(batch)
-        for job in self._jobs.values():
             job.is_recorded = True
-        self._batch, self._jobs, self._oldest = Batch(), {}, 0.0
+        self._batch, self._jobs, self._newest = Batch(), {}, 0.0
+        return batch
 
     def note_task(self, task: Task[..., object]) -> None:
         """Note a task's definition, once."""

@@ -26,6 +26,10 @@ class SeenTasks:
         self._seen: set[str] = set()
         self._unseen_until: dict[str, float] = {}
 
+    def add(self, task_hash: str) -> None:
+        """Note that there are evaluations of a task."""
+        self._seen.add(task_hash)
+
     def keep_seen(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Return those jobs whose task has evaluations in the store."""
         tasks = {job.task.hash for job in jobs} - self._seen

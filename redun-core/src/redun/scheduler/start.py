@@ -139,7 +139,10 @@ class Starter:
             self._board.log_run(job, name)
             self._begin(job)
         try:
-            self.handover.submit(self._scheduler.start_executor(name), jobs, self._evaluate)
+            executor = self._scheduler.start_executor(name)
+            if executor.is_remote:
+                self._finisher.journal()
+            self.handover.submit(executor, jobs, self._evaluate)
         except Exception as error:  # An executor that can't take calls fails these jobs, not the loop.
             for job in jobs:
                 self.release(job)

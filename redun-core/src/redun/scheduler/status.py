@@ -74,6 +74,12 @@ class StatusBoard:
             call = format_task_call(job.task, job.args, job.kwargs)
             self._logger.info("%s Job %s:  %s on %s", action.ljust(6), job.id[:8], call, executor_name)
 
+    def log_parked(self, job: Job) -> None:
+        """Log that a call waits for another execution."""
+        if self.is_shown:
+            call = format_task_call(job.task, job.args, job.kwargs)
+            self._logger.info("Wait   Job %s:  %s, which another execution is making", job.id[:8], call)
+
     def log_cached(self, job: Job, call_hash: str | None) -> None:
         """Log that a call is answered from the cache, with the address of its final result if that was reused."""
         if self.is_shown and job.eval_hash:

@@ -1,0 +1,110 @@
+"""Which process runs an execution, and whether it is alive.
+
+A process is known by its machine, its number and when it started, since numbers are used again. Whether it is alive is
+seen at once on the same machine; from another machine, by when it was last seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from redun.backends.sharing import LEASE_SECONDS
+from redun_backend_sql.database import Database
+from redun_backend_sql.extension import OWNER
+
+_LIVE = f"SELECT execution_id, host, process, heartbeat FROM {OWNER.table} WHERE heartbeat IS NOT NULL"  # noqa: S608
+
+
+class Owner(NamedTuple):
+    """A process that runs an execution that has not ended.
+
+    Attributes
+    ----------
+    execution_id
+        The execution.
+    host, process
+        The machine, and the process there.
+    heartbeat
+        When it was last seen alive, in seconds since the epoch.
+    """
+
+    execution_id: str
+    host: str
+    process: str
+    heartbeat: float
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is there; on another machine, whether it was seen lately."""
+        if self.host == find_host():
+            return _is_running(self.process)
+        return time.time() - self.heartbeat < LEASE_SECONDS
+
+
+def list_owners(database: Database) -> list[Owner]:
+    """Return the processes of all executions that have not ended, dead ones included."""
+    return [Owner(*row) for row in database.select(_LIVE)]
+
+
+def find_lost(database: Database) -> set[str]:
+    """Return the executions that have not ended though their process is gone."""
+    return {owner.execution_id for owner in list_owners(database) if not owner.is_alive}
+
+
+@lru_cache(maxsize=1)
+def find_host() -> str:
+    """Return what tells this machine, since it was started, from all others; containers count as machines."""
+    parts = [platform.node()]
+    for read in (_read_boot, _read_namespace):
+        try:
+            parts.append(read())
+        except OSError:
+            continue
+    return "/".join(parts)
+
+
+def find_process(number: int | None = None) -> str:
+    """Return what tells a process from all others on this machine; by default this one."""
+    number = number or os.getpid()
+    return f"{number}/{_read_start(number)}"
+
+
+def list_plugins() -> str:
+    """Return the plugins of this process with their versions, as JSON."""
+    from redun.plugins.host import get_host
+
+    return json.dumps({plugin.name: plugin.version for plugin in get_host().plugins})
+
+
+def _is_running(process: str) -> bool:
+    number = int(process.partition("/")[0])
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # It is there and somebody else's.
+    return find_process(number) == process
+
+
+def _read_boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _read_namespace() -> str:
+    return os.readlink("/proc/self/ns/pid")
+
+
+def _read_start(number: int) -> str:
+    """Return when a process was started, as the kernel counts; empty where it does not say, or for a zombie."""
+    try:
+        state, *fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state in "ZX" else fields[18]

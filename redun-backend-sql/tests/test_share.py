@@ -1,0 +1,266 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+
+import pytest
+
+from redun import Scheduler, task
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.extension import CLAIM, OWNER
+from redun_backend_sql.options import SqlOptions
+from redun_backend_sql.owners import Owner, find_host, find_lost, find_process, list_owners
+from redun_backend_sql.share import SqlShare
+
+redun_namespace = "test_share"
+
+_WORKFLOW = """
+import os, sys, time
+from pathlib import Path
+from redun import Scheduler, task
+
+redun_namespace = "shared"
+folder = Path(sys.argv[1])
+
+def note(text):
+    with open(folder / "log", "a") as stream:
+        print(text, file=stream, flush=True)
+
+def wait_for(name):
+    while not (folder / name).exists():
+        time.sleep(0.01)
+
+@task()
+def slow(number):
+    note(f"slow {number}")
+    wait_for("go")
+    return number * 10
+
+@task()
+def failing(number):
+    note(f"failing {number}")
+    wait_for("go")
+    raise ValueError(f"number {number}")
+
+@task()
+def step(number):
+    note(f"step {number}")
+    time.sleep(0.02)
+    return number + 1
+
+@task()
+def many(first, count):
+    return [step(number) for number in range(first, first + count)]
+
+options = {"backend": {"db_uri": f"sqlite:///{folder}/redun.db", "share_calls": sys.argv[2]}}
+with Scheduler(options) as scheduler:
+    print(scheduler.run(eval(sys.argv[3])), flush=True)
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A function that starts a process with a workflow on the common store; all are gone at the end."""
+    (tmp_path / "shared.py").write_text(_WORKFLOW)
+    started = []
+
+    def start_process(expression, share_calls="true"):
+        command = [sys.executable, str(tmp_path / "shared.py"), str(tmp_path), share_calls, expression]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield start_process
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def read_log(tmp_path):
+    """A function that returns what the tasks noted; waits until there is as much as is asked for."""
+
+    def read(count=0):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            lines = (tmp_path / "log").read_text().splitlines() if (tmp_path / "log").exists() else []
+            if len(lines) >= count:
+                return lines
+            time.sleep(0.01)
+        raise AssertionError(f"{len(lines)} lines of {count}")
+
+    return read
+
+
+def wait_until_parked(process):
+    """Read a process's log until it says that it waits for another one."""
+    for line in process.stderr:
+        if "which another execution is making" in line:
+            return
+    raise AssertionError("it does not wait")
+
+
+def test_call_that_another_run_is_making_is_waited_for(start, read_log, tmp_path):
+    """Of two runs that need the same call at the same time one makes it, and the other one gets its result."""
+    first = start("slow(1)")
+    read_log(1)
+    second = start("slow(1)")
+    wait_until_parked(second)
+
+    (tmp_path / "go").touch()
+    outputs = [process.communicate(timeout=60)[0] for process in (first, second)]
+
+    assert (outputs, read_log()) == (["10\n", "10\n"], ["slow 1"])
+
+
+def test_call_of_a_killed_run_is_taken_over(start, read_log, tmp_path):
+    """When the run that makes a call is killed, the one that waits for it makes it."""
+    first = start("slow(1)")
+    read_log(1)
+    second = start("slow(1)")
+    wait_until_parked(second)
+
+    first.send_signal(signal.SIGKILL)
+    read_log(2)
+    (tmp_path / "go").touch()
+    output = second.communicate(timeout=60)[0]
+
+    assert (output, read_log()) == ("10\n", ["slow 1", "slow 1"])
+
+
+def test_call_that_fails_is_made_by_the_one_that_waited(start, read_log, tmp_path):
+    """A failed call is no result to wait for: the run that waited makes it itself, and fails in its own right."""
+    first = start("failing(1)")
+    read_log(1)
+    second = start("failing(1)")
+    wait_until_parked(second)
+
+    (tmp_path / "go").touch()
+    errors = [process.communicate(timeout=60)[1] for process in (first, second)]
+
+    assert ["number 1" in error for error in errors] == [True, True]
+    assert read_log() == ["failing 1", "failing 1"]
+
+
+def test_waiting_can_be_turned_off(start, read_log, tmp_path):
+    """With share_calls = false each run makes its own calls."""
+    processes = [start("slow(1)", "false")]
+    read_log(1)
+    processes.append(start("slow(1)", "false"))
+    read_log(2)
+
+    (tmp_path / "go").touch()
+
+    assert [process.communicate(timeout=60)[0] for process in processes] == ["10\n", "10\n"]
+
+
+def test_overlapping_runs_make_each_call_once(start, read_log):
+    """Three runs of overlapping workflows make each distinct call once, and all come to their results."""
+    processes = [start(f"many({first}, 60)") for first in (0, 20, 40)]
+
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+
+    assert outputs == [f"{list(range(first + 1, first + 61))}\n" for first in (0, 20, 40)]
+    counts = Counter(read_log())
+    assert len(counts) == 100
+    assert sum(counts.values()) <= 103  # What was made in the moment in which they noticed each other.
+
+
+@pytest.fixture
+def shares(backend):
+    """The parts of two executions in one store."""
+    return SqlShare(backend.database, "one"), SqlShare(backend.database, "two")
+
+
+def test_claims_exclude_one_another(shares):
+    """A call that one execution has claimed is denied to others until it is released."""
+    one, two = shares
+
+    assert set(one.claim(["a", "b"])) == set()
+    assert set(two.claim(["b", "c"])) == {"b"}
+    assert set(one.claim(["a", "b", "c"])) == {"c"}
+    one.release(["b"])
+    assert set(two.claim(["b"])) == set()
+    assert set(one.claim(["b"])) == {"b"}
+
+
+def test_claims_end_with_their_execution(shares):
+    """An execution that ended holds nothing, and is nobody's rival."""
+    one, two = shares
+    one.claim(["a"])
+
+    assert set(two.find_rivals()) == {"one"}
+    one.leave()
+
+    assert set(two.find_rivals()) == set()
+    assert set(two.claim(["a"])) == set()
+
+
+@pytest.mark.parametrize(
+    ("host", "process", "age", "is_alive"),
+    [
+        (None, None, 1e6, True),
+        (None, "999999999/1", 0, False),
+        (None, "{number}/1", 0, False),
+        ("elsewhere", "1/1", 0, True),
+        ("elsewhere", "1/1", 1e3, False),
+    ],
+)
+def test_dead_processes_are_told(host, process, age, is_alive):
+    """On this machine a process is alive if it is there; of another one it counts when it was last seen."""
+    identity = process.format(number=os.getpid()) if process else find_process()
+    owner = Owner("x", host or find_host(), identity, time.time() - age)
+
+    assert owner.is_alive == is_alive
+
+
+def test_zombies_are_dead():
+    """A process that has ended and was not waited for is not alive."""
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as child:
+        identity = find_process(child.pid)
+        child.stdout.read()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+        assert not Owner("x", find_host(), identity, time.time()).is_alive
+
+
+def test_claims_of_the_dead_are_taken(backend, shares):
+    """The claims of an execution whose process is gone are everybody's."""
+    one, two = shares
+    one.claim(["a", "b"])
+    backend.database.execute(f"UPDATE {OWNER.table} SET process = '999999999/1' WHERE execution_id = 'one'")
+
+    assert set(two.claim(["a"])) == set()
+    assert find_lost(backend.database) == {"one"}
+
+
+@task()
+def double(number):
+    return 2 * number
+
+
+@task()
+def double_all(count):
+    return [double(number) for number in range(count)]
+
+
+def test_alone_nothing_is_claimed(tmp_path):
+    """A run that is alone on its store announces itself and its end, and claims nothing."""
+    statements = []
+    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
+        backend.load()
+        backend.database.connection.set_trace_callback(statements.append)
+        with Scheduler(backend=backend) as scheduler:
+            scheduler.run(double_all(1_000))
+        backend.load()
+        owners = list_owners(backend.database)
+        rows = backend.database.select(f"SELECT heartbeat, plugins FROM {OWNER.table}")
+
+    assert not [text for text in statements if f"INTO {CLAIM.table}" in text]
+    assert owners == []
+    assert len(rows) == 1
+    assert rows[0][0] is None
+    assert '"backend-sql"' in rows[0][1]

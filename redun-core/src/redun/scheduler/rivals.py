@@ -1,0 +1,143 @@
+"""What an execution does about others that use the same store at the same time.
+
+It is *alone* until another execution is noticed, and again when the last of them has gone. Alone, it does nothing but
+look. Otherwise it claims the calls that it makes; a call that another execution has claimed is *parked* until that one
+has recorded a result, which then answers it, or has given the call up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
+from redun.backends.base import Batch
+from redun.backends.sharing import BEAT_SECONDS, Share
+from redun.errors import BackendError
+from redun.scheduler.job import Job
+
+CHECK_SECONDS = 0.2
+"""How often an execution looks whether it is alone, and whether parked calls can go on."""
+
+ALERT_DELAY = 0.2
+"""How long results wait to be recorded while others may wait for them, in seconds."""
+
+_NOTICE_SECONDS = 1.0
+_NOTICE_PAUSE = 0.02
+
+
+class Rivals:
+    """The other executions on the store, as one execution sees them.
+
+    Parameters
+    ----------
+    list_running
+        Returns the calls that are being made and that a recorded result could have answered.
+    publish
+        Writes all records to the store, and sets how long later ones may wait; None for as long as usual.
+    """
+
+    def __init__(
+        self,
+        list_running: Callable[[], Iterable[Job]],
+        publish: Callable[[float | None], None],
+    ) -> None:
+        self._share: Share | None = None
+        self._list_running = list_running
+        self._publish = publish
+        self._known: set[str] = set()
+        self._claimed: dict[str, Job] = {}
+        self._parked: list[Job] = []
+        self._next_beat = time.monotonic() + BEAT_SECONDS
+        self.next_check = float("inf")
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other execution is known of."""
+        return not self._known
+
+    @property
+    def has_parked(self) -> bool:
+        """Whether calls wait for other executions."""
+        return bool(self._parked)
+
+    def meet(self, share: Share | None) -> None:
+        """Take part in a store, once those that are there already have noticed; that is not waited for long.
+
+        Parameters
+        ----------
+        share
+            This execution's part in the store; None if the store can't be shared.
+        """
+        if share is None:
+            return
+        self._share, self.next_check = share, time.monotonic()
+        waiting = dict(share.find_rivals())
+        self._known = set(waiting)
+        if waiting:
+            self._publish(ALERT_DELAY)
+        deadline = time.monotonic() + _NOTICE_SECONDS
+        while waiting and time.monotonic() < deadline:
+            time.sleep(_NOTICE_PAUSE)
+            now = share.find_rivals()
+            waiting = {rival: seen for rival, seen in waiting.items() if now.get(rival) == seen}
+
+    def check(self, now: float) -> list[Job]:
+        """Look around, if it is time; return parked calls that can be decided on again."""
+        share = self._share
+        if share is None or now < self.next_check:
+            return []
+        self.next_check = now + CHECK_SECONDS
+        rivals = set(share.find_rivals())
+        has_newcomers = not rivals <= self._known
+        if bool(rivals) != bool(self._known):
+            self._publish(ALERT_DELAY if rivals else None)
+        self._known = rivals
+        if has_newcomers:
+            self._publish(ALERT_DELAY)
+            self._claim(list(self._list_running()))
+        if has_newcomers or now >= self._next_beat:
+            self._next_beat = now + BEAT_SECONDS
+            share.beat()
+        return self._unpark()
+
+    def park(self, jobs: Sequence[Job]) -> list[Job]:
+        """Claim some calls; return those that other executions are making, which are parked."""
+        denied = self._claim(jobs)
+        parked = [job for job in jobs if job.eval_hash in denied]
+        self._parked.extend(parked)
+        return parked
+
+    def note_written(self, batch: Batch) -> None:
+        """Release the claims on calls whose results are in the store now, or that came to nothing."""
+        if not self._claimed or self._share is None:
+            return
+        written = {evaluation.eval_hash for evaluation in batch.evaluations}
+        over = [key for key, job in self._claimed.items() if key in written or _has_failed(job)]
+        if over:
+            self._share.release(over)
+            for key in over:
+                del self._claimed[key]
+
+    def leave(self) -> None:
+        """Note that the execution has ended."""
+        if self._share is not None:
+            with suppress(BackendError):  # Then others see that the process is gone.
+                self._share.leave()
+
+    def _claim(self, jobs: Sequence[Job]) -> set[str]:
+        if not jobs or self._share is None:
+            return set()
+        new = {job.eval_hash: job for job in jobs if job.eval_hash not in self._claimed}
+        denied = set(self._share.claim(list(new)))
+        self._claimed.update((key, job) for key, job in new.items() if key not in denied)
+        return denied
+
+    def _unpark(self) -> list[Job]:
+        waiting, self._parked = self._parked, []
+        still = set(self.park(waiting)) if waiting else set()
+        return [job for job in waiting if job not in still]
+
+
+def _has_failed(job: Job) -> bool:
+    return job.outcome is not None and job.outcome.error is not None
