@@ -30,7 +30,7 @@ from redun_backend_sql.commands.gc import gc
 from redun_backend_sql.extension import drop_extension
 from redun_backend_sql.models import Value
 from redun_backend_sql.options import SqlOptions
-from redun_backend_sql.query import open_session
+from redun_backend_sql.querying import open_session
 from redun_backend_sql.rows import format_time
 from redun_backend_sql.usage import Candidate, Usage, find_used_since
 from redun_backend_sql.value_store import name_blob

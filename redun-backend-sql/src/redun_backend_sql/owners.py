@@ -53,7 +53,9 @@ def list_owners(database: Database) -> list[Owner]:
 
 
 def find_lost(database: Database) -> set[str]:
-    """Return the executions that have not ended though their process is gone."""
+    """Return the executions that have not ended though their process is gone, as far as the database knows."""
+    if OWNER.table not in database.tables():
+        return set()
     return {owner.execution_id for owner in list_owners(database) if not owner.is_alive}
 
 
