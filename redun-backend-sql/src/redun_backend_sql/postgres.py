@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -32,6 +32,7 @@ from redun_backend_sql import postgres_errors
 from redun_backend_sql.bulk import MAX_BYTES, BytesArray, TextArray, Types, make_statements, make_text_array
 from redun_backend_sql.database import Database, Row, Write, log_statement, log_statements
 from redun_backend_sql.location import PostgresLocation
+from redun_backend_sql.postgres_cursors import Cursors
 from redun_backend_sql.retry import NEVER, Retries, Trouble
 from redun_backend_sql.rows import format_microseconds
 
@@ -95,6 +96,7 @@ class PostgresDatabase(Database):
         self._has_answered = False
         self._is_closed = False
         self._in_transaction = False
+        self._cursors: Cursors | None = None
         self._types: dict[str, dict[str, str]] = {}
         self._run(lambda connection: None)
 
@@ -123,6 +125,17 @@ class PostgresDatabase(Database):
             rows.extend(self.select(statement, *first, make_text_array(distinct[start : start + MAX_KEYS])))
         return rows
 
+    def iterate(self, statement: str, *parameters: Any) -> Iterator[Any]:
+        if self._cursors is None or self._connection is None:
+            yield from self.select(statement, *parameters)
+            return
+        log_statement(statement)
+        with self.translating_errors():
+            yield from self._cursors.read(self._connection, number_parameters(statement), parameters, _cursor)
+
+    def iterate_in(self, statement: str, keys: Sequence[str]) -> Iterator[Any]:
+        return self.iterate(statement.replace("IN ({keys})", "= ANY(?)"), make_text_array(keys))
+
     def execute(self, statement: str, *parameters: Any) -> int:
         log_statement(statement)
         query = number_parameters(statement)
@@ -146,11 +159,22 @@ class PostgresDatabase(Database):
         finally:
             self._in_transaction = False
 
-    def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
-        given = {write: values for write, values in rows.items() if values}
-        if given:
-            types = {write.table: self._read_types(write.table) for write in given}
-            self._run(lambda connection: self._write_meanwhile(connection, given, types), self._sleep_meanwhile)
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        connection = self._run(lambda opened: opened)
+        with self.translating_errors():
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._in_transaction, self._cursors = True, Cursors()
+        try:
+            yield connection
+        finally:
+            self._in_transaction, self._cursors = False, None
+            self._roll_back()
+
+    def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        if not self._types:
+            self._load_types()
+        self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
 
     def make_engine(self) -> Engine:
         return self._make_engine("SET default_transaction_read_only = on")
@@ -226,15 +250,13 @@ class PostgresDatabase(Database):
             raise
         return connection
 
-    def _write_meanwhile(
-        self, connection: Connection, rows: Mapping[Write, Sequence[Row]], types: Mapping[str, Types]
-    ) -> None:
-        """Write while this thread does other work."""
-        if self.pause is None or sum(map(len, rows.values())) < _MANY_ROWS:
-            self._write(connection, rows, types)
+    def _write_meanwhile(self, connection: Connection, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        """Write while this thread does other work, if there is any and if writing takes long."""
+        if self.pause is None or (isinstance(groups, Sequence) and _count_rows(groups) < _MANY_ROWS):
+            self._write(connection, groups)
             return
         with ThreadPoolExecutor(1, "redun-write") as threads:
-            writing = threads.submit(self._write, connection, rows, types)
+            writing = threads.submit(self._write, connection, groups)
             try:
                 while wait([writing], _PAUSE_SECONDS).not_done:
                     self.pause()
@@ -251,14 +273,15 @@ class PostgresDatabase(Database):
             if self.pause is not None:
                 self.pause()
 
-    def _write(self, connection: Connection, rows: Mapping[Write, Sequence[Row]], types: Mapping[str, Types]) -> None:
+    def _write(self, connection: Connection, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        given = ((write, values) for rows in groups for write, values in rows.items() if values)
         try:
             with connection.pipeline() as pipeline:
                 cursor = _cursor(connection)
                 cursor.execute("BEGIN")
                 waiting = 0
-                for write, values in rows.items():
-                    for statement, arrays in make_statements(write, values, types[write.table]):
+                for write, values in given:
+                    for statement, arrays in make_statements(write, values, self._find_types(write.table)):
                         log_statement(statement)
                         cursor.execute(statement.encode(), arrays)
                         waiting += sum(len(array.data) for array in arrays)
@@ -282,13 +305,14 @@ class PostgresDatabase(Database):
         if self._connection is not None:
             self._connection.close()
 
-    def _read_types(self, table: str) -> Types:
+    def _load_types(self) -> None:
+        for name, column, kind in self.select(_COLUMNS):
+            self._types.setdefault(name, {})[column] = kind
+
+    def _find_types(self, table: str) -> Types:
         """Return the types of a table's columns by name."""
         if table not in self._types:
             self._types.clear()
-            for name, column, kind in self.select(_COLUMNS):
-                self._types.setdefault(name, {})[column] = kind
-        if table not in self._types:
             raise BackendError(f"the database {self.name} can't be used: it has no table {table}")
         return self._types[table]
 
@@ -306,6 +330,10 @@ class PostgresDatabase(Database):
             return connection
 
         return log_statements(create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool))
+
+
+def _count_rows(groups: Iterable[Mapping[Write, Sequence[Row]]]) -> int:
+    return sum(len(values) for rows in groups for values in rows.values())
 
 
 @lru_cache(maxsize=256)

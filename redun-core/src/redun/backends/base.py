@@ -233,9 +233,16 @@ class Backend(ABC):
     options
         An instance of `options_type`, made of the configuration section ``[backend]``. A field ``config_dir`` of it
         holds the configuration folder.
+
+    Attributes
+    ----------
+    max_value_size : int or None
+        How many bytes a value may have; a call with a larger argument or result fails, and that value is not recorded.
+        None for no limit.
     """
 
     options_type: ClassVar[type[Any]] = NoOptions
+    max_value_size: int | None = None
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.options_type() if options is None else options
