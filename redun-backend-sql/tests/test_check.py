@@ -24,8 +24,11 @@ from redun.workspace import Workspace
 from redun_backend_sql import check_tables
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.check import MAX_EXAMPLES, Survey, describe_report, run_checks
+from redun_backend_sql.check_journals import DAMAGED_JOURNAL
 from redun_backend_sql.checks import CHECKS, FAST_CHECKS
 from redun_backend_sql.commands.check import check
+from redun_backend_sql.journal.frames import MAGIC
+from redun_backend_sql.journal.segment import Segment
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.value_store import PREFIXES, name_blob
 
@@ -582,3 +585,19 @@ def test_command_refuses_a_grace_that_is_none(workspace):
 
     assert result.exit_code == 2
     assert "'soon' is not a length of time, such as 90d, 12h or 30m" in result.output
+
+
+def test_journals_are_told_of(tmp_path):
+    """Journals of live runs are counted, and one that could not be read to its end is found."""
+    (tmp_path / "redun.db.1.ab.journal").write_bytes(MAGIC + b"\x05\0\0\0\0\0\0\0wrong and more")
+    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
+        backend.load()
+        live = Segment(backend.journal_stem)
+
+        report = run_checks(Survey(backend), FAST_CHECKS)
+
+        live.remove()
+    assert report.counts["journals of live runs"] == 1
+    assert [(problem.kind, problem.examples[0].subject) for problem in report.problems] == [
+        (DAMAGED_JOURNAL, "redun.db.1.ab.journal.damaged")
+    ]

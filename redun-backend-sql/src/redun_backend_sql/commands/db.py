@@ -11,6 +11,7 @@ _PROVIDERS = (
     Provider("info", "redun_backend_sql.commands.db_info:info", "Show the version of the database"),
     Provider("versions", "redun_backend_sql.commands.db_info:versions", "List the versions that there have been"),
     Provider("upgrade", "redun_backend_sql.commands.db_move:upgrade", "Bring the database to a newer version"),
+    Provider("check", "redun_backend_sql.commands.check:check", "Check that everything in the store is sound"),
     Provider("downgrade", "redun_backend_sql.commands.db_move:downgrade", "Bring the database to an older version"),
 )
 
