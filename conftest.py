@@ -6,7 +6,7 @@ import pytest
 
 from redun import Scheduler
 
-pytest_plugins = ["postgres_server"]
+pytest_plugins = ["postgres_server", "slow_network"]
 
 
 @pytest.fixture(autouse=True)

@@ -32,26 +32,26 @@ def test_dropping_leaves_the_schema(backend):
     assert backend.has_extension
 
 
-def test_nothing_is_made_without_leave(backend):
+def test_nothing_is_made_without_leave(backend, uri):
     """Where nothing may be made, the tables stay away and the store works without."""
     drop_extension(backend.database)
     backend.close()
 
-    with closing(SqlBackend(SqlOptions(f"sqlite:///{backend.path}", automigrate=False))) as other:
+    with closing(SqlBackend(SqlOptions(uri, automigrate=False))) as other:
         other.load()
 
         assert not other.has_extension
         assert other.lookup(["0" * 40]) == {}
 
 
-def test_newer_tables_are_refused(backend):
+def test_newer_tables_are_refused(backend, uri):
     """Tables of a newer redun are one clear sentence."""
     backend.database.execute(f"UPDATE {VERSION_TABLE} SET version = ?", EXTENSION_VERSION + 1)
     backend.close()
 
     with pytest.raises(BackendError, match=r"was used by a newer redun .*: upgrade redun"):
         backend.load()
-    ensure = SqlBackend(SqlOptions(f"sqlite:///{backend.path}"))
+    ensure = SqlBackend(SqlOptions(uri))
     with pytest.raises(BackendError, match="upgrade redun"):
         ensure.load()
 

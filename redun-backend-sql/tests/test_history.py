@@ -1,10 +1,10 @@
 """The past of a task, to explain why another call has to run."""
 
-import shutil
 from contextlib import closing
+from hashlib import md5
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redun.backends.base import MAX_PAST_CALLS, Batch, find_files
@@ -139,14 +139,12 @@ def test_large_values_are_left_out(backend, make_task, make_call):
     assert [bool(found.arguments[place].data) for place in (0, 1)] == [False, True]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_past_is_that_of_a_store_in_memory(empty_database, tmp_path_factory, make_task, make_call, data):
+def test_past_is_that_of_a_store_in_memory(new_uri, make_task, make_call, data):
     """Whatever was recorded, the store tells the past of a task as a store in memory does."""
     tasks = [make_task("f"), redefine(make_task("f"), 1), make_task("g")]
-    path = tmp_path_factory.mktemp("past") / "redun.db"
-    shutil.copy(empty_database, path)
-    memory, sql = MemoryBackend(), SqlBackend(SqlOptions(f"sqlite:///{path}"))
+    memory, sql = MemoryBackend(), SqlBackend(SqlOptions(new_uri()))
     values = st.integers(0, 3) | st.builds(Located, st.sampled_from("xy"), st.integers(0, 2))
 
     with closing(sql):
@@ -164,15 +162,65 @@ def test_past_is_that_of_a_store_in_memory(empty_database, tmp_path_factory, mak
             assert sorted(ours, key=repr) == sorted(theirs, key=repr)
 
 
-def test_every_query_walks_an_index(backend):
+KEYS = [text for text in vars(history).values() if isinstance(text, str) and "{keys}" in text]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("statement", [*history.find_walks("sqlite"), *KEYS])
+def test_every_query_walks_an_index(query, statement):
     """No query scans a table or sorts rows, so that its cost does not grow with the database."""
-    statements = [text for text in vars(history).values() if isinstance(text, str) and text.startswith("SELECT")]
+    text = statement.format(keys="?")
 
-    plans = [
-        row[3]
-        for statement in (text.format(keys="?") for text in statements)
-        for row in backend.database.select(f"EXPLAIN QUERY PLAN {statement}", *["x"] * statement.count("?"))
-    ]
+    plans = [row[3] for row in query(f"EXPLAIN QUERY PLAN {text}", *["x"] * text.count("?"))]
 
-    assert len(plans) > len(statements)
+    assert plans
     assert [plan for plan in plans if not plan.startswith("SEARCH")] == []
+
+
+@pytest.fixture(scope="session")
+def large_database(postgres_server, empty_postgres):
+    """A database with so many rows that PostgreSQL would rather not read all of them."""
+    name = postgres_server.create_database(empty_postgres)
+    filling = """
+        SET session_replication_role = replica;
+        INSERT INTO value SELECT md5(n::text), 'int', 'pickle', '' FROM generate_series(1, 40000) n;
+        INSERT INTO task SELECT md5('t' || n), 'n' || n % 100, '', '' FROM generate_series(1, 2000) n;
+        INSERT INTO file SELECT md5(n::text), 'p' || n % 100 FROM generate_series(1, 20000) n;
+        INSERT INTO subvalue SELECT md5(n::text), md5((n * 7 % 40000)::text) FROM generate_series(1, 40000) n;
+        INSERT INTO call_node
+            SELECT md5('c' || n), 'n' || n % 50, md5('t' || n % 50), 'a', 'v', now() + n * interval '1 s'
+            FROM generate_series(1, 40000) n;
+        INSERT INTO argument
+            SELECT md5('a' || n), md5('c' || n), md5((n % 5000)::text), 0 FROM generate_series(1, 40000) n;
+    """
+    postgres_server.execute(filling, name)
+    postgres_server.execute("ANALYZE", name)
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.mark.parametrize("statement", history.find_walks("postgresql"))
+def test_every_query_of_postgresql_walks_an_index(postgres_server, large_database, statement):
+    """Nothing reads a table from one end to the other."""
+    with closing(SqlBackend(SqlOptions(postgres_server.uri(large_database)))) as backend:
+        backend.load()
+
+        parameters = ["n7", ""] if "namespace" in statement else ["p7", "n7"] if "$2" in statement else ["x"]
+        plan = [line.strip() for (line,) in backend.database.select(f"EXPLAIN (COSTS OFF) {statement}", *parameters)]
+
+    scans = [line for line in plan if " Scan " in line]
+    assert scans
+    assert [line for line in scans if "Seq Scan" in line] == []
+
+
+def test_latest_rows_of_postgresql_come_first(postgres_server, large_database):
+    """Of many calls of a task the latest are found, newest first, though no index is in their order."""
+    newest = postgres_server.execute(
+        "SELECT call_hash FROM call_node WHERE task_name = 'n7' ORDER BY timestamp DESC LIMIT 50", large_database
+    )
+    with closing(SqlBackend(SqlOptions(postgres_server.uri(large_database)))) as backend:
+        backend.load()
+
+        found = backend.database.select(history.find_walks("postgresql").latest, md5(b"t7").hexdigest())
+
+    assert [row[0] for row in found] == [call_hash for (call_hash,) in newest]

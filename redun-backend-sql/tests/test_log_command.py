@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from redun import Scheduler, task
-from redun.config import Config, create_config
+from redun.config import Config
 from redun.file import File
 from redun.workspace import Workspace
 from redun_backend_sql.commands.log import log
@@ -17,14 +17,15 @@ from redun_backend_sql.commands.log import log
 redun_namespace = "test_log"
 
 KILLED_RUN = """
-import os, sqlite3, sys, time
+import os, sys, time
 from redun import Scheduler, task
 from redun.config import Config
+from redun.workspace import Workspace
 
 @task(namespace="killed", version="1", source="def forever(): ...")
 def forever():
-    connection = sqlite3.connect(".redun/redun.db")
-    while not connection.execute("SELECT count(*) FROM job").fetchone()[0]:
+    database = Workspace().open_backend().database
+    while database.select("SELECT count(*) FROM job")[0][0] == 0:
         time.sleep(0.01)
     print("recorded", flush=True)
     sys.stdin.readline()
@@ -34,10 +35,11 @@ Scheduler(Config.read(".redun")).run(forever())
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, uri):
     """A working directory with a repository."""
     monkeypatch.chdir(tmp_path)
-    create_config(".redun")
+    Path(".redun").mkdir()
+    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
     return tmp_path
 
 
@@ -67,7 +69,7 @@ def mask(text):
 
 def query(statement):
     with Scheduler(Config.read(".redun")) as scheduler:
-        return scheduler.backend.database.connection.execute(statement).fetchall()
+        return scheduler.backend.database.select(statement)
 
 
 @task

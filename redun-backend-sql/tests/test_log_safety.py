@@ -161,12 +161,12 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_log_runs_no_code_of_stored_values(backend, folder, make_task, make_call, kind):
+def test_log_runs_no_code_of_stored_values(backend, uri, folder, make_task, make_call, kind):
     """Showing records executes nothing that somebody stored, whatever the value is and wherever it is."""
     type_name, data_format, dump = HOSTILE[kind]
     value = EncodedValue("e" * 40, type_name, data_format, dump(Touch(folder / "ran")), (), FileSubtype("hostile"))
     record_call(backend, make_task("f"), make_call, value)
-    write_config(backend)
+    write_config(uri)
 
     shown = [show(key) for key in ("-", "0123456789", "c" * 12, "test.f", "hostile", "e" * 12)]
 
@@ -202,11 +202,11 @@ class Odd:
     ],
     ids=range(11),
 )
-def test_errors_of_any_shape_can_be_shown(backend, folder, make_task, make_call, value):
+def test_errors_of_any_shape_can_be_shown(backend, uri, folder, make_task, make_call, value):
     """A failed job whose recorded error is damaged or of an unknown shape is shown as failed all the same."""
     encoded = EncodedValue("e" * 40, "redun.ErrorValue", "application/python-pickle", value)
     record_call(backend, make_task("f"), make_call, encoded)
-    write_config(backend)
+    write_config(uri)
 
     shown = show("0123456789")
 
@@ -223,9 +223,9 @@ def record_call(backend, task_value, make_call, value):
     backend.record(Batch(tasks, calls=[call], jobs={job.id: job}, executions={execution.id: execution}))
 
 
-def write_config(backend):
+def write_config(uri):
     Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = sqlite:///{backend.path}\n")
+    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
 
 
 @pytest.fixture
@@ -271,9 +271,9 @@ def test_lines_of_a_deep_execution_stay_short(deep_execution):
     assert len(last[0]) < 1_000
 
 
-def test_deep_job_is_shown_with_its_nearest_ancestors(deep_execution, folder):
+def test_deep_job_is_shown_with_its_nearest_ancestors(deep_execution, uri, folder):
     """A job deep in the tree is shown with the nearest of the jobs above it, and the rest is left out."""
-    write_config(deep_execution)
+    write_config(uri)
 
     [line] = [line for line in show("j19999").splitlines() if line.startswith("Traceback:")]
 

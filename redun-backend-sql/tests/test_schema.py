@@ -4,7 +4,6 @@ from contextlib import closing
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
 
 from redun import Scheduler, task
 from redun_backend_sql.extension import is_extension_table
@@ -123,6 +122,10 @@ def describe_indexes(connection, table):
     return sorted(described)
 
 
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+
+
+@on_sqlite
 def test_tables_and_columns(backend, query):
     """A new database has exactly the tables, columns, types, keys and references of version 3.5."""
     connection = backend.database.connection
@@ -136,6 +139,7 @@ def test_tables_and_columns(backend, query):
     assert actual == TABLES
 
 
+@on_sqlite
 def test_indexes(backend):
     """A new database has exactly the indexes of version 3.5."""
     connection = backend.database.connection
@@ -147,6 +151,7 @@ def test_indexes(backend):
     }
 
 
+@on_sqlite
 def test_reference_to_the_execution_is_checked_late(query):
     """A job and its execution refer to each other, so one of the references is checked when a transaction ends."""
     [(statement,)] = query("SELECT sql FROM sqlite_master WHERE name = 'job'")
@@ -156,10 +161,16 @@ def test_reference_to_the_execution_is_checked_late(query):
     assert "(execution_id) REFERENCES execution (id) DEFERRABLE INITIALLY DEFERRED" in actual
 
 
+def is_about_deferral(difference):
+    """Whether tables differ in that only PostgreSQL checks late which root job an execution has."""
+    kind, changed = difference[:2]
+    return kind in ("add_fk", "remove_fk") and changed.column_keys == ["job_id"]
+
+
 @pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")  # A job and its execution refer to each other.
 def test_models_agree_with_the_tables(backend):
     """The classes for queries describe the same columns, types, references and indexes as the migrated tables."""
-    engine = create_engine(f"sqlite:///{backend.path}")
+    engine = backend.database.make_engine()
     options = {
         "compare_type": True,
         "include_name": lambda name, kind, parents: (
@@ -170,9 +181,8 @@ def test_models_agree_with_the_tables(backend):
 
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
-    engine.dispose()
 
-    assert differences == []
+    assert [difference for difference in differences if not is_about_deferral(difference)] == []
     assert set(Base.metadata.tables) == set(TABLES) - TABLES_WITHOUT_MODEL
 
 
@@ -183,15 +193,15 @@ def test_versions_are_recorded(query):
     assert actual == ([("0bee3d6dba76",)], [(3,)])
 
 
-def test_loading_again_changes_nothing(backend):
+def test_loading_again_changes_nothing(backend, dump):
     """A database that has its tables is opened as it is, as often as one likes."""
-    before = list(backend.database.connection.iterdump())
+    before = dump()
 
     backend.load()
     backend.close()
     backend.load()
 
-    assert list(backend.database.connection.iterdump()) == before
+    assert dump() == before
 
 
 @task
@@ -199,6 +209,7 @@ def double(x):
     return 2 * x
 
 
+@on_sqlite
 def test_database_created_elsewhere_is_used(backend, tmp_path):
     """A database with the same schema that another program made is opened, and its cache is hit."""
     with Scheduler(backend=backend) as scheduler:

@@ -137,9 +137,9 @@ def test_any_number_of_keys_is_asked_for(asked, present):
     assert sorted(int(key) for (key,) in rows) == sorted(present & set(asked))
 
 
-@pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (500, 1), (501, 2), (2_000, 4)])
+@pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (900, 1), (901, 2), (2_700, 3)])
 def test_keys_are_asked_for_in_chunks(database, count, expected):
-    """Keys are asked for five hundred at a time, which every SQLite allows."""
+    """Keys are asked for nine hundred at a time, which every SQLite allows."""
     statements = []
     database.connection.set_trace_callback(statements.append)
 

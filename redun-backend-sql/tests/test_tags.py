@@ -1,7 +1,6 @@
 """Tags and contexts in the database."""
 
 import json
-import sqlite3
 
 import pytest
 
@@ -24,37 +23,22 @@ def shallow():
 
 
 @pytest.fixture
-def path(tmp_path):
-    """Where the database is."""
-    return tmp_path / "redun.db"
-
-
-@pytest.fixture
-def run(path):
+def run(uri):
     """Runs an expression in an execution of its own."""
 
     def run_expression(expression, **settings):
-        with Scheduler(Config({"backend": {"db_uri": f"sqlite:///{path}"}})) as scheduler:
+        with Scheduler(Config({"backend": {"db_uri": uri}})) as scheduler:
             return scheduler.run(expression, **settings)
 
     return run_expression
 
 
-def read(path, query):
-    """Return the rows of a query."""
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute(query).fetchall()
-    finally:
-        connection.close()
-
-
-def test_tags_are_rows_with_json_values(run, path):
+def test_tags_are_rows_with_json_values(run, query):
     """Each tag is one row, addressed by what it is on, its key and its value; repeating it adds none."""
     for _ in range(2):
         run(tagged(5))
 
-    rows = read(path, "SELECT entity_type, key, value, is_current, tag_hash, entity_id FROM tag")
+    rows = query("SELECT entity_type, key, value, is_current, tag_hash, entity_id FROM tag")
     assert sorted({(kind, key, value, current) for kind, key, value, current, _, _ in rows}) == [
         ("Execution", "c", "null", 1),
         ("Job", "b", '"two"', 1),
@@ -66,14 +50,14 @@ def test_tags_are_rows_with_json_values(run, path):
     assert all(tag_hash == hash_tag(entity, key, json.loads(value), []) for _, key, value, _, tag_hash, entity in rows)
 
 
-def test_context_is_recorded_as_a_tag_of_the_call(run, path):
+def test_context_is_recorded_as_a_tag_of_the_call(run, query):
     """A call in a context is tagged with the address of that, which is a value of the database."""
     run(shallow(), context={"name": "run"})
 
-    (value,) = read(path, "SELECT value FROM tag WHERE key = 'redun.context' AND entity_type = 'CallNode'")
+    (value,) = query("SELECT value FROM tag WHERE key = 'redun.context' AND entity_type = 'CallNode'")
     context_hash = get_type_registry().get_hash({"name": "run"})
     assert json.loads(value[0]) == context_hash
-    assert read(path, f"SELECT type FROM value WHERE value_hash = '{context_hash}'") == [("builtins.dict",)]
+    assert query(f"SELECT type FROM value WHERE value_hash = '{context_hash}'") == [("builtins.dict",)]
 
 
 def test_final_results_belong_to_their_context(run):
@@ -83,7 +67,7 @@ def test_final_results_belong_to_their_context(run):
     assert [run(shallow(), context=context) for context in contexts] == [1, 2, None, 1, None]
 
 
-def test_keys_of_foreign_tables_are_there(run, path):
+def test_keys_of_foreign_tables_are_there(run, violations):
     """Calls without provenance below leave a database whose references all lead somewhere."""
 
     @task(version="1", prov=False)
@@ -96,4 +80,4 @@ def test_keys_of_foreign_tables_are_there(run, path):
 
     run(main())
 
-    assert read(path, "PRAGMA foreign_key_check") == []
+    assert violations() == []

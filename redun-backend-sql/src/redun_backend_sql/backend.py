@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from redun.backends.base import Backend, Batch, PastCall, StoredCall
 from redun.backends.sharing import Share
@@ -77,6 +78,11 @@ class SqlBackend(Backend):
         self.max_value_size = choose_max_value_size(self.options.max_value_size, bool(self.options.value_store_path))
         self.journal_delay = _DELAYS[self.options.durability] if self.path != MEMORY else None
         self._journal: Journal | None = None
+
+    @property
+    def journal_stem(self) -> str | None:
+        """What the names of its journals start with, folder included; None if there is none."""
+        return None if self._journal is None else self._journal.stem
 
     @property
     def database(self) -> Database:
@@ -236,5 +242,5 @@ class SqlBackend(Backend):
         if options.db_aws_secret_name:
             from redun_backend_sql.aws_secret import read_secret
 
-            return read_secret(options.db_aws_secret_name)
+            return replace(read_secret(options.db_aws_secret_name), folder=options.config_dir or ".")
         return find_location(options.db_uri, options.config_dir, options.db_username_env, options.db_password_env)

@@ -4,9 +4,9 @@ Each column goes to the server as one array, whatever the number of rows. The se
 them by key, so that concurrent writers meet in the same order instead of waiting for one another in a circle, and
 leaves out or changes what it has already. Because no statement waits for an answer, a whole group costs one round trip.
 
-PostgreSQL keeps no NUL and no half of a surrogate pair in a text, and a text only as long as its column allows. What
-is written there serves queries, the value itself is bytes; so NUL becomes its symbol, a lone surrogate its escape, and
-what is too long is cut.
+PostgreSQL keeps no NUL and no half of a surrogate pair in a text, and a text only as long as its column and its index
+allow. What is written there serves queries, the value itself is bytes; so NUL becomes its symbol, a lone surrogate its
+escape, and what is too long is cut.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ MAX_BYTES = 32 * 1024 * 1024
 
 NUL, NUL_SYMBOL = "\0", "\N{SYMBOL FOR NULL}"
 BYTES_TYPE = "bytea"
+BOUNDED_TYPE = "character varying("
+MAX_BOUNDED_BYTES = 2_600
+"""How long a text in a column of limited length may be to be indexed."""
 
 _KEEP = "ON CONFLICT DO NOTHING"
 
@@ -77,8 +80,7 @@ def make_statements(write: Write, rows: Sequence[Row], types: Types) -> Iterator
     if not isinstance(write, Insert):
         rows = list({row[-1]: row for row in rows}.values())
     elif write.changed:
-        places = [names.index(column) for column in write.key]
-        rows = list({tuple(row[place] for place in places): row for row in rows}.values())
+        rows = _merge(write, rows)
     statement = format_statement(write, tuple(types[name] for name in names))
     waiting = [rows]
     while waiting:
@@ -92,6 +94,19 @@ def make_statements(write: Write, rows: Sequence[Row], types: Types) -> Iterator
             yield statement, arrays
 
 
+def _merge(write: Insert, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return one row for each key: a statement may change a row only once."""
+    places = [write.columns.index(column) for column in write.key]
+    merged: dict[Row, Row] = {}
+    for row in rows:
+        key = tuple(row[place] for place in places)
+        first = merged.setdefault(key, row)
+        if first is not row:
+            parts = zip(write.columns, first, row, strict=True)
+            merged[key] = tuple(new if column in write.changed else old for column, old, new in parts)
+    return list(merged.values())
+
+
 @lru_cache(maxsize=64)
 def format_statement(write: Write, types: tuple[str, ...]) -> str:
     """Return the statement that writes rows, given as one array for each column.
@@ -101,22 +116,23 @@ def format_statement(write: Write, types: tuple[str, ...]) -> str:
     >>> print(format_statement(Insert("file", ("value_hash", "path"), ("value_hash",)), ("text", "text")))
     INSERT INTO "file" ("value_hash", "path")
     SELECT "value_hash"::text, "path"::text
-    FROM unnest($1::text[], $2::text[]) AS new ("value_hash", "path")
-    ORDER BY "value_hash" COLLATE "C"
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS new ("value_hash", "path", "#")
+    ORDER BY "value_hash" COLLATE "C", "#"
     ON CONFLICT DO NOTHING
     """
     names = write.columns if isinstance(write, Insert) else (*write.columns, write.key)
     arrays = [f"${n}::{'bytea' if kind == BYTES_TYPE else 'text'}[]" for n, kind in enumerate(types, 1)]
-    source = f"FROM unnest({', '.join(arrays)}) AS new ({_list(names)})"
+    source = f"FROM unnest({', '.join(arrays)}) WITH ORDINALITY AS new ({_list([*names, '#'])})"
     table = f'"{write.table}"'
     if not isinstance(write, Insert):
         *settings, key = (f'"{name}" = new."{name}"::{kind}' for name, kind in zip(names, types, strict=True))
         return f"UPDATE {table} SET {', '.join(settings)}\n{source}\nWHERE {table}.{key}"  # noqa: S608
     values = ", ".join(f'"{name}"::{kind}' for name, kind in zip(names, types, strict=True))
-    order_by = "ORDER BY " + ", ".join(f'"{name}" COLLATE "C"' for name in write.key)
+    order_by = "ORDER BY " + ", ".join([*(f'"{name}" COLLATE "C"' for name in write.key), '"#"'])
     lines = [f"INSERT INTO {table} ({_list(names)})", f"SELECT {values}", source, order_by]
     if write.filled:
-        return "\n".join([*_fill(write, values, source), lines[0], "SELECT * FROM new", order_by, _KEEP])
+        selected = f"SELECT {_list(names)} FROM new"  # noqa: S608
+        return "\n".join([*_fill(write, values, source), lines[0], selected, order_by, _KEEP])
     if not write.changed:
         return "\n".join([*lines, _KEEP])
     settings = [f'"{name}" = excluded."{name}"' for name in write.changed]
@@ -134,7 +150,7 @@ def _fill(write: Insert, values: str, source: str) -> Sequence[str]:
     keys = [f'"{write.table}"."{name}" = new."{name}"' for name in write.key]
     lengths = [f'length("{write.table}"."{write.filled}") = 0', f'length(new."{write.filled}") > 0']
     return [
-        f"WITH new AS (SELECT {values} {source}),",
+        f'WITH new AS (SELECT {values}, "#" {source}),',
         f'filled AS (UPDATE "{write.table}" SET {settings} FROM new WHERE {" AND ".join([*keys, *lengths])})',  # noqa: S608
     ]
 
@@ -177,6 +193,12 @@ def _clean(value: Any) -> Any:
     return value if not isinstance(value, float) or isfinite(value) else json.dumps(value)
 
 
+def _cut(text: bytes) -> bytes:
+    if len(text) <= MAX_BOUNDED_BYTES:
+        return text
+    return text[:MAX_BOUNDED_BYTES].decode(errors="ignore").encode()
+
+
 def _encode_truth(value: object) -> bytes:
     return b"true" if value else b"false"
 
@@ -200,6 +222,8 @@ def _make_array(write: Write, name: str, kind: str, column: Sequence[Any]) -> Te
     encode = _ENCODERS.get(kind, encode_text)
     try:
         items = [None if value is None else encode(value) for value in column]
+        if kind.startswith(BOUNDED_TYPE):
+            items = [item and _cut(item) for item in items]
     except (AttributeError, TypeError, ValueError) as error:
         raise BackendError(f"a row of {write.table} can't be written: its {name} is no {kind}: {error}") from error
     return BytesArray(_pack(_BYTES_OID, items)) if kind == BYTES_TYPE else TextArray(_pack(_TEXT_OID, items))

@@ -10,15 +10,16 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from redun.logging import logger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-MAX_PARAMETERS = 500
+MAX_PARAMETERS = 900
 """How many keys one statement asks for at most."""
 
 ECHO_VARIABLE = "REDUN_DB_ECHO"
@@ -27,7 +28,8 @@ ECHO_VARIABLE = "REDUN_DB_ECHO"
 Row = tuple[Any, ...]
 
 
-class Insert(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Insert:
     """Rows of a table; those whose key the table has already are left out, or change some columns of the old row.
 
     Attributes
@@ -50,7 +52,8 @@ class Insert(NamedTuple):
     filled: str = ""
 
 
-class Update(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Update:
     """New values for columns of rows that exist; the last item of a row is the key."""
 
     table: str
@@ -188,6 +191,15 @@ def log_statement(statement: str) -> None:
         logger.info("%s", statement)
 
 
+def log_statements(engine: Engine) -> Engine:
+    """Log the statements of an engine if that is asked for; return the engine."""
+    from sqlalchemy import event
+
+    if os.environ.get(ECHO_VARIABLE):
+        event.listen(engine, "before_cursor_execute", lambda _, __, statement, *___: log_statement(statement))
+    return engine
+
+
 @lru_cache(maxsize=64)
 def fill_keys(statement: str, length: int) -> str:
     """Return a statement with some parameters in place of ``{keys}``."""
@@ -196,4 +208,4 @@ def fill_keys(statement: str, length: int) -> str:
 
 def _padded_length(count: int) -> int:
     """Return the next of a few lengths, so that the driver's cache of prepared statements is hit."""
-    return next(length for length in (1, 4, 20, 100, MAX_PARAMETERS) if count <= length)
+    return next(length for length in (1, 4, 20, 100, 300, MAX_PARAMETERS) if count <= length)

@@ -7,7 +7,7 @@ database.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from redun.backends.base import ERROR_TYPE, MAX_PAST_CALLS, PastCall
 from redun.values.base import FileSubtype
@@ -20,26 +20,87 @@ MAX_DEFINITIONS = 10
 MAX_BYTES = 100_000
 """How large a value may be to be read."""
 
+
+class Walks(NamedTuple):
+    """Statements that find the newest rows of an index, in the words of one kind of database.
+
+    Attributes
+    ----------
+    definitions
+        Hashes of the definitions of a task, by its name and namespace.
+    latest
+        Calls of a definition, by its hash.
+    given, given_inside
+        Calls that were given a file as an argument or inside of one, by its path and the task's full name.
+    """
+
+    definitions: str
+    latest: str
+    given: str
+    given_inside: str
+
+
 _COLUMNS = "call_node.call_hash, call_node.task_hash, call_node.args_hash, call_node.value_hash, call_node.timestamp"
-_DEFINITIONS = f"SELECT hash FROM task WHERE name = ? AND namespace = ? ORDER BY rowid DESC LIMIT {MAX_DEFINITIONS}"  # noqa: S608
-_LATEST = f"SELECT {_COLUMNS} FROM call_node WHERE task_hash = ? ORDER BY rowid DESC LIMIT {MAX_PAST_CALLS}"  # noqa: S608
-_GIVEN = (
-    f"SELECT {_COLUMNS} FROM file CROSS JOIN argument ON argument.value_hash = file.value_hash "  # noqa: S608
-    "CROSS JOIN call_node ON call_node.call_hash = argument.call_hash "
-    "WHERE file.path = ? AND call_node.task_name = ? "
-    f"ORDER BY file.rowid DESC, argument.rowid DESC LIMIT {MAX_PAST_CALLS}"
+
+_ON_SQLITE = Walks(
+    definitions=f"SELECT hash FROM task WHERE name = ? AND namespace = ? ORDER BY rowid DESC LIMIT {MAX_DEFINITIONS}",  # noqa: S608
+    latest=f"SELECT {_COLUMNS} FROM call_node WHERE task_hash = ? ORDER BY rowid DESC LIMIT {MAX_PAST_CALLS}",  # noqa: S608
+    given=(
+        f"SELECT {_COLUMNS} FROM file CROSS JOIN argument ON argument.value_hash = file.value_hash "  # noqa: S608
+        "CROSS JOIN call_node ON call_node.call_hash = argument.call_hash "
+        "WHERE file.path = ? AND call_node.task_name = ? "
+        f"ORDER BY file.rowid DESC, argument.rowid DESC LIMIT {MAX_PAST_CALLS}"
+    ),
+    given_inside=(
+        f"SELECT {_COLUMNS} FROM file CROSS JOIN subvalue ON subvalue.value_hash = file.value_hash "  # noqa: S608
+        "CROSS JOIN argument ON argument.value_hash = subvalue.parent_value_hash "
+        "CROSS JOIN call_node ON call_node.call_hash = argument.call_hash "
+        "WHERE file.path = ? AND call_node.task_name = ? "
+        f"ORDER BY file.rowid DESC, subvalue.rowid DESC, argument.rowid DESC LIMIT {MAX_PAST_CALLS}"
+    ),
 )
-_GIVEN_INSIDE = (
-    f"SELECT {_COLUMNS} FROM file CROSS JOIN subvalue ON subvalue.value_hash = file.value_hash "  # noqa: S608
-    "CROSS JOIN argument ON argument.value_hash = subvalue.parent_value_hash "
-    "CROSS JOIN call_node ON call_node.call_hash = argument.call_hash "
-    "WHERE file.path = ? AND call_node.task_name = ? "
-    f"ORDER BY file.rowid DESC, subvalue.rowid DESC, argument.rowid DESC LIMIT {MAX_PAST_CALLS}"
+
+# PostgreSQL numbers no rows, but an index keeps equal keys in the order of their places in the table, and new rows go
+# to its last pages. It is walked backwards where the order is asked for and the key is a range, though of one value.
+_MAX_STATES, _MAX_USES, _MAX_LATEST = 1_000, 1_000, 2_000
+_STATES = (
+    "(SELECT value_hash FROM file WHERE path >= $1 AND path <= $1 "  # noqa: S608
+    f"ORDER BY path DESC LIMIT {_MAX_STATES}) AS state"
+)
+_HOLDERS = (
+    "LATERAL (SELECT parent_value_hash AS value_hash FROM subvalue "  # noqa: S608
+    "WHERE value_hash >= state.value_hash AND value_hash <= state.value_hash "
+    f"ORDER BY value_hash DESC LIMIT {_MAX_USES}) AS holder"
+)
+_USES = (
+    "LATERAL (SELECT call_hash FROM argument "  # noqa: S608
+    "WHERE value_hash >= {given}.value_hash AND value_hash <= {given}.value_hash "
+    f"ORDER BY value_hash DESC LIMIT {_MAX_USES}) AS used"
+)
+_CALLS = f"LATERAL (SELECT {_COLUMNS} FROM call_node WHERE call_hash = used.call_hash AND task_name = $2 LIMIT 1)"  # noqa: S608
+
+_ON_POSTGRESQL = Walks(
+    definitions=(
+        "SELECT hash FROM task WHERE name ~>=~ $1 AND name ~<=~ $1 AND namespace = $2 "  # noqa: S608
+        f"ORDER BY name USING ~>~ LIMIT {MAX_DEFINITIONS}"
+    ),
+    latest=(
+        f"SELECT * FROM (SELECT {_COLUMNS} FROM call_node WHERE task_hash >= $1 AND task_hash <= $1 "  # noqa: S608
+        f"ORDER BY task_hash DESC LIMIT {_MAX_LATEST}) AS call_node ORDER BY timestamp DESC LIMIT {MAX_PAST_CALLS}"
+    ),
+    given=(
+        f"SELECT call_node.* FROM {_STATES} CROSS JOIN {_USES.format(given='state')} "  # noqa: S608
+        f"CROSS JOIN {_CALLS} AS call_node LIMIT {MAX_PAST_CALLS}"
+    ),
+    given_inside=(
+        f"SELECT call_node.* FROM {_STATES} CROSS JOIN {_HOLDERS} CROSS JOIN {_USES.format(given='holder')} "  # noqa: S608
+        f"CROSS JOIN {_CALLS} AS call_node LIMIT {MAX_PAST_CALLS}"
+    ),
 )
 _SOURCES = "SELECT hash, source FROM task WHERE hash IN ({keys})"
 _ARGUMENTS = "SELECT call_hash, arg_position, arg_key, value_hash FROM argument WHERE call_hash IN ({keys})"
 _VALUES = (
-    "SELECT value_hash, type, format, CASE WHEN length(value) <= ? THEN value ELSE x'' END FROM value "
+    "SELECT value_hash, type, format, CASE WHEN length(value) <= ? THEN value END FROM value "
     "WHERE value_hash IN ({keys})"
 )
 _TYPES = "SELECT value_hash, type FROM value WHERE value_hash IN ({keys})"
@@ -50,21 +111,28 @@ _FILES_INSIDE = (
 )
 
 
+def find_walks(dialect: str) -> Walks:
+    """Return the statements for a kind of database."""
+    return {"sqlite": _ON_SQLITE, "postgresql": _ON_POSTGRESQL}[dialect]
+
+
 def find_latest_calls(database: Database, task_name: str) -> Sequence[PastCall]:
     """Return the latest recorded calls of a task, by its full name."""
     namespace, _, name = task_name.rpartition(".")
-    definitions = database.select(_DEFINITIONS, name, namespace)
-    rows = [row for (task_hash,) in definitions for row in database.select(_LATEST, task_hash)]
+    walks = find_walks(database.dialect)
+    definitions = database.select(walks.definitions, name, namespace)
+    rows = [row for (task_hash,) in definitions for row in database.select(walks.latest, task_hash)]
     rows.sort(key=lambda row: str(row[4]), reverse=True)
     return _make_calls(database, rows[:MAX_PAST_CALLS])
 
 
 def find_calls_with(database: Database, task_name: str, paths: Sequence[str]) -> Sequence[PastCall]:
     """Return recorded calls of a task that were given one of some files, in whatever state."""
+    walks = find_walks(database.dialect)
     rows = [
         row
         for path in dict.fromkeys(paths)
-        for statement in (_GIVEN, _GIVEN_INSIDE)
+        for statement in (walks.given, walks.given_inside)
         for row in database.select(statement, path, task_name)
     ]
     return _make_calls(database, list({row[0]: row for row in rows}.values()))
@@ -98,7 +166,7 @@ def _read_values(database: Database, hashes: Iterable[str]) -> dict[str, Encoded
         inside.setdefault(parent, []).append(EncodedValue(value_hash, "", "", b"", (), FileSubtype(path)))
     return {
         value_hash: EncodedValue(
-            value_hash, type_name, data_format, data, tuple(inside.get(value_hash, ())), own.get(value_hash)
+            value_hash, type_name, data_format, data or b"", tuple(inside.get(value_hash, ())), own.get(value_hash)
         )
         for value_hash, type_name, data_format, data in database.select_in(_VALUES, keys, MAX_BYTES)
     }

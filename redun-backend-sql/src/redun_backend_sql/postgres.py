@@ -13,7 +13,9 @@ Rows come as SQLite gives them: points in time as text in UTC, JSON as text.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from struct import Struct
@@ -28,7 +30,7 @@ from redun._version import __version__
 from redun.errors import BackendError
 from redun_backend_sql import postgres_errors
 from redun_backend_sql.bulk import MAX_BYTES, BytesArray, TextArray, Types, make_statements, make_text_array
-from redun_backend_sql.database import Database, Row, Write, log_statement
+from redun_backend_sql.database import Database, Row, Write, log_statement, log_statements
 from redun_backend_sql.location import PostgresLocation
 from redun_backend_sql.postgres_cursors import Cursors
 from redun_backend_sql.retry import NEVER, Retries, Trouble
@@ -46,6 +48,10 @@ MAX_KEYS = 10_000
 
 _SETTINGS = {"redun.version": __version__, "TimeZone": "UTC", "jit": "off"}
 _START_OF_2000 = 946_684_800 * 1_000_000
+_MANY_ROWS = 2_000
+_PAUSE_SECONDS = 0.02
+_CANCEL_SECONDS = 5.0
+_OTHER_TYPES = 0
 _read_microseconds = Struct("!q").unpack
 
 _WAIT: Final = "SELECT pg_advisory_xact_lock(491327354222)"
@@ -109,7 +115,7 @@ class PostgresDatabase(Database):
         return self._run(lambda connection: _cursor(connection).execute(query, parameters, binary=True).fetchall())
 
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
-        statement = statement.replace("IN ({keys})", "= ANY(?)")
+        statement = _ask_at_once(statement)
         distinct = list(dict.fromkeys(keys))
         rows: list[Any] = []
         for start in range(0, len(distinct), MAX_KEYS):
@@ -131,6 +137,9 @@ class PostgresDatabase(Database):
         log_statement(statement)
         query = number_parameters(statement)
         return self._run(lambda connection: _cursor(connection).execute(query, parameters).rowcount)
+
+    def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
+        self.execute(_ask_at_once(statement), *first, make_text_array(keys))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -162,7 +171,7 @@ class PostgresDatabase(Database):
     def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         if not self._types:
             self._load_types()
-        self._run(lambda connection: self._write(connection, groups))
+        self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
 
     def make_engine(self) -> Engine:
         return self._make_engine("SET default_transaction_read_only = on")
@@ -188,12 +197,12 @@ class PostgresDatabase(Database):
         except psycopg.Error as error:
             raise self._explain(error) from error
 
-    def _run(self, action: Callable[[Connection], T]) -> T:
+    def _run(self, action: Callable[[Connection], T], sleep: Callable[[float], object] = time.sleep) -> T:
         """Do something with the open connection; again when it is lost, unless that is inside of a transaction."""
         if self._in_transaction and self._connection is not None:
             with self.translating_errors():
                 return action(self._connection)
-        return self._retries.run(lambda: action(self._open()), self._judge, self._explain)
+        return self._retries.run(lambda: action(self._open()), self._judge, self._explain, sleep)
 
     def _open(self) -> Connection:
         if self._is_closed:
@@ -211,6 +220,7 @@ class PostgresDatabase(Database):
             connection.adapters.register_dumper(BytesArray, _BytesArrayDumper)
             connection.adapters.register_loader("timestamptz", _TimeLoader)
             connection.adapters.register_loader("jsonb", _JsonLoader)
+            connection.adapters.register_loader(_OTHER_TYPES, _TextLoader)
             settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
             connection.execute(f"SELECT {settings}".encode())
         except BaseException:
@@ -235,6 +245,29 @@ class PostgresDatabase(Database):
             self._roll_back()
             raise
         return connection
+
+    def _write_meanwhile(self, connection: Connection, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        """Write while this thread does other work, if there is any and if writing takes long."""
+        if self.pause is None or (isinstance(groups, Sequence) and _count_rows(groups) < _MANY_ROWS):
+            self._write(connection, groups)
+            return
+        with ThreadPoolExecutor(1, "redun-write") as threads:
+            writing = threads.submit(self._write, connection, groups)
+            try:
+                while wait([writing], _PAUSE_SECONDS).not_done:
+                    self.pause()
+            except BaseException:
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
+                raise
+        writing.result()
+
+    def _sleep_meanwhile(self, seconds: float) -> None:
+        """Let time pass in which this thread does other work."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _PAUSE_SECONDS))
+            if self.pause is not None:
+                self.pause()
 
     def _write(self, connection: Connection, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         given = ((write, values) for rows in groups for write, values in rows.items() if values)
@@ -292,7 +325,11 @@ class PostgresDatabase(Database):
             connection.autocommit = False
             return connection
 
-        return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+        return log_statements(create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool))
+
+
+def _count_rows(groups: Iterable[Mapping[Write, Sequence[Row]]]) -> int:
+    return sum(len(values) for rows in groups for values in rows.values())
 
 
 @lru_cache(maxsize=256)
@@ -311,6 +348,11 @@ def number_parameters(statement: str) -> bytes:
             number += 1
             parts[place] = f"${number}"
     return "".join(parts).encode()
+
+
+def _ask_at_once(statement: str) -> str:
+    """Return a statement that takes all keys as one parameter."""
+    return statement.replace("IN ({keys})", "= ANY(?)")
 
 
 def _cursor(connection: Connection) -> psycopg.RawCursor[tuple[Any, ...]]:
@@ -340,6 +382,15 @@ class _TimeLoader(Loader):
 
     def load(self, data: Buffer) -> str:
         return format_microseconds(_read_microseconds(data)[0] + _START_OF_2000)
+
+
+class _TextLoader(Loader):
+    """Types that the driver does not know, the schema's own, come as text."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode()
 
 
 class _JsonLoader(Loader):

@@ -25,6 +25,7 @@ _ADVICE = (
     (re.compile(r"database \".*\" does not exist"), "create it, or name another one in [backend] db_uri"),
     (re.compile(r"invalid connection option"), "check what follows the question mark in [backend] db_uri"),
 )
+_DEFAULT_ADVICE = "check that the server runs, and the host and port in [backend] db_uri"
 _ADVICE_BY_CODE = {
     "42501": "the user needs more rights: ask who runs the database",
     "25006": "the server takes no writes: name the primary one in [backend] db_uri",
@@ -80,7 +81,8 @@ def explain(name: str, error: Exception) -> Exception:
         return error
     text = _PREFIX.sub("", " ".join(str(error).split("\n", 1)[0].split()))
     advice = _ADVICE_BY_CODE.get(error.sqlstate or "")
-    if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
-        found = [hint for pattern, hint in _ADVICE if pattern.search(text)]
-        advice = found[0] if found else "check that the server runs, and the host and port in [backend] db_uri"
+    if error.sqlstate is None:
+        is_lost = isinstance(error, psycopg.OperationalError)
+        found = (hint for pattern, hint in _ADVICE if pattern.search(text))
+        advice = next(found, _DEFAULT_ADVICE if is_lost else None)
     return BackendError(f"the database {name} can't be used: {text}{f'; {advice}' if advice else ''}")

@@ -127,10 +127,17 @@ def _add_call(call: CallRecord, rows: Rows, values: dict[str, EncodedValue]) -> 
     rows[CALL_NODE].append(
         (call_hash, call.task_name, call.task_hash, arguments.args_hash, result.value_hash, format_time(call.timestamp))
     )
-    for position, value in enumerate(arguments.positional):
-        _add_argument(call, position, value, rows, values)
-    for key, value in arguments.keyword.items():
-        _add_argument(call, key, value, rows, values)
+    table = rows[ARGUMENT]
+    places: dict[int | str, EncodedValue] = dict(enumerate(arguments.positional))
+    places.update(arguments.keyword)
+    for place, value in places.items():
+        position, key = (place, None) if isinstance(place, int) else (None, place)
+        value_hash = value.value_hash
+        values.setdefault(value_hash, value)
+        arg_hash = hash_argument(call_hash, position, key, value_hash)
+        table.append((arg_hash, call_hash, value_hash, position, key))
+        if call.upstream:
+            rows[ARGUMENT_RESULT].extend((arg_hash, upstream) for upstream in call.upstream.get(place, ()))
     if call.children:
         edges = rows[CALL_EDGE]
         for order, child in enumerate(call.children):
@@ -138,18 +145,6 @@ def _add_call(call: CallRecord, rows: Rows, values: dict[str, EncodedValue]) -> 
     subtree = rows[CALL_SUBTREE_TASK]
     for task_hash in call.subtree:
         subtree.append((call_hash, task_hash))
-
-
-def _add_argument(
-    call: CallRecord, place: int | str, value: EncodedValue, rows: Rows, values: dict[str, EncodedValue]
-) -> None:
-    position, key = (place, None) if isinstance(place, int) else (None, place)
-    value_hash = value.value_hash
-    values.setdefault(value_hash, value)
-    arg_hash = hash_argument(call.call_hash, position, key, value_hash)
-    rows[ARGUMENT].append((arg_hash, call.call_hash, value_hash, position, key))
-    if call.upstream:
-        rows[ARGUMENT_RESULT].extend((arg_hash, upstream) for upstream in call.upstream.get(place, ()))
 
 
 def _add_values(values: Iterable[EncodedValue], rows: Rows) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.errors import BackendError
-from redun_backend_sql.database import Database, Row, Update, Write, log_statement
+from redun_backend_sql.database import Database, Row, Update, Write, log_statement, log_statements
 from redun_backend_sql.location import MEMORY
 from redun_backend_sql.retry import NEVER, Retries, Trouble
 
@@ -131,7 +131,7 @@ class SqliteDatabase(Database):
         from sqlalchemy import create_engine
         from sqlalchemy.pool import StaticPool
 
-        return create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool)
+        return log_statements(create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool))
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from redun.values.codec import EncodedValue
@@ -25,7 +26,7 @@ _VALUES = f"SELECT {', '.join(VALUE.columns)} FROM value WHERE value_hash IN ({{
 _NOTES = f"SELECT {', '.join(VALUE_NOTE.columns)} FROM {VALUE_NOTE.table} WHERE value_hash IN ({{keys}})"  # noqa: S608
 _SIZE, _DROPPED = VALUE_NOTE.columns.index("size"), VALUE_NOTE.columns.index("dropped")
 
-ABSENCE = VALUE_NOTE._replace(changed=())
+ABSENCE = replace(VALUE_NOTE, changed=())
 """That the bytes of a value are not to be had, unless more is known of it already."""
 
 

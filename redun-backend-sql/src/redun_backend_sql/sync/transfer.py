@@ -8,6 +8,7 @@ jobs; the root jobs end last. Whoever continues later finds the execution open, 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -43,7 +44,7 @@ _LATE_ROWS = (
     "WHERE argument_result.result_call_hash = ? AND argument.call_hash IN ({keys})"
 )
 
-_UNTIMED_EXECUTION = EXECUTION._replace(changed=())
+_UNTIMED_EXECUTION = replace(EXECUTION, changed=())
 _END, _PARENT = JOB.columns.index("end_time"), JOB.columns.index("parent_id")
 _UPDATED = EXECUTION.columns.index("updated_time")
 

@@ -209,8 +209,10 @@ def _create_tags() -> None:
         sa.Column("value", _JSON, nullable=False),
         sa.Column("is_current", sa.Boolean, nullable=False),
     )
-    for column in ("entity_id", "key", "value"):
+    for column in ("entity_id", "key"):
         _index("tag", column)
+    # By its hash, for a B-tree refuses long values.
+    op.create_index("ix_tag_value", "tag", ["value"], postgresql_using="hash")
     current = sa.text("is_current")
     op.create_index(
         "ix_tag_tag_hash_current", "tag", ["tag_hash"], unique=True, sqlite_where=current, postgresql_where=current
