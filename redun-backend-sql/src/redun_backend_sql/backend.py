@@ -17,6 +17,7 @@ from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
 from redun_backend_sql.location import MEMORY, Location, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
+from redun_backend_sql.owners import end_lost
 from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_reason_rows, make_rows
 from redun_backend_sql.share import SqlShare
@@ -93,6 +94,8 @@ class SqlBackend(Backend):
             if location.journal is not None and database.is_writable:
                 self._journal = Journal(location.journal)
                 recover(location.journal, lambda batch: self._write(database, batch))
+            if self.has_extension and database.is_writable:
+                end_lost(database)
         except BaseException:
             database.close()
             raise
