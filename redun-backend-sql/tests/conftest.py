@@ -70,9 +70,9 @@ def uri(new_uri):
 
 
 @pytest.fixture
-def backend(uri):
+def backend(uri, tmp_path):
     """A loaded store of its own."""
-    backend = SqlBackend(SqlOptions(uri, automigrate=True))
+    backend = SqlBackend(SqlOptions(uri, config_dir=str(tmp_path), automigrate=True))
     backend.load()
     yield backend
     backend.close()

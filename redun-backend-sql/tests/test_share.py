@@ -204,14 +204,15 @@ def test_claims_end_with_their_execution(shares):
     [
         (None, None, 1e6, True),
         (None, "999999999/1", 0, False),
-        (None, f"{os.getpid()}/1", 0, False),
+        (None, "{number}/1", 0, False),
         ("elsewhere", "1/1", 0, True),
         ("elsewhere", "1/1", 1e3, False),
     ],
 )
 def test_dead_processes_are_told(host, process, age, is_alive):
     """On this machine a process is alive if it is there; of another one it counts when it was last seen."""
-    owner = Owner("x", host or find_host(), process or find_process(), time.time() - age)
+    identity = process.format(number=os.getpid()) if process else find_process()
+    owner = Owner("x", host or find_host(), identity, time.time() - age)
 
     assert owner.is_alive == is_alive
 

@@ -158,6 +158,8 @@ def describe_value(value: Value, use: Job | None) -> Iterator[str]:
     """Yield the lines that show a value and the job that made or received it."""
     yield f"Value {value.value_hash} {value.type}"
     yield f"  {value.preview}"
+    if value.dropped is not None:
+        yield f"  Dropped {format_time(value.dropped)} to save room; the call that made it makes it again when needed"
     if use is not None:
         yield f"  In {format_job(use)}"
 
@@ -186,13 +188,13 @@ def _format_error(value: Value) -> str:
 
 
 def _describe_error(value: Value) -> Iterator[str]:
-    error, traceback = _read_error(value)
+    _, traceback = _read_error(value)
     frames = traceback.attributes().get("frames") if isinstance(traceback, Inert) else None
     yield "Traceback (most recent task last):"
     found = frames if isinstance(frames, list) else []
     inert_frames = [frame.attributes() for frame in found if isinstance(frame, Inert)]
     yield from chain.from_iterable(map(_describe_frame, inert_frames))
-    yield format_inert(error)
+    yield _format_error(value)
 
 
 def _describe_frame(frame: Any) -> Iterator[str]:

@@ -8,13 +8,14 @@ that users of the call graph know: an `Execution` has a root `Job`; a job came t
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect, ForeignKey, String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import Dialect, ForeignKey, String, column, select, table
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, object_session, relationship
 from sqlalchemy.types import DateTime, TypeDecorator
 
-from redun.values.preview import preview
+from redun.values.preview import preview, summarize
+from redun_backend_sql.extension import VALUE_NOTE
 
 ERROR_TYPE = "redun.ErrorValue"
 
@@ -44,6 +45,18 @@ def _hash_key(target: str | None = None, **settings: Any) -> Mapped[str]:
     return mapped_column(String(40), *([ForeignKey(target)] if target else []), **settings)
 
 
+HAS_NOTES = "has_notes"
+"""What a session says in its `info` when the database has the table of notes."""
+
+_NOTES = table(VALUE_NOTE.table, *map(column, VALUE_NOTE.columns))
+
+
+class _Note(NamedTuple):
+    size: int
+    preview: str
+    dropped: float | None
+
+
 class Value(Base):
     """A value that was an argument or a result, as bytes."""
 
@@ -64,8 +77,33 @@ class Value(Base):
 
     @property
     def preview(self) -> str:
-        """The value on one line, read without running any code in it."""
-        return preview(self.type, self.format, self.value)
+        """The value on one line, read without running any code in it; from its note if the bytes are not in the row."""
+        if self.value:
+            return preview(self.type, self.format, self.value, value_hash=self.value_hash)
+        note = self._note
+        return note.preview if note is not None else summarize(self.type, self.value_hash)
+
+    @property
+    def in_value_store(self) -> bool:
+        """Whether the bytes are in the value store."""
+        note = self._note
+        return not self.value and (note is None or (note.dropped is None and note.size > 0))
+
+    @property
+    def dropped(self) -> datetime | None:
+        """When the bytes were dropped to save room; None if they were not."""
+        note = self._note
+        return datetime.fromtimestamp(note.dropped, timezone.utc) if note is not None and note.dropped else None
+
+    @property
+    def _note(self) -> _Note | None:
+        """What is known of the value if its bytes are not in its row."""
+        session = None if self.value else object_session(self)
+        if session is None or not session.info.get(HAS_NOTES):
+            return None
+        statement = select(_NOTES.c.size, _NOTES.c.preview, _NOTES.c.dropped)
+        row = session.execute(statement.where(_NOTES.c.value_hash == self.value_hash)).first()
+        return None if row is None else _Note(*row)
 
 
 class Subvalue(Base):

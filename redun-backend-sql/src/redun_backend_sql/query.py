@@ -13,7 +13,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from redun_backend_sql.backend import SqlBackend
-from redun_backend_sql.models import Argument, CallEdge, CallNode, Execution, File, Job, Subvalue, Task, Value
+from redun_backend_sql.models import (
+    HAS_NOTES,
+    Argument,
+    CallEdge,
+    CallNode,
+    Execution,
+    File,
+    Job,
+    Subvalue,
+    Task,
+    Value,
+)
 
 MIN_PREFIX = 2
 _Record = Execution | Job | CallNode | Task | Value
@@ -44,7 +55,8 @@ class FileUse(NamedTuple):
 def open_session(backend: SqlBackend) -> Iterator[Session]:
     """Open a session for queries on a store that is loaded; what goes wrong inside is a `BackendError`."""
     database = backend.database
-    with database.translating_errors(), Session(database.make_engine()) as session:
+    info = {HAS_NOTES: backend.has_extension}
+    with database.translating_errors(), Session(database.make_engine(), info=info) as session:
         try:
             yield session
         except DBAPIError as error:

@@ -28,6 +28,7 @@ from redun.scheduler.rebuilder import (
     decide,
 )
 from redun.scheduler.seen import SeenTasks
+from redun.scheduler.sizes import check_arguments, find_limit
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
@@ -39,7 +40,7 @@ class Join(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """The call can't be made, because its arguments can't be stored or a plugin fails to decide."""
+    """The call can't be made, because its arguments can't be stored or are too large, or a plugin fails to decide."""
 
     error: Exception
 
@@ -69,6 +70,7 @@ class CallTable:
         self._default_mode = choose_mode({}, use_cache)
         self._seen_tasks = SeenTasks(backend)
         self._calls: dict[str, Job] = {}
+        self._max_value_size = find_limit(backend)
         self._questions: list[tuple[str, Promise[Candidate | None]]] = []
 
     def decide_all(self, jobs: Sequence[Job]) -> list[tuple[Job, Decision, Candidate | None]]:
@@ -78,6 +80,7 @@ class CallTable:
         for job in jobs:
             try:
                 eval_hash = job.prepare()
+                check_arguments(job, self._max_value_size)
                 mode = self._choose_mode(job)
             except Exception as error:
                 verdicts.append(Rejected(error))

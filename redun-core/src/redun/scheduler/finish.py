@@ -8,6 +8,7 @@ settled.
 from __future__ import annotations
 
 import pickle
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from redun.scheduler.job import Job, JobStatus, Outcome
 from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.record import Recorder
 from redun.scheduler.scope import Scope
+from redun.scheduler.sizes import check_result
 from redun.scheduler.status import StatusBoard
 from redun.values.base import plain_names
 from redun.values.codec import EncodedValue
@@ -57,6 +59,8 @@ class Finisher:
         Remembers where errors come from.
     observers
         The plugins that watch jobs.
+    max_value_size
+        How many bytes a result may have.
 
     Attributes
     ----------
@@ -71,12 +75,14 @@ class Finisher:
         board: StatusBoard,
         failures: Failures,
         observers: JobObservers,
+        max_value_size: int = sys.maxsize,
     ) -> None:
         self._evaluator = evaluator
         self._recorder = recorder
         self._board = board
         self._failures = failures
         self._observers = observers
+        self._max_value_size = max_value_size
         self._encode = get_type_registry().encode
         self._subtrees: dict[frozenset[str], frozenset[str]] = {}
         self._singletons: dict[str, frozenset[str]] = {}
@@ -103,13 +109,14 @@ class Finisher:
         Raises
         ------
         Exception
-            When the value can't be stored.
+            When the value can't be stored, also because it is too large.
         """
         assert job.encoded is not None
         result, leaves = returned, find_leaves(returned)
         if leaves:
             result = get_type_registry().postprocess(returned, {"pre_call_hash": job.eval_hash})
         encoded = self._encode(result)
+        check_result(job, encoded, self._max_value_size)
         if (
             not leaves
             and type(result) not in _SINGLE
@@ -185,6 +192,7 @@ class Finisher:
             return
         try:
             encoded = self._encode(value)
+            check_result(job, encoded, self._max_value_size)
         except Exception as error:
             self.fail(job, error)
         else:

@@ -284,7 +284,7 @@ class Job:
             asking = find_job_infos(self.args, self.kwargs)
             excluded |= asking
         encoded = expr.encode_arguments()
-        if not is_own or excluded:
+        if not is_own or excluded or (expr.argument_leaves and encoded.is_lazy):
             reusable = {
                 id(value): item
                 for value, item in (

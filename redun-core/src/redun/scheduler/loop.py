@@ -44,10 +44,12 @@ from redun.scheduler.record import Recorder
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
 from redun.scheduler.signals import stopping_on_signals
+from redun.scheduler.sizes import check_value, find_limit
 from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
 from redun.scheduler.timers import Timers
 from redun.traceback import safe_repr
+from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -87,11 +89,13 @@ class ExecutionLoop:
         self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
         self.calls = CallTable(scheduler.backend, settings.cache, host.decider("redun_cache_lookup"))
         self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
-        self.encode = get_type_registry().encode
         observers = JobObservers(host.observers("redun_job_start"), host.observers("redun_job_finish"))
-        self.failures = Failures()
+        self._max_value_size = find_limit(scheduler.backend)
+        self.failures = Failures(self._max_value_size)
         self.tracked: dict[str, Promise[Any]] = {}
-        self._finisher = Finisher(self.evaluator, self.recorder, self.board, self.failures, observers)
+        self._finisher = Finisher(
+            self.evaluator, self.recorder, self.board, self.failures, observers, self._max_value_size
+        )
         self._timers = Timers()
         self._awaited = AwaitedExpressions(self.evaluator, self._post)
         choose_executor = host.decider("redun_job_executor")
@@ -131,6 +135,18 @@ class ExecutionLoop:
         if root.is_rejected:
             raise root.error
         return root.value
+
+    def encode(self, value: Any) -> EncodedValue:
+        """Return a value that a scheduler task records, encoded.
+
+        Raises
+        ------
+        InvalidValueError
+            When it can't be stored.
+        """
+        encoded = get_type_registry().encode(value)
+        check_value(encoded, self._max_value_size)
+        return encoded
 
     def _work(self, root: Promise[Any], callbacks: deque[Any]) -> None:
         """Turn the loop until nothing is left to do."""
