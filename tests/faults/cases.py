@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from .projects import VALUES
+from .scenarios import RESULT, RUN
 from .shim import Boundary, Fault
 
 _SENTENCE = re.compile(r"^redun: (?!unexpected )", re.MULTILINE)
@@ -53,7 +55,11 @@ class Case(NamedTuple):
 def name_boundary(boundary):
     """Return what kind of boundary it is: what is done to what."""
     operation, path = boundary.operation, boundary.path.removesuffix(" (deleted)")
-    place = next((place for ending, place in _PLACES if path.endswith(ending)), "other file")
+    place = (
+        "value store"
+        if f"/{VALUES}" in path
+        else next((place for ending, place in _PLACES if path.endswith(ending)), "other file")
+    )
     if (operation, place) == ("unlink", "database rollback"):
         operation = "commit"
     return f"{operation} {place}"
@@ -63,7 +69,14 @@ def try_case(server, scenario, template, folder, number, fault):
     """Execute a scenario's command with a fault at the n-th boundary, and check everything; the folder is removed."""
     project = template.copy(folder)
     recorded_before = project.find_recorded()
-    ended = server.run(project, scenario.command, number=number, fault=fault, settings=scenario.settings)
+    ended = server.run(
+        project,
+        scenario.command,
+        number=number,
+        fault=fault,
+        settings=scenario.settings,
+        watched=scenario.watched,
+    )
     if ended.struck is None:
         problems = [] if ended.status == 0 else [f"it failed without a fault: {ended.errors[-2000:]}"]
     else:
@@ -107,15 +120,17 @@ def _judge_afterwards(server, scenario, project):
     """Yield what is wrong with the next commands, each in a process of its own."""
     recorded = project.find_recorded()
     project.forget_started()
-    if project.store.exists():
-        for path in project.store.iterdir():
-            os.utime(path, (0, 0))  # So that what is only removed after a while is removed.
+    for path in project.folder.rglob("*"):
+        os.utime(path, (0, 0))  # So that what is only removed after a while is removed.
     if (project.store / "redun.ini").exists():
         yield from _demand(server, project, ("log",))
-        if lost := recorded - project.find_recorded():
-            yield f"lost by opening the store: {sorted(lost)}"
         yield from project.find_faults()
-    yield from _demand(server, project, scenario.again, scenario.result)
+    if scenario.again:
+        yield from _demand(server, project, scenario.again)
+    if lost := recorded - project.find_recorded():
+        yield f"lost by opening the store: {sorted(lost)}"
+    recorded = project.find_recorded()
+    yield from _demand(server, project, RUN, RESULT)
     if again := recorded & set(project.list_started()):
         yield f"done again though recorded: {sorted(again)}"
     yield from project.find_faults()

@@ -62,7 +62,7 @@ class Server:
         self._count = 0
         assert self._read() == "ready"
 
-    def start(self, project, arguments, number=0, fault=None, settings=None, seconds=_SECONDS):
+    def start(self, project, arguments, number=0, fault=None, settings=None, watched=".redun", seconds=_SECONDS):
         """Start a command in a project's folder; return what `wait` needs.
 
         Parameters
@@ -75,6 +75,8 @@ class Server:
             At which boundary which fault is to happen.
         settings
             Constants of modules to change, by their full names.
+        watched
+            The folder in which faults happen.
         seconds
             After how long it is given up.
         """
@@ -88,7 +90,7 @@ class Server:
             "seconds": seconds,
             "output": f"{stem}.output",
             "errors": f"{stem}.errors",
-            "watched": str(project.store),
+            "watched": str(project.folder / watched),
             "log": f"{stem}.log",
             "number": number,
             "fault": fault,

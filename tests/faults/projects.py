@@ -16,7 +16,10 @@ from redun.values.registry import get_type_registry
 from redun_backend_sql.journal.batches import unpack_batch
 from redun_backend_sql.journal.frames import Damage, read_frames
 
-WORKFLOW = '''
+VALUES = "values"
+"""The folder of the value store, in the configuration folder."""
+
+WORKFLOW = """
 import os
 from redun import task
 
@@ -42,9 +45,9 @@ def main(layers: int = 3, width: int = 4, first: int = 0) -> str:
     for layer in range(layers):
         before = join(layer, [step(layer, number, before) for number in range(first, first + width)])
     return before
-'''
+"""
 
-_LABELS = "SELECT value.value FROM evaluation JOIN value USING (value_hash) WHERE value.type = 'builtins.str'"
+_LABELS = "SELECT value_hash, value FROM evaluation JOIN value USING (value_hash) WHERE type = 'builtins.str'"
 _VALUES = "SELECT value_hash, value FROM value WHERE type = 'builtins.str'"
 
 
@@ -94,22 +97,29 @@ class Project:
                 with closing(sqlite3.connect(Path(copied, "redun.db"))) as connection:
                     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
                     rows = connection.execute(_LABELS) if {"evaluation", "value"} <= tables else ()
-                    labels.update(pickle.loads(data) for (data,) in rows)
+                    labels.update(pickle.loads(data) for _, data in self._complete(rows))
         return labels
+
+    def _complete(self, rows):
+        """Yield the addresses and bytes of values, as far as they are in their rows or in the value store."""
+        for value_hash, data in rows:
+            blob = self.store / VALUES / value_hash[:2] / value_hash[2:]
+            if data or blob.exists():
+                yield value_hash, data or blob.read_bytes()
 
     def find_faults(self):
         """Return what is wrong with the tables, as sentences; the store is not in use."""
         with closing(sqlite3.connect(self.store / "redun.db")) as connection:
             found = [f"integrity: {text}" for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]
             found += [f"dangling reference: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
-            for value_hash, data in connection.execute(_VALUES):
+            for value_hash, data in self._complete(connection.execute(_VALUES)):
                 if get_type_registry().encode(pickle.loads(data)).value_hash != value_hash:
                     found.append(f"value {value_hash} has another hash")
         return found
 
     def list_leftovers(self):
         """Return the names of files that belong there only while a command runs."""
-        kept = {"redun.ini", "redun.db"}
+        kept = {"redun.ini", "redun.db", VALUES}
         return sorted(path.name for path in self.store.iterdir() if path.name not in kept)
 
 

@@ -21,7 +21,9 @@ def list_numbers(request, server, template):
             return count(1)
         whole = NONE_READING if fault.is_reading else NONE
         project = template(scenario).copy(f"{template(scenario).folder}-{fault.name}")
-        passed = server.run(project, scenario.command, fault=whole, settings=scenario.settings).boundaries
+        passed = server.run(
+            project, scenario.command, fault=whole, settings=scenario.settings, watched=scenario.watched
+        ).boundaries
         return choose_some([name_boundary(boundary) for boundary in passed], FAULTS.index(fault))
 
     return choose
