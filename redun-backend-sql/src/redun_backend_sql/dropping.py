@@ -32,15 +32,19 @@ _NEW_NOTE = f"{_NOTE}, size = excluded.size, preview = excluded.preview"
 
 
 def prepare_dropping(backend: SqlBackend) -> None:
-    """Make sure that there is a place for notes.
+    """Make sure that there is a place for notes; the store is loaded anew if there was none.
 
     Raises
     ------
     BackendError
         When the database can't be written.
     """
-    if not backend.database.is_writable or not ensure_extension(backend.database, may_create=True):
+    if not backend.database.is_writable:
         raise BackendError(f"the database {backend.path} can't be written: values can't be dropped from it")
+    if not backend.has_extension:
+        ensure_extension(backend.database, may_create=True)
+        backend.close()
+        backend.load()
 
 
 def drop_values(backend: SqlBackend, value_hashes: Sequence[str], now: float, sizes: Mapping[str, int]) -> int:

@@ -46,6 +46,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 MAX_KEYS = 10_000
 """How many keys one statement asks for at most."""
 
+LOCK_SECONDS = 60
+"""How long a migration waits for programs that are using a table, in seconds."""
+
 _SETTINGS = {"redun.version": __version__, "TimeZone": "UTC", "jit": "off"}
 _START_OF_2000 = 946_684_800 * 1_000_000
 _MANY_ROWS = 2_000
@@ -183,6 +186,7 @@ class PostgresDatabase(Database):
         with self.translating_errors(), self._make_engine().connect() as shared:
             try:
                 shared.exec_driver_sql(_WAIT)
+                shared.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
                 yield shared
                 shared.commit()
             except DBAPIError as error:

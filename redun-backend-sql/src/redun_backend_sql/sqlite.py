@@ -61,13 +61,13 @@ class SqliteDatabase(Database):
     def is_writable(self) -> bool:
         if self.path == MEMORY:
             return True
-        return os.access(self.path, os.W_OK) and os.access(Path(self.path).parent, os.W_OK)
+        effective = os.access in os.supports_effective_ids
+        return all(os.access(path, os.W_OK, effective_ids=effective) for path in (self.path, Path(self.path).parent))
 
     def prepare(self) -> None:
         with translating_errors(self.path):
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = NORMAL")
-            self.connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
 
     def close(self) -> None:
         self.connection.close()
@@ -189,6 +189,7 @@ def _connect(path: str) -> sqlite3.Connection:
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
+            connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             connection.execute("PRAGMA schema_version")
         except BaseException:
             connection.close()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from redun.backends.base import Backend, StoredCall
-from redun.errors import InvalidValueError, SchedulerError
+from redun.errors import FailureKind, InvalidValueError, SchedulerError, StoppedCallError
 from redun.options import CacheResult
 from redun.promise import Promise
 from redun.registry import get_task_registry
@@ -27,6 +27,7 @@ from redun.scheduler.rebuilder import (
     choose_mode,
     decide,
 )
+from redun.scheduler.retry import find_kind
 from redun.scheduler.seen import SeenTasks
 from redun.scheduler.sizes import check_arguments, find_limit
 from redun.values.codec import EncodedValue
@@ -88,6 +89,8 @@ class CallTable:
             if job.context.values:
                 eval_hash += job.context.hash
             twin = calls.setdefault(eval_hash, job) if mode.this_execution else job
+            if twin is not job and was_stopped(twin):
+                twin = calls[eval_hash] = job
             if twin is job:
                 verdicts.append(mode)
             elif twin.outcome is None and twin in list_ancestors(job):
@@ -175,6 +178,11 @@ class CallTable:
         return {job_id: call for job_id, call in chosen.items() if call is not None}
 
 
+def was_stopped(job: Job) -> bool:
+    """Whether a job has ended without having come to anything."""
+    return job.outcome is not None and isinstance(job.outcome.error, StoppedCallError)
+
+
 def _args_hash(job: Job) -> str:
     assert job.encoded is not None
     return job.encoded.args_hash
@@ -185,9 +193,16 @@ def _find_candidate(
 ) -> Candidate | None:
     call = final.get(job.id)
     if call is not None and (mode.final_result or call.result.type_name == ErrorValue.type_name):
-        return _read(CacheResult.ULTIMATE, call.result, call)
+        candidate = _read(CacheResult.ULTIMATE, call.result, call)
+        return None if _is_of_stopped(candidate) else candidate
     stored = single.get(job.eval_hash) if mode.single_reduction else None
     return None if stored is None else _read(CacheResult.SINGLE, stored)
+
+
+def _is_of_stopped(candidate: Candidate) -> bool:
+    """Whether a recorded call did not fail of itself, so that what it came to is no answer."""
+    error = candidate.value
+    return isinstance(error, ErrorValue) and find_kind(error.error) is FailureKind.CANCELLED
 
 
 def _read(kind: CacheResult, stored: EncodedValue, call: StoredCall | None = None) -> Candidate:

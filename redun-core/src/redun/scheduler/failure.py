@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from redun.control import root_task
-from redun.errors import InvalidValueError
+from redun.errors import InvalidValueError, StoppedCallError
 from redun.hashing import hash_struct
 from redun.scheduler.job import Job, list_ancestors
 from redun.scheduler.status import format_task_call
@@ -122,7 +122,8 @@ class Failures:
                 getattr(error, "__dict__", {}).pop(name, None)
             traceback = Traceback(error, [*shorten_frames(frames), *own.frames], own.logs)
             self._known[id(error)] = Failure(traceback, job.id, job.task, job.args, job.kwargs)
-            self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
+            if not isinstance(error, StoppedCallError):
+                self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
 
     def forget(self, error: BaseException) -> None:
         """Note that the workflow recovered from an error."""

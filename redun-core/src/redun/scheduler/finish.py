@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,8 +19,10 @@ from redun.backends.base import CallRecord, StoredCall
 from redun.hashing import hash_call_node
 from redun.options import check_tags
 from redun.promise import Promise, wait_promises
+from redun.scheduler.calls import was_stopped
 from redun.scheduler.evaluate import Evaluator, find_expressions, find_upstream_calls
 from redun.scheduler.failure import ErrorValue, Failures
+from redun.scheduler.group import find_problem
 from redun.scheduler.job import Job, JobStatus, Outcome
 from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.record import Recorder
@@ -176,6 +179,13 @@ class Finisher:
             return
         self._end_call(job, JobStatus.FAILED, None, error, self._failures.encode(error, job))
 
+    def give_up(self, job: Job, error: BaseException) -> None:
+        """End a job with an error that is not its own; one that has not begun leaves no record."""
+        if job.id in self.unfinished:
+            self.fail(job, error)
+        else:
+            self._evaluator.abandon(job, error)
+
     def _start(self, job: Job) -> None:
         job.start_time = time.time()
         if self._observers.on_start is not None:
@@ -248,6 +258,23 @@ class Finisher:
         distinct = {id(child.subtree): child.subtree for child in children}
         joined = frozenset((task_hash,)).union(*distinct.values())
         return self._subtrees.setdefault(joined, joined)
+
+
+class Joining:
+    """Waits for the job that makes the same call."""
+
+    __slots__ = ("_finisher", "_job", "_ready", "_twin")
+
+    def __init__(self, finisher: Finisher, ready: deque[Job], job: Job, twin: Job) -> None:
+        self._finisher, self._ready = finisher, ready
+        self._job, self._twin = job, twin
+
+    def finish(self, promise: Promise[Any]) -> None:
+        """End the job as the other one ended; if that was stopped with its group, decide on the job again."""
+        if self._twin.group is not None and was_stopped(self._twin) and find_problem(self._job) is None:
+            self._ready.append(self._job)
+        else:
+            self._finisher.join(self._job, self._twin)
 
 
 class _Reduction:
