@@ -57,7 +57,8 @@ from redun_backend_sql.records import (
 MAX_DETAILED = 10
 """How many records are shown in detail when several are meant; of more, each is shown by its line."""
 
-_LINES, _CHILDREN, _FAILED, _ANCESTORS, _EDGES = 200, 20, 10, 10, 200
+_LINES, _CHILDREN, _FAILED, _ANCESTORS = 200, 20, 10, 10
+_EDGES, _SECTIONS, _SOURCES = 100, 20, 10
 
 
 def describe_recent(database: Database, limit: int | None) -> Iterator[str]:
@@ -251,7 +252,7 @@ def describe_dataflow(
 ) -> Iterator[str]:
     """Yield the lines that show the dataflow behind a value; of a large one, the part that is near to it."""
     edges = islice(walk_dataflow(backend, value_hash, call_hash), _EDGES)
-    lines = list(display_dataflow(make_dataflow_dom(edges, name)))
+    lines = list(display_dataflow(make_dataflow_dom(edges, name, _SECTIONS, _SOURCES)))
     if lines:
         yield ""
         yield "Upstream dataflow:"
