@@ -157,7 +157,7 @@ def test_argument_debug_of_a_task_is_not_the_programs(call, flow):
 
     finished = call("run", "other.py", "main", "--debug", "yes")
 
-    assert finished.sentence.startswith("redun: there is no backend 'redis'")
+    assert finished.sentence.startswith("redun: [backend] type = 'redis': there is no backend 'redis'")
 
 
 @pytest.mark.parametrize("content", [b"this is no database, whatever it is called", b"SQLite format 3\0" + b"x" * 4096])

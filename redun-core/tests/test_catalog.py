@@ -112,6 +112,27 @@ def test_kind_is_checked(install, catalog):
         catalog.load("bad")
 
 
+@pytest.mark.parametrize(
+    ("kind", "base", "missing"),
+    [
+        ("executor", "from redun.executors.base import Executor as Base", "submit"),
+        ("backend", "from redun.backends.base import Backend as Base", "lookup and lookup_calls and record"),
+    ],
+)
+def test_incomplete_provider_is_an_error_for_who_asks(install, kind, base, missing):
+    """A class that lacks a method which it must have is an error that names the method."""
+    offers = [(f"redun_{kind}s", "bad", "redun_demo.things:A")]
+    install("demo", offers=offers, modules={"things": f"{base}\n\nclass A(Base):\n    pass\n"})
+    reload_plugins()
+
+    with pytest.raises(PluginError) as raised:
+        {"executor": executors, "backend": backends}[kind].load("bad")
+
+    assert str(raised.value) == (
+        f"{kind} 'bad' of plugin redun-demo 1.0 is incomplete: redun_demo.things:A must define {missing}"
+    )
+
+
 def test_provider_that_exits_is_an_error_for_who_asks(install):
     """A provider whose module calls sys.exit does not end the program."""
     offers = [("redun_executors", "bad", "redun_demo.things:A")]

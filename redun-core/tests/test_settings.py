@@ -177,6 +177,24 @@ def test_number_with_a_least_value_is_a_number():
         parse(size="nan")
 
 
+def test_options_refuse_values_that_do_not_fit_together():
+    """What a dataclass refuses with a ValueError is an error of the configuration."""
+
+    @dataclass(frozen=True)
+    class Range:
+        low: int = 0
+        high: int = 1
+
+        def __post_init__(self):
+            if self.low > self.high:
+                raise ValueError(f"low = {self.low} is above high = {self.high}")
+
+    with pytest.raises(ConfigError) as raised:
+        parse_options(Range, {"low": "2"}, "[executors.batch]")
+
+    assert str(raised.value) == "[executors.batch]: low = 2 is above high = 1"
+
+
 def test_type_that_is_no_dataclass_has_no_options():
     """A type that is no dataclass accepts an empty section and refuses every option."""
     with pytest.raises(ConfigError, match=r"\[a\] has no option 'x'; known are none"):

@@ -3,7 +3,7 @@ import pytest
 from redun import Scheduler, task
 from redun.backends.memory import MemoryBackend
 from redun.config import Config
-from redun.errors import ConfigError, MissingPluginError, PluginError, SchedulerError, UnknownNameError
+from redun.errors import ConfigError, MissingPluginError, PluginError, RedunError, SchedulerError, UnknownNameError
 from redun.executors.local import LocalExecutor, LocalOptions
 from redun.plugins.host import PluginOptions, get_host, reload_plugins
 from redun.scheduler.setup import (
@@ -77,10 +77,38 @@ def test_backend_is_a_database_by_default(tmp_path):
     assert (type(backend).__name__, backend.path) == ("SqlBackend", str(tmp_path / "my.db"))
 
 
+def test_backend_of_an_empty_section_is_a_database(tmp_path):
+    """A section ``[backend]`` without any option means the database, for that is where results are expected."""
+    backend = make_backend(Config({"backend": {}}, configdir=str(tmp_path)))
+
+    assert backend.path == str(tmp_path / "redun.db")
+
+
+def test_backend_of_a_configuration_folder_is_a_database(tmp_path):
+    """Without a section ``[backend]``, a configuration folder keeps its results in its database."""
+    (tmp_path / "redun.ini").write_text("[limits]\ncpu = 2\n")
+
+    backend = make_backend(Config.read(tmp_path))
+
+    assert backend.path == str(tmp_path / "redun.db")
+
+
+def test_backend_of_a_configuration_folder_can_be_the_memory(tmp_path):
+    """The memory is chosen by its name where a database is the default."""
+    (tmp_path / "redun.ini").write_text("[backend]\ntype = memory\n")
+
+    assert type(make_backend(Config.read(tmp_path))) is MemoryBackend
+
+
 @pytest.mark.parametrize(
     ("section", "error", "words"),
     [
-        ({"type": "redis"}, UnknownNameError, "there is no backend 'redis'"),
+        (
+            {"type": "redis"},
+            UnknownNameError,
+            "[backend] type = 'redis': there is no backend 'redis'; known are memory, sql",
+        ),
+        ({"type": "memroy"}, UnknownNameError, "[backend] type = 'memroy': there is no backend 'memroy'; did you mean"),
         ({"type": "memory", "db_uri": "x"}, ConfigError, "[backend] has no option 'db_uri'; known are none"),
         ({"db_url": "x"}, ConfigError, "[backend] has no option 'db_url'; did you mean 'db_uri'?"),
         ({"automigrate": "maybe"}, ConfigError, "[backend] automigrate = 'maybe' is no valid value"),
@@ -92,6 +120,38 @@ def test_wrong_backend_section_is_an_error(section, error, words):
         make_backend(Config({"backend": section}))
 
     assert words in str(raised.value)
+
+
+BACKEND = """
+from redun.backends.memory import MemoryBackend
+from redun.errors import ConfigError
+
+class Fragile(MemoryBackend):
+    def __init__(self, options):
+        raise {error}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (
+            "OSError('no power')",
+            "backend 'fragile' of plugin redun-demo 1.0 can't be made of its options: OSError: no power",
+        ),
+        ("ConfigError('no room')", "no room"),
+    ],
+)
+def test_backend_that_can_not_be_made_is_an_error(install, error, found):
+    """What keeps a store from being made is reported with its plugin, or as the store itself says it."""
+    offers = [("redun_backends", "fragile", "redun_demo.things:Fragile")]
+    install("demo", offers=offers, modules={"things": BACKEND.format(error=error)})
+    reload_plugins()
+
+    with pytest.raises(RedunError) as raised:
+        make_backend(Config({"backend": {"type": "fragile"}}))
+
+    assert str(raised.value) == found
 
 
 def test_scheduler_options_have_defaults():

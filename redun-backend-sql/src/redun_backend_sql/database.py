@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,12 +41,16 @@ class Insert:
         The columns of the primary key.
     changed
         The columns that a row with a known key changes; none by default.
+    filled
+        The column that has to be empty for that, in the old row and not in the new one; by default every row with a
+        known key changes what is in `changed`.
     """
 
     table: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     changed: tuple[str, ...] = ()
+    filled: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +162,16 @@ class Database(ABC):
         return None
 
     @abstractmethod
+    def iterate(self, statement: str, *parameters: Any) -> Iterator[Any]:
+        """Yield the rows of a query one after the other, without having them all in memory."""
+
+    def iterate_in(self, statement: str, keys: Sequence[str]) -> Iterator[Any]:
+        """Yield the rows of a query over some distinct keys, asked for in chunks; ``{keys}`` as in `select_in`."""
+        for start in range(0, len(keys), MAX_PARAMETERS):
+            chunk = keys[start : start + MAX_PARAMETERS]
+            yield from self.iterate(fill_keys(statement, len(chunk)), *chunk)
+
+    @abstractmethod
     def execute(self, statement: str, *parameters: Any) -> int:
         """Execute a statement that returns no rows; return how many rows it changed.
 
@@ -169,8 +183,20 @@ class Database(ABC):
         """Make everything that happens inside happen together or not at all; waits for other writers."""
 
     @abstractmethod
+    def snapshot(self) -> AbstractContextManager[Any]:
+        """Let all queries inside see the database as it was at the first of them; nothing is written inside."""
+
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         """Write rows, kind by kind in the given order, in one transaction of its own."""
+        if any(rows.values()):
+            self.write_groups([rows])
+
+    @abstractmethod
+    def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        """Write several groups of rows, one after the other, in one transaction of its own.
+
+        Of the groups only one is in memory at a time. They are gone through again if the connection was lost.
+        """
 
     @abstractmethod
     def tables(self) -> set[str]:

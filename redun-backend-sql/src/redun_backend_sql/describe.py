@@ -26,6 +26,7 @@ from redun_backend_sql.display import (
     format_execution,
     format_job,
     format_task,
+    format_time,
     format_value,
     indent,
 )
@@ -231,6 +232,9 @@ def describe_value(backend: SqlBackend, value: ValueRow) -> Iterator[str]:
     database = backend.database
     yield format_value(value, read_tags(database, [value.value_hash]).get(value.value_hash, ()))
     yield f"  {value.preview}"
+    if value.note is not None and value.note.dropped is not None:
+        dropped = format_time(value.note.dropped)
+        yield f"  Dropped {dropped} to save room; the call that made it makes it again when needed"
     job = find_value_use(database, value.value_hash)
     if job is None:
         return

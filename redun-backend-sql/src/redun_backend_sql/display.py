@@ -142,13 +142,13 @@ def _format_error(value: ValueRow) -> str:
 
 def describe_error(value: ValueRow) -> Iterator[str]:
     """Yield the lines that show a stored error with its traceback."""
-    error, traceback = _read_error(value)
+    _, traceback = _read_error(value)
     frames = traceback.attributes().get("frames") if isinstance(traceback, Inert) else None
     yield "Traceback (most recent task last):"
     found = frames if isinstance(frames, list) else []
     inert_frames = [frame.attributes() for frame in found if isinstance(frame, Inert)]
     yield from chain.from_iterable(map(_describe_frame, inert_frames))
-    yield format_inert(error)
+    yield _format_error(value)
 
 
 def _describe_frame(frame: Any) -> Iterator[str]:

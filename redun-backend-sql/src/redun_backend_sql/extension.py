@@ -34,8 +34,17 @@ CLAIM = Insert("redun_ext_claim", ("eval_hash", "execution_id"), ("eval_hash",))
 REASON = Insert("redun_ext_job", ("job_id", "reason"), ("job_id",))
 """Why a job ran in place of being answered from the cache; jobs that are not here made a call that was new."""
 
-VALUE_NOTE = Insert("redun_ext_value", ("value_hash", "size", "preview", "dropped"), ("value_hash",))
-"""Of values whose bytes are not in their row: their size in bytes, one line to show, and when they were dropped."""
+VALUE_NOTE = Insert(
+    "redun_ext_value",
+    ("value_hash", "size", "preview", "dropped", "digest"),
+    ("value_hash",),
+    changed=("size", "preview", "dropped", "digest"),
+)
+"""Of values whose bytes are not in their row: their size in bytes, one line to show, when they were dropped (null if
+they were not), and the hash of the bytes with their format (null if the value's address is such a hash)."""
+
+SENT = Insert("redun_ext_sent", ("way", "tags"), ("way",), changed=("tags",))
+"""How many tags a repository had when it was last sent to another one."""
 
 _TABLES: Mapping[str, str] = {
     VERSION_TABLE: "version INTEGER NOT NULL",
@@ -46,8 +55,10 @@ _TABLES: Mapping[str, str] = {
     CLAIM.table: "eval_hash VARCHAR(40) PRIMARY KEY, execution_id VARCHAR NOT NULL",
     REASON.table: "job_id VARCHAR PRIMARY KEY, reason VARCHAR NOT NULL",
     VALUE_NOTE.table: (
-        "value_hash VARCHAR(40) PRIMARY KEY, size BIGINT NOT NULL, preview VARCHAR NOT NULL, dropped DOUBLE PRECISION"
+        "value_hash VARCHAR(40) PRIMARY KEY, size BIGINT NOT NULL, preview VARCHAR NOT NULL, "
+        "dropped DOUBLE PRECISION, digest VARCHAR(40)"
     ),
+    SENT.table: "way VARCHAR PRIMARY KEY, tags BIGINT NOT NULL",
 }
 
 

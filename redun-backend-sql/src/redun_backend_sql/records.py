@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from redun.backends.base import ERROR_TYPE
-from redun.values.preview import MAX_BYTES, preview
+from redun.values.preview import MAX_BYTES, preview, summarize
 from redun_backend_sql.database import Database
+from redun_backend_sql.extension import VALUE_NOTE
 
 MAX_ARGUMENTS = 50
 """How many arguments of a call are read, the first ones."""
@@ -39,6 +40,7 @@ _VALUES = (
     "SELECT value_hash, type, format, length(value), CASE WHEN length(value) <= ? THEN value END FROM value "
     "WHERE value_hash IN ({keys})"
 )
+_NOTES = f"SELECT value_hash, preview, dropped FROM {VALUE_NOTE.table} WHERE value_hash IN ({{keys}})"  # noqa: S608
 _TAGS = (
     "SELECT DISTINCT entity_id, key, CAST(value AS TEXT) AS text FROM tag WHERE entity_id IN ({keys}) AND is_current "
     "ORDER BY key, text"
@@ -47,21 +49,31 @@ _TAGS = (
 Tags = Sequence[tuple[str, Any]]
 
 
+class ValueNote(NamedTuple):
+    """What is known of a value whose bytes are not in its row: a line to show, and when they were dropped."""
+
+    preview: str
+    dropped: datetime | None
+
+
 class ValueRow(NamedTuple):
-    """A value; `data` is None when there are too many bytes to be shown."""
+    """A value; `data` is None when there are too many bytes to be shown, and empty when they are not in the row."""
 
     value_hash: str
     type_name: str
     format: str
     size: int
     data: bytes | None
+    note: ValueNote | None = None
 
     @property
     def preview(self) -> str:
         """The value on one line, read without running any code in it."""
         if self.data is None:
-            return f"{self.type_name.rpartition('.')[2]}(hash={self.value_hash[:8]}, size={self.size})"
-        return preview(self.type_name, self.format, self.data)
+            return summarize(self.type_name, self.value_hash, self.size)
+        if self.data:
+            return preview(self.type_name, self.format, self.data, value_hash=self.value_hash)
+        return self.note.preview if self.note is not None else summarize(self.type_name, self.value_hash)
 
 
 class Place(NamedTuple):
@@ -231,9 +243,19 @@ def read_tasks(database: Database, hashes: Sequence[str]) -> Sequence[TaskRow]:
 def read_values(database: Database, hashes: Iterable[str], max_bytes: int = MAX_BYTES) -> Mapping[str, ValueRow]:
     """Return values by their addresses, those that are larger than some bytes without these."""
     rows = database.select_in(_VALUES, list(hashes), max_bytes)
+    notes = _read_notes(database, [row[0] for row in rows if row[3] == 0])
     return {
-        key: ValueRow(key, type_name, data_format, size, None if data is None else bytes(data))
+        key: ValueRow(key, type_name, data_format, size, None if data is None else bytes(data), notes.get(key))
         for key, type_name, data_format, size, data in rows
+    }
+
+
+def _read_notes(database: Database, hashes: Sequence[str]) -> Mapping[str, ValueNote]:
+    if not hashes or VALUE_NOTE.table not in database.tables():
+        return {}
+    return {
+        key: ValueNote(shown, None if dropped is None else datetime.fromtimestamp(dropped, timezone.utc))
+        for key, shown, dropped in database.select_in(_NOTES, hashes)
     }
 
 

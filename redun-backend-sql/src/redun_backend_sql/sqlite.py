@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -63,13 +63,13 @@ class SqliteDatabase(Database):
     def is_writable(self) -> bool:
         if self.path == MEMORY:
             return True
-        return os.access(self.path, os.W_OK) and os.access(Path(self.path).parent, os.W_OK)
+        effective = os.access in os.supports_effective_ids
+        return all(os.access(path, os.W_OK, effective_ids=effective) for path in (self.path, Path(self.path).parent))
 
     def prepare(self) -> None:
         with translating_errors(self.path):
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = NORMAL")
-            self.connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
 
     def close(self) -> None:
         self.connection.close()
@@ -95,6 +95,19 @@ class SqliteDatabase(Database):
         log_statement(statement)
         return self._retrying(lambda: self.connection.execute(statement, parameters).fetchall())
 
+    def iterate(self, statement: str, *parameters: Any) -> Iterator[Any]:
+        log_statement(statement)
+        with translating_errors(self.path):
+            yield from self.connection.execute(statement, parameters)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        self.execute("BEGIN")
+        try:
+            yield self.connection
+        finally:
+            self.connection.rollback()
+
     def execute(self, statement: str, *parameters: Any) -> int:
         log_statement(statement)
         return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
@@ -105,15 +118,19 @@ class SqliteDatabase(Database):
     def read_change_mark(self) -> object:
         return self.select("PRAGMA data_version")[0][0]
 
-    def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
+    def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         with self.transaction() as connection:
-            for write, values in rows.items():
-                if values:
-                    log_statement(format_write(write))
-                for start in range(0, len(values), _SLICE):
-                    connection.executemany(format_write(write), values[start : start + _SLICE])
-                    if self.pause is not None:
-                        self.pause()
+            for rows in groups:
+                for write, values in rows.items():
+                    self._write_rows(connection, format_write(write), values)
+
+    def _write_rows(self, connection: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
+        if rows:
+            log_statement(statement)
+        for start in range(0, len(rows), _SLICE):
+            connection.executemany(statement, rows[start : start + _SLICE])
+            if self.pause is not None:
+                self.pause()
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
@@ -172,7 +189,10 @@ def format_write(write: Write) -> str:
     if not write.changed:
         return f"INSERT OR IGNORE INTO {row}"
     settings = ", ".join(f"{column} = excluded.{column}" for column in write.changed)
-    return f"INSERT INTO {row} ON CONFLICT ({', '.join(write.key)}) DO UPDATE SET {settings}"
+    where = ""
+    if write.filled:
+        where = f" WHERE length({write.table}.{write.filled}) = 0 AND length(excluded.{write.filled}) > 0"
+    return f"INSERT INTO {row} ON CONFLICT ({', '.join(write.key)}) DO UPDATE SET {settings}{where}"
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -184,6 +204,7 @@ def _connect(path: str) -> sqlite3.Connection:
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
+            connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             connection.execute("PRAGMA schema_version")
         except BaseException:
             connection.close()

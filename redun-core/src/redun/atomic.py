@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 
@@ -17,7 +18,7 @@ def write_atomically(path: str | Path, data: bytes, *, overwrite: bool = True) -
     data
         The whole content.
     overwrite
-        Whether to replace a file that exists already.
+        Whether to replace a file that exists already; what may be done with it, and by whom, stays as it is.
 
     Returns
     -------
@@ -33,6 +34,8 @@ def write_atomically(path: str | Path, data: bytes, *, overwrite: bool = True) -
             stream.flush()
             os.fsync(stream.fileno())
         if overwrite:
+            if path.exists():
+                os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
             os.replace(temporary, path)
             return True
         try:

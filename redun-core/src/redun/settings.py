@@ -42,7 +42,8 @@ def parse_options(
     Raises
     ------
     ConfigError
-        For an unknown option, a missing one, or a text that is no value of the field's type.
+        For an unknown option, a missing one, a text that is no value of the field's type, and for values that the
+        dataclass itself refuses with a ValueError.
 
     Examples
     --------
@@ -63,7 +64,12 @@ def parse_options(
     missing = [name for name, item in known.items() if name not in values and _is_required(item)]
     if missing:
         raise ConfigError(f"{where} needs option {' and '.join(map(repr, missing))}{_help(known[missing[0]], ': {}')}")
-    return options_type(**values)
+    try:
+        return options_type(**values)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _hints(options_type: Callable[..., Any]) -> Mapping[str, Any]:

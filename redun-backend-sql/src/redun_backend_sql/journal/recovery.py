@@ -53,6 +53,12 @@ def list_journals(stem: str) -> list[Path]:
     return sorted(found, key=_modified)
 
 
+def list_damaged(stem: str) -> list[Path]:
+    """Return the journals of a database that were set aside because they could not be read to their end."""
+    found = glob.glob(f"{glob.escape(stem)}.*{SUFFIX}{DAMAGED_SUFFIX}")
+    return [Path(path).absolute() for path in sorted(found)]
+
+
 def recover(stem: str, record: Callable[[Batch], None]) -> int:
     """Record what the journals of killed processes hold and remove them; return how many records there were.
 

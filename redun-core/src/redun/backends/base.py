@@ -230,16 +230,34 @@ def place_arguments(arguments: EncodedArguments) -> Mapping[int | str, EncodedVa
     return dict([*enumerate(arguments.positional), *arguments.keyword.items()])
 
 
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a store that has none."""
+
+
 class Backend(ABC):
-    """Base of stores. `lookup` and `record` are all that one must have.
+    """Base of stores. `lookup`, `lookup_calls` and `record` are all that one must have.
+
+    One thread at a time uses a backend, not always the same one. `redun.testing.BackendContract` tests a backend.
 
     Parameters
     ----------
     options
-        An instance of `options_type`, made of the configuration section ``[backend]``.
+        An instance of `options_type`, made of the configuration section ``[backend]``. A field ``config_dir`` of it
+        holds the configuration folder.
+
+    Attributes
+    ----------
+    max_value_size : int or None
+        How many bytes a value may have; a call with a larger argument or result fails, and that value is not recorded.
+        None for no limit.
     """
 
-    options_type: ClassVar[type[Any]]
+    options_type: ClassVar[type[Any]] = NoOptions
+    max_value_size: int | None = None
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.options_type() if options is None else options
 
     journal_delay: float | None = None
     """How long a record may wait to be journaled, in seconds, 0 for not at all; None for a store without a journal."""
@@ -266,7 +284,7 @@ class Backend(ABC):
 
     @abstractmethod
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
-        """Return the recorded calls, newest first, for some pairs of task hash and arguments hash."""
+        """Return the recorded calls for some pairs of task hash and arguments hash; first the one that ended last."""
 
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         """Return recorded calls of a task of any definition, to explain why another call has to run.

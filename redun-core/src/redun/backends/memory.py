@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import insort
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any
 
 from redun.backends.base import (
@@ -25,11 +26,6 @@ from redun.values.base import TaskSubtype
 from redun.values.codec import EncodedValue
 
 
-@dataclass(frozen=True)
-class MemoryOptions:
-    """A store in memory has no options."""
-
-
 class MemoryBackend(Backend):
     """A backend of dictionaries; they are public for tests and notebooks to look into.
 
@@ -41,10 +37,8 @@ class MemoryBackend(Backend):
         The keys and values of tags, by the type and the id of what they are on.
     """
 
-    options_type = MemoryOptions
-
-    def __init__(self, options: MemoryOptions | None = None) -> None:
-        self.options = options or MemoryOptions()
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
         self.tasks: dict[str, EncodedValue] = {}
         self.values: dict[str, EncodedValue] = {}
         self.evaluations: dict[str, EvaluationRecord] = {}
@@ -98,21 +92,23 @@ class MemoryBackend(Backend):
         )
 
     def record(self, batch: Batch) -> None:
+        values: dict[str, EncodedValue] = {}
+        for value in _list_values(batch):  # Before anything is written: a batch that can't be read leaves nothing.
+            values.setdefault(value.value_hash, value)
+            for subvalue in value.subvalues:
+                values.setdefault(subvalue.value_hash, subvalue)
+        for value_hash, value in values.items():
+            self.values.setdefault(value_hash, value)
         for task in batch.tasks.values():
             self.tasks.setdefault(task.value_hash, task)
-            self._record_value(task)
-        for value in batch.values.values():
-            self._record_value(value)
         for evaluation in batch.evaluations:
             self.evaluations[evaluation.eval_hash] = evaluation
             self._evaluated.add(evaluation.task_hash)
-            self._record_value(evaluation.value)
         for call in batch.calls:
             if call.call_hash not in self.calls:
                 self._record_call(call)
             if call.context is not None:
                 self._contexts.setdefault(call.call_hash, set()).add(call.context.value_hash)
-                self._record_value(call.context)
         self.jobs.update(batch.jobs)
         self.jobs.update(batch.job_ends)
         self.executions.update(batch.executions)
@@ -123,18 +119,25 @@ class MemoryBackend(Backend):
 
     def _record_call(self, call: CallRecord) -> None:
         self.calls[call.call_hash] = call
-        self._calls_of.setdefault((call.task_hash, call.arguments.args_hash), []).append(call)
+        group = self._calls_of.setdefault((call.task_hash, call.arguments.args_hash), [])
+        insort(group, call, key=attrgetter("timestamp"))
         self._calls_named.setdefault(call.task_name, []).append(call)
         arguments = [*call.arguments.positional, *call.arguments.keyword.values()]
-        for value in (call.result, *arguments):
-            self._record_value(value)
         for path in {path for value in arguments for path in find_files(value)}:
             self._calls_given.setdefault((call.task_name, path), []).append(call)
 
-    def _record_value(self, value: EncodedValue) -> None:
-        self.values.setdefault(value.value_hash, value)
-        for subvalue in value.subvalues:
-            self.values.setdefault(subvalue.value_hash, subvalue)
+
+def _list_values(batch: Batch) -> Iterator[EncodedValue]:
+    yield from batch.tasks.values()
+    yield from batch.values.values()
+    for evaluation in batch.evaluations:
+        yield evaluation.value
+    for call in batch.calls:
+        yield call.result
+        yield from call.arguments.positional
+        yield from call.arguments.keyword.values()
+        if call.context is not None:
+            yield call.context
 
 
 def _stored(value: EncodedValue) -> EncodedValue:

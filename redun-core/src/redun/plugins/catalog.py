@@ -129,6 +129,12 @@ class Catalog(Generic[T]):
                 f"{self.kind} {provider.name!r} of plugin {plugin} is no subclass of "
                 f"{base.__module__}.{base.__name__}: {provider.target}"
             )
+        missing = sorted(getattr(loaded, "__abstractmethods__", ()))
+        if missing:
+            raise PluginError(
+                f"{self.kind} {provider.name!r} of plugin {plugin} is incomplete: {provider.target} must define "
+                f"{' and '.join(missing)}"
+            )
 
     def _explain_missing(self, name: str) -> PluginError:
         from redun.plugins.host import get_host

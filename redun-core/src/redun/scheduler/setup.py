@@ -11,7 +11,7 @@ from typing import Any
 
 from redun.backends.base import Backend
 from redun.config import Config
-from redun.errors import ConfigError, SchedulerError
+from redun.errors import ConfigError, PluginError, RedunError, SchedulerError, UnknownNameError
 from redun.executors.base import Executor
 from redun.logging import logger
 from redun.plugins import catalog
@@ -88,22 +88,37 @@ def apply_plugin_options(config: Config) -> None:
 
 
 def make_backend(config: Config) -> Backend:
-    """Return the configured store, not loaded yet; the memory of this process when none is configured.
+    """Return the configured store, not loaded yet.
+
+    Option ``type`` of section ``[backend]`` names it. Without one it is a database, also when a configuration that was
+    read from a folder has no such section; a program that configures no store gets the memory of its process.
 
     Raises
     ------
     PluginError
-        When nothing installed provides the store.
+        When nothing installed provides the store, or it can't be made.
     ConfigError
         When its options are wrong.
     """
     section = config.section("backend")
-    kind = section.get("type", "sql" if section else "memory")
-    backend_class = catalog.backends.load(kind)
+    is_configured = "backend" in config.sections() or config.path is not None
+    kind = section.get("type", "sql" if is_configured else "memory")
+    try:
+        backend_class = catalog.backends.load(kind)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"[backend] type = {kind!r}: {error}") from error
     options = parse_options(
         backend_class.options_type, section, "[backend]", ignore=("type",), config_dir=config.configdir
     )
-    return backend_class(options)  # type: ignore[call-arg]
+    try:
+        return backend_class(options)
+    except RedunError:
+        raise
+    except Exception as error:
+        entry = catalog.backends.find(kind)
+        raise PluginError(
+            f"backend {kind!r} of plugin {entry.plugin} can't be made of its options: {type(error).__name__}: {error}"
+        ) from error
 
 
 class Executors:

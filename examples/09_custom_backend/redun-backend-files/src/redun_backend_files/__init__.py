@@ -1,0 +1,1 @@
+"""A cache for redun in a folder of files."""

@@ -1,0 +1,60 @@
+"""The contract of stores, kept by every kind of database."""
+
+import shutil
+
+import pytest
+
+from redun.testing import BackendContract
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
+
+
+class TestSqlite(BackendContract):
+    """A database in a file."""
+
+    @pytest.fixture(autouse=True)
+    def _empty(self, empty_database):
+        self.empty_database = empty_database
+
+    def make_backend(self, folder):
+        backend = SqlBackend(SqlOptions(config_dir=str(folder)))
+        if not (folder / "redun.db").exists():
+            shutil.copy(self.empty_database, backend.path)
+        return backend
+
+
+class TestSqliteInMemory(BackendContract):
+    """A database in memory."""
+
+    is_durable = False
+    is_shared = False
+
+    def make_backend(self, folder):
+        return SqlBackend(SqlOptions("sqlite://"))
+
+
+@pytest.fixture(scope="module")
+def empty_postgres(postgres_server):
+    """The name of a database with tables and no records, to be copied."""
+    name = postgres_server.create_database()
+    backend = SqlBackend(SqlOptions(postgres_server.uri(name), automigrate=True))
+    backend.load()
+    backend.close()
+    yield name
+    postgres_server.drop_database(name)
+
+
+class TestPostgres(BackendContract):
+    """A database on a server."""
+
+    @pytest.fixture(autouse=True)
+    def _databases(self, postgres_server, empty_postgres):
+        self.server, self.empty_database, self.databases = postgres_server, empty_postgres, {}
+        yield
+        for name in self.databases.values():
+            postgres_server.drop_database(name)
+
+    def make_backend(self, folder):
+        if folder not in self.databases:
+            self.databases[folder] = self.server.create_database(self.empty_database)
+        return SqlBackend(SqlOptions(self.server.uri(self.databases[folder]), config_dir=str(folder)))
