@@ -9,7 +9,6 @@ import pytest
 from redun import task
 from redun.file import File
 from redun.values.registry import get_type_registry
-from redun_backend_sql import lineage
 from redun_backend_sql.dataflow import ArgumentNode, ResultNode, walk_dataflow
 from redun_backend_sql.dataflow_display import display_dataflow, make_dataflow_dom, serialize_dataflow
 from redun_backend_sql.parameters import Parameters, parse_parameters
@@ -366,6 +365,26 @@ def test_dataflow_that_is_cut_says_so(trace):
     ]
 
 
+def test_wide_dataflow_is_cut(run, backend):
+    """Of very many values that one was derived from, and of very many sections, the first ones can be shown."""
+    value_hash = get_type_registry().get_hash(run(write_and_count([f"f{number}" for number in range(30)])))
+    edges = list(walk_dataflow(backend, value_hash))
+
+    lines = list(display_dataflow(make_dataflow_dom(edges, max_sections=4, max_args=3)))
+    whole = list(display_dataflow(make_dataflow_dom(edges)))
+
+    start = lines.index("files <-- derives from")
+    assert [line.partition(" = ")[0].strip() for line in lines[start + 1 : start + 5]] == [
+        "write_result",
+        "write_result_2",
+        "write_result_3",
+        "...",
+    ]
+    assert (sum(" <-- " in line for line in lines), lines[-2:]) == (5, ["", "..."])
+    assert sum("write_result" in line and " = " in line for line in whole) == 30
+    assert "..." not in whole
+
+
 @on_sqlite
 def test_long_dataflow_is_walked(backend, run):
     """A dataflow much longer than Python's stack is walked to its end and shown."""
@@ -380,7 +399,6 @@ def test_long_dataflow_is_walked(backend, run):
 
 def test_values_that_many_calls_returned(run, backend, monkeypatch):
     """The call below that returned a value is found though very many others returned the same one since."""
-    monkeypatch.setattr(lineage, "MAX_CALLS", 5)
     monkeypatch.setattr("redun_backend_sql.dataflow.MAX_CALLS", 5)
     run(late_seven(1_000))
     run(sevens(20))

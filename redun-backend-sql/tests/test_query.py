@@ -3,7 +3,7 @@ import pytest
 from redun import Scheduler, task
 from redun.backends.base import Batch, ExecutionRecord, JobRecord
 from redun.file import Dir, File
-from redun_backend_sql import query
+from redun_backend_sql import lineage, query
 from redun_backend_sql.query import (
     count_jobs,
     find_file,
@@ -61,6 +61,16 @@ def write_below_again(path):
 @task
 def fail():
     raise ValueError("no")
+
+
+@task
+def count_down(number):
+    return count_down(number - 1) if number else 0
+
+
+@task
+def zero(_):
+    return 0
 
 
 @task
@@ -351,6 +361,25 @@ def test_files_inside_results_are_found(run, database):
 
     assert [(use.job.task_name, use.is_producer) for use in uses] == [("test_query.write_folder", True)] * 3
     assert [use.value_hash for use in uses] == [Dir("d").hash, Dir("d").hash, File("d/a").hash]
+
+
+def test_value_that_was_passed_on_very_often(run, database, monkeypatch):
+    """Of a value that more calls return than are looked at, the job that made it is found if it is among these."""
+    monkeypatch.setattr(lineage, "MAX_CALLS", 3)
+    run(count_down(10))
+    hidden = database.select("SELECT value_hash FROM call_node LIMIT 1")[0][0]
+    passing = find_value_use(database, hidden)
+    run(zero("again"))
+
+    assert passing.task_name == "test_query.count_down"
+    assert find_value_use(database, hidden).task_name == "test_query.zero"
+
+
+def test_file_that_was_passed_on_is_not_made(run, database):
+    """A job that returns a file which it was given did not make it, alone or inside another value."""
+    run(pass_on(write("a", "text")))
+
+    assert find_file(database, "a").job.task_name == "test_query.write"
 
 
 @pytest.mark.parametrize("written", ["a", "{folder}/a"])

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from itertools import count
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from redun.traceback import trim_string
@@ -69,22 +69,31 @@ class DataflowSection(NamedTuple):
         The calls that it came through, the last one first, and what it ends in, as text.
     args
         The values that it was made from.
+    has_more
+        Whether there are more of those.
     """
 
     kind: DataflowSectionKind
     name: str
     steps: Sequence[str]
     args: Sequence[DataflowArg]
+    has_more: bool = False
 
 
 class DataflowDom(NamedTuple):
-    """A dataflow laid out: the value that it is about, and its sections."""
+    """A dataflow laid out: the value that it is about, its sections, and whether there are more of those."""
 
     start: DataflowArg
     sections: Sequence[DataflowSection]
+    has_more: bool = False
 
 
-def make_dataflow_dom(edges: Iterable[DataflowEdge], new_varname: str = "value") -> DataflowDom | None:
+def make_dataflow_dom(
+    edges: Iterable[DataflowEdge],
+    new_varname: str = "value",
+    max_sections: int | None = None,
+    max_args: int | None = None,
+) -> DataflowDom | None:
     """Return a dataflow laid out in sections; None if there is no edge.
 
     Parameters
@@ -93,6 +102,9 @@ def make_dataflow_dom(edges: Iterable[DataflowEdge], new_varname: str = "value")
         The edges as `walk_dataflow` yields them; all are read, so cut those of a large dataflow with `islice`.
     new_varname
         The name of the variable that stands for the value.
+    max_sections, max_args
+        How many sections there are at most, and how many values in each that another one was derived from; by default
+        as many as there are.
     """
     graph: dict[tuple[str, str], list[DataflowNode | None]] = {}
     start: DataflowNode | None = None
@@ -101,15 +113,20 @@ def make_dataflow_dom(edges: Iterable[DataflowEdge], new_varname: str = "value")
         graph.setdefault(edge.source.key, []).append(edge.destination)
     if start is None:
         return None
-    layout = _Layout(graph)
-    return DataflowDom(DataflowArg(new_varname, start.value), list(layout.make_sections(start, new_varname)))
+    sections = _Layout(graph, max_args).make_sections(start, new_varname)
+    shown = list(islice(sections, max_sections))
+    has_more = next(sections, None) is not None
+    return DataflowDom(DataflowArg(new_varname, start.value), shown, has_more)
 
 
 class _Layout:
     """Makes sections, each call's arguments in one of them only, and names for their variables."""
 
-    def __init__(self, graph: Mapping[tuple[str, str], Sequence[DataflowNode | None]]) -> None:
+    def __init__(
+        self, graph: Mapping[tuple[str, str], Sequence[DataflowNode | None]], max_args: int | None = None
+    ) -> None:
         self.graph = graph
+        self.max_args = max_args
         self._names: set[str] = set()
         self._explained: set[tuple[str, str]] = set()
 
@@ -124,13 +141,15 @@ class _Layout:
             if sources and not is_call:
                 steps.append(DERIVED)
             kind = DataflowSectionKind.CALL if is_call else DataflowSectionKind.DATA
-            args = [(self._make_name(source), source) for source in sources]
+            shown = sources if is_call else sources[: self.max_args]
+            args = [(self._make_name(source), source) for source in shown]
             queue.extend((name, source, not is_call) for name, source in args)
             yield DataflowSection(
                 kind if sources else DataflowSectionKind.END,
                 name,
                 steps,
                 [DataflowArg(name, source.value) for name, source in args],
+                len(shown) < len(sources),
             )
 
     def _follow(self, node: DataflowNode, steps: list[str]) -> tuple[DataflowNode, Sequence[DataflowNode]]:
@@ -194,6 +213,11 @@ def display_dataflow(dom: DataflowDom | None) -> Iterator[str]:
             yield f"{margin if index else section.name} <-- {step}"
         width = max((len(arg.name) for arg in section.args), default=0)
         yield from (f"  {arg.name:<{width}} = {_format_value(arg.value)}" for arg in section.args)
+        if section.has_more:
+            yield f"  {MORE}"
+    if dom.has_more:
+        yield ""
+        yield MORE
 
 
 def _format_value(value: ValueRow) -> str:

@@ -7,7 +7,6 @@ all of it is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timezone
 from itertools import islice
 
 from redun.tags import DOC_KEY
@@ -59,7 +58,8 @@ from redun_backend_sql.records import (
 MAX_DETAILED = 10
 """How many records are shown in detail when several are meant; of more, each is shown by its line."""
 
-_LINES, _CHILDREN, _FAILED, _ANCESTORS, _EDGES = 200, 20, 10, 10, 200
+_LINES, _CHILDREN, _FAILED, _ANCESTORS = 200, 20, 10, 10
+_EDGES, _SECTIONS, _SOURCES = 100, 20, 10
 
 
 def describe_recent(database: Database, limit: int | None) -> Iterator[str]:
@@ -234,7 +234,7 @@ def describe_value(backend: SqlBackend, value: ValueRow) -> Iterator[str]:
     yield format_value(value, read_tags(database, [value.value_hash]).get(value.value_hash, ()))
     yield f"  {value.preview}"
     if value.note is not None and value.note.dropped is not None:
-        dropped = format_time(datetime.fromtimestamp(value.note.dropped, timezone.utc))
+        dropped = format_time(value.note.dropped)
         yield f"  Dropped {dropped} to save room; the call that made it makes it again when needed"
     job = find_value_use(database, value.value_hash)
     if job is None:
@@ -257,7 +257,7 @@ def describe_dataflow(
 ) -> Iterator[str]:
     """Yield the lines that show the dataflow behind a value; of a large one, the part that is near to it."""
     edges = islice(walk_dataflow(backend, value_hash, call_hash), _EDGES)
-    lines = list(display_dataflow(make_dataflow_dom(edges, name)))
+    lines = list(display_dataflow(make_dataflow_dom(edges, name, _SECTIONS, _SOURCES)))
     if lines:
         yield ""
         yield "Upstream dataflow:"

@@ -34,7 +34,7 @@ from redun_backend_sql.conditions import (
     start_with,
 )
 from redun_backend_sql.models import Argument, CallNode, Execution, File, Job, Task, Value
-from redun_backend_sql.querying import QueryableBackend
+from redun_backend_sql.querying import BACKEND, QueryableBackend
 
 TYPES = ("Execution", "Job", "CallNode", "Task", "Value")
 """The types that a query finds when it is not told which; files are values, and a type of their own when asked for."""
@@ -372,7 +372,7 @@ def find_file(session: Session, path: str) -> tuple[File, Job, Literal["result",
     BackendError
         When the session is not one of a store.
     """
-    backend: QueryableBackend | None = session.info.get("backend")
+    backend: QueryableBackend | None = session.info.get(BACKEND)
     if backend is None:
         raise BackendError("files are found through the session of a store: use SqlBackend.session")
     use = query.find_file(backend.database, path)

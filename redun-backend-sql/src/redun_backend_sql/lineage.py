@@ -15,10 +15,14 @@ from typing import NamedTuple
 from redun_backend_sql.database import Database
 from redun_backend_sql.records import parse_time
 
-MAX_HOLDERS, MAX_CALLS, MAX_JOBS = 100, 100, 10
-"""How many values that hold one, calls with one value, and jobs of one call are looked at."""
+MAX_HOLDERS, MAX_CALLS, MAX_CHILDREN, MAX_JOBS = 100, 100, 100, 10
+"""How many values that hold one, calls with one value, calls below one, and jobs of one call are looked at."""
 
 _EDGES = "SELECT DISTINCT parent_id FROM call_edge WHERE parent_id IN ({parents}) AND child_id IN ({keys})"
+_BELOW = (
+    f"SELECT 1 FROM (SELECT child_id FROM call_edge WHERE parent_id = ? LIMIT {MAX_CHILDREN}) AS below "  # noqa: S608
+    "CROSS JOIN call_node WHERE call_node.call_hash = below.child_id AND call_node.value_hash IN ({keys}) LIMIT 1"
+)
 _ARGUMENTS = "SELECT call_hash, value_hash FROM argument WHERE call_hash IN ({keys})"
 
 
@@ -49,14 +53,20 @@ def list_results(database: Database, holders: Sequence[str]) -> list[str]:
 
 
 def list_makers(database: Database, holders: Sequence[str]) -> list[str]:
-    """Return the calls that made a value, given the values that hold it."""
+    """Return the calls that made a value, given the values that hold it.
+
+    When more calls return it than are looked at, and all of those pass it on, they count as having made it.
+    """
     calls = list_results(database, holders)
     if not calls:
         return []
     held = set(holders)
     passed_on = set(_list_callers(database, calls))
     passed_on.update(call_hash for call_hash, given in database.select_in(_ARGUMENTS, calls) if given in held)
-    return [call_hash for call_hash in calls if call_hash not in passed_on]
+    makers = [call_hash for call_hash in calls if call_hash not in passed_on]
+    if len(calls) < MAX_CALLS:
+        return makers
+    return [call_hash for call_hash in makers if not _has_below(database, call_hash, holders)] or calls
 
 
 def list_readers(database: Database, holders: Sequence[str]) -> list[str]:
@@ -78,6 +88,11 @@ def _list_callers(database: Database, calls: Sequence[str]) -> Iterator[str]:
     """Yield those of some calls that made another one of them."""
     filled = _EDGES.replace("{parents}", ",".join("?" * len(calls)))
     yield from (row[0] for row in database.select_in(filled, calls, *calls))
+
+
+def _has_below(database: Database, call_hash: str, holders: Sequence[str]) -> bool:
+    """Whether one of the first calls below a call returned a value that is among some."""
+    return bool(database.select_in(_BELOW, holders, call_hash))
 
 
 def find_use(database: Database, calls: Sequence[str], prefer_original: bool) -> Use | None:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from redun_backend_sql.models import Job
 
-_VALUE = "SELECT value_hash, type, format, value FROM value WHERE value_hash = ?"
+BACKEND = "backend"
+"""Under what name a session has its store in its `info`."""
+
+_VALUE = "SELECT type, format FROM value WHERE value_hash = ?"
 
 
 class QueryableBackend(Backend):
@@ -40,10 +43,6 @@ class QueryableBackend(Backend):
     @abstractmethod
     def database(self) -> Database:
         """The open database; raises `BackendError` before `load`."""
-
-    @abstractmethod
-    def read_bytes(self, value_hashes: Sequence[str]) -> Mapping[str, bytes]:
-        """Return the bytes of values, wherever they are kept; those that are not to be had are left out."""
 
     @property
     def session(self) -> Session:
@@ -103,14 +102,18 @@ class QueryableBackend(Backend):
             logger.warning("%s", error)
             return None, False
 
+    @abstractmethod
+    def read_bytes(self, value_hashes: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the bytes of values, wherever they are; of those that are not to be had, there are none."""
+
     def find_value(self, value_hash: str) -> EncodedValue | None:
-        """Return a value as it is stored, by its address; None when it is not there."""
+        """Return a value as it is stored, by its address; None when it is not to be had."""
         rows = self.database.select(_VALUE, value_hash)
-        if not rows:
+        data = self.read_bytes([value_hash]).get(value_hash) if rows else None
+        if data is None:
             return None
-        [(key, type_name, data_format, data)] = rows
-        found = bytes(data) or self.read_bytes([key]).get(key)
-        return None if found is None else EncodedValue(key, type_name, data_format, found)
+        [(type_name, data_format)] = rows
+        return EncodedValue(value_hash, type_name, data_format, data)
 
     def get_tags(self, entity_ids: Sequence[str]) -> Mapping[str, MultiMap[str, Any]]:
         """Return the current tags of entities by their ids, sorted by key."""
@@ -175,4 +178,4 @@ def open_session(backend: QueryableBackend) -> Iterator[Session]:
 def _make_session(backend: QueryableBackend) -> Session:
     from sqlalchemy.orm import Session
 
-    return Session(backend.database.make_engine(), info={"backend": backend})
+    return Session(backend.database.make_engine(), info={BACKEND: backend})

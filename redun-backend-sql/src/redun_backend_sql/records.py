@@ -44,7 +44,7 @@ _VALUES = (
     "SELECT value_hash, type, format, length(value), CASE WHEN length(value) <= ? THEN value END FROM value "
     "WHERE value_hash IN ({keys})"
 )
-_NOTES = f"SELECT value_hash, size, preview, dropped FROM {VALUE_NOTE.table} WHERE value_hash IN ({{keys}})"  # noqa: S608
+_NOTES = f"SELECT value_hash, preview, dropped FROM {VALUE_NOTE.table} WHERE value_hash IN ({{keys}})"  # noqa: S608
 _TAGS = (
     "SELECT DISTINCT entity_id, key, CAST(value AS TEXT) AS text FROM tag WHERE entity_id IN ({keys}) AND is_current "
     "ORDER BY key, text"
@@ -53,32 +53,31 @@ _TAGS = (
 Tags = Sequence[tuple[str, Any]]
 
 
-class Note(NamedTuple):
-    """What is known of a value whose bytes are not in its row; `dropped` says when they were, in seconds."""
+class ValueNote(NamedTuple):
+    """What is known of a value whose bytes are not in its row: a line to show, and when they were dropped."""
 
-    size: int
     preview: str
-    dropped: float | None
+    dropped: datetime | None
 
 
 class ValueRow(NamedTuple):
-    """A value; `data` is None when there are too many bytes to be shown, or none in the row."""
+    """A value; `data` is None when there are too many bytes to be shown, and empty when they are not in the row."""
 
     value_hash: str
     type_name: str
     format: str
     size: int
     data: bytes | None
-    note: Note | None = None
+    note: ValueNote | None = None
 
     @property
     def preview(self) -> str:
         """The value on one line, read without running any code in it."""
-        if self.note is not None:
-            return self.note.preview
         if self.data is None:
-            return summarize(self.type_name, self.value_hash, self.size or None)
-        return preview(self.type_name, self.format, self.data, value_hash=self.value_hash)
+            return summarize(self.type_name, self.value_hash, self.size)
+        if self.data:
+            return preview(self.type_name, self.format, self.data, value_hash=self.value_hash)
+        return self.note.preview if self.note is not None else summarize(self.type_name, self.value_hash)
 
 
 class Place(NamedTuple):
@@ -273,17 +272,20 @@ def read_tasks(database: Database, hashes: Sequence[str]) -> Sequence[TaskRow]:
 def read_values(database: Database, hashes: Iterable[str], max_bytes: int = MAX_BYTES) -> Mapping[str, ValueRow]:
     """Return values by their addresses, those that are larger than some bytes without these."""
     rows = database.select_in(_VALUES, list(hashes), max_bytes)
-    notes = _read_notes(database, [row[0] for row in rows if not row[3]])
+    notes = _read_notes(database, [row[0] for row in rows if row[3] == 0])
     return {
-        key: ValueRow(key, type_name, data_format, size, bytes(data) if data else None, notes.get(key))
+        key: ValueRow(key, type_name, data_format, size, None if data is None else bytes(data), notes.get(key))
         for key, type_name, data_format, size, data in rows
     }
 
 
-def _read_notes(database: Database, hashes: Sequence[str]) -> Mapping[str, Note]:
+def _read_notes(database: Database, hashes: Sequence[str]) -> Mapping[str, ValueNote]:
     if not hashes or VALUE_NOTE.table not in database.tables():
         return {}
-    return {key: Note(*note) for key, *note in database.select_in(_NOTES, hashes)}
+    return {
+        key: ValueNote(shown, None if dropped is None else datetime.fromtimestamp(dropped, timezone.utc))
+        for key, shown, dropped in database.select_in(_NOTES, hashes)
+    }
 
 
 def read_arguments(

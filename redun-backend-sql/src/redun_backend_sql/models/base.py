@@ -12,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, obje
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 
 from redun.errors import BackendError
+from redun_backend_sql.querying import BACKEND
 
 if TYPE_CHECKING:
     from redun_backend_sql.backend import SqlBackend
@@ -89,5 +90,5 @@ def session_of(record: Base) -> Session:
 
 def backend_of(record: Base) -> SqlBackend | None:
     """Return the store whose session loaded a record, if it was one."""
-    backend: SqlBackend | None = session_of(record).info.get("backend")
-    return backend
+    session = object_session(record)
+    return None if session is None else session.info.get(BACKEND)

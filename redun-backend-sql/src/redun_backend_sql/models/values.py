@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import String
+from sqlalchemy import String, column, select, table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from redun.errors import InvalidValueError
 from redun.values.preview import preview, summarize
 from redun.values.registry import get_type_registry
-from redun_backend_sql.models.base import SHORT, Base, backend_of, hash_key
-from redun_backend_sql.records import Note, read_values
+from redun_backend_sql.extension import VALUE_NOTE
+from redun_backend_sql.models.base import SHORT, Base, backend_of, hash_key, session_of
 
 if TYPE_CHECKING:
     from redun_backend_sql.models.calls import Argument, CallNode, Task
     from redun_backend_sql.models.tags import Tag
+
+
+_NOTES = table(VALUE_NOTE.table, *map(column, VALUE_NOTE.columns))
+
+
+class _Note(NamedTuple):
+    size: int
+    preview: str
+    dropped: float | None
 
 
 class Value(Base):
@@ -68,18 +77,6 @@ class Value(Base):
         return note.preview if note is not None else summarize(self.type, self.value_hash)
 
     @property
-    def dropped(self) -> datetime | None:
-        """When the bytes were dropped to save room; None if they were not."""
-        note = self._note
-        return datetime.fromtimestamp(note.dropped, timezone.utc) if note is not None and note.dropped else None
-
-    @property
-    def _note(self) -> Note | None:
-        """What is known of the value if its bytes are not in its row."""
-        backend = None if self.value else backend_of(self)
-        return None if backend is None else read_values(backend.database, [self.value_hash])[self.value_hash].note
-
-    @property
     def value_parsed(self) -> Any:
         """The value itself.
 
@@ -103,6 +100,22 @@ class Value(Base):
         """Whether the bytes are in the value store."""
         note = self._note
         return not self.value and (note is None or (note.dropped is None and note.size > 0))
+
+    @property
+    def dropped(self) -> datetime | None:
+        """When the bytes were dropped to save room; None if they were not."""
+        note = self._note
+        return datetime.fromtimestamp(note.dropped, timezone.utc) if note is not None and note.dropped else None
+
+    @property
+    def _note(self) -> _Note | None:
+        """What is known of the value if its bytes are not in its row."""
+        backend = None if self.value else backend_of(self)
+        if backend is None or not backend.has_extension:
+            return None
+        statement = select(_NOTES.c.size, _NOTES.c.preview, _NOTES.c.dropped)
+        row = session_of(self).execute(statement.where(_NOTES.c.value_hash == self.value_hash)).first()
+        return None if row is None else _Note(*row)
 
     def __repr__(self) -> str:
         return f"Value(hash='{self.value_hash[:SHORT]}', value={self.preview})"
