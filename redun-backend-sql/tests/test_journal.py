@@ -16,6 +16,8 @@ from redun.backends.base import Batch, EvaluationRecord, ExecutionRecord, JobRec
 from redun.errors import BackendError, ConfigError
 from redun.executors.local import LocalExecutor, LocalOptions
 from redun.file import Dir, File
+from redun.values.base import TaskSubtype
+from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.extension import REASON
@@ -24,6 +26,7 @@ from redun_backend_sql.journal.frames import MAGIC, Damage, append_frame, read_f
 from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import inspect, list_journals, recover
 from redun_backend_sql.journal.segment import Segment, open_segments
+from redun_backend_sql.location import find_location
 from redun_backend_sql.options import SqlOptions
 
 redun_namespace = "test_journal"
@@ -34,8 +37,10 @@ def encode(value):
 
 
 def evaluate(number):
-    """Return a batch with one evaluation."""
-    return Batch(evaluations=[EvaluationRecord(f"{number:040}", "t" * 40, "a" * 40, encode(number))])
+    """Return a batch with one evaluation, and its task."""
+    definition = EncodedValue("t" * 40, "redun.Task", "text/plain", b"f", (), TaskSubtype("f", "test", ""))
+    evaluation = EvaluationRecord(f"{number:040}", "t" * 40, "a" * 40, encode(number))
+    return Batch({"t" * 40: definition}, evaluations=[evaluation])
 
 
 def list_keys(batches):
@@ -327,24 +332,39 @@ def test_folder_that_can_not_be_written_is_one_sentence(tmp_path):
         Segment(str(tmp_path / "missing" / "redun.db"))
 
 
-def test_records_are_journaled_until_they_are_in_the_tables(backend):
-    """A journal stands beside the database from the first record to the commit, and is gone after it."""
-    batch = evaluate(1)
+@pytest.fixture
+def stem(uri, tmp_path):
+    """What the names of the store's journals start with."""
+    return find_location(uri, str(tmp_path)).journal
+
+
+@pytest.fixture
+def batch(make_task):
+    """A batch with one evaluation and its task."""
+    made = evaluate(1)
+    made.tasks["t" * 40] = make_task("f")._replace(value_hash="t" * 40)
+    return made
+
+
+def test_records_are_journaled_until_they_are_in_the_tables(backend, stem, batch):
+    """A journal stands on this machine from the first record to the commit, and is gone after it."""
 
     backend.journal(batch)
-    before = len(list_journals(backend.path))
+    before = len(list_journals(stem))
     found = backend.lookup([f"{1:040}"])
     backend.record(batch)
 
-    assert (before, len(found), len(list_journals(backend.path))) == (1, 0, 0)
+    assert (before, len(found), len(list_journals(stem))) == (1, 0, 0)
     assert list(backend.lookup([f"{1:040}"])) == [f"{1:040}"]
 
 
-def test_failed_write_keeps_the_journal(backend):
+FORBID_WRITING = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET default_transaction_read_only = on"}
+
+
+def test_failed_write_keeps_the_journal(backend, stem, batch):
     """When the tables can't be written, the journal stays, and opening the store again brings its records in."""
-    batch = evaluate(1)
     backend.journal(batch)
-    backend.database.connection.execute("PRAGMA query_only = ON")
+    backend.database.execute(FORBID_WRITING[backend.database.dialect])
 
     with pytest.raises(BackendError):
         backend.record(batch)
@@ -352,7 +372,26 @@ def test_failed_write_keeps_the_journal(backend):
     backend.load()
 
     assert list(backend.lookup([f"{1:040}"])) == [f"{1:040}"]
-    assert list_journals(backend.path) == []
+    assert list_journals(stem) == []
+
+
+def test_journal_of_another_state_of_the_store_is_set_aside(new_uri, tmp_path, caplog):
+    """A journal whose records refer to what a newly made database lacks does not keep that from being used."""
+    uri = new_uri()
+    stem = find_location(uri, str(tmp_path)).journal
+    left = leave_behind(stem, [evaluate(1)])
+
+    with closing(SqlBackend(SqlOptions(uri, config_dir=str(tmp_path)))) as backend:
+        backend.load()
+
+        found = list(backend.lookup([f"{1:040}"]))
+        kept = left.with_name(left.name + ".damaged").exists()
+
+    if backend.path == uri.removeprefix("sqlite:///"):
+        assert (found, kept) == ([f"{1:040}"], False)  # SQLite takes the records as they are.
+    else:
+        assert (found, kept) == ([], True)
+        assert "belongs to another state of the store" in caplog.text
 
 
 def test_store_in_memory_has_no_journal():

@@ -1,6 +1,7 @@
 """Async tasks: coroutines that await expressions while others run."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -139,3 +140,103 @@ def test_coroutines_that_wait_end_with_a_failed_execution():
 
     with pytest.raises(ValueError, match="broken"):
         Scheduler().run([fail(), *[wait.options(memory=number)() for number in range(50)]])
+
+
+@task(version="1")
+def explain(error):
+    return str(error)
+
+
+def make_holder(inner):
+    """Return a coroutine that holds a unit of a limit while it awaits another call."""
+
+    @task(version="1", limits=["db"])
+    async def holder(x):
+        return await inner(x)
+
+    return holder
+
+
+def test_limit_that_is_held_by_who_awaits_it_fails_with_a_sentence():
+    """A call that needs a limit which a coroutine holds that awaits it fails, and names both and the limit."""
+
+    @task(version="1", limits=["db"])
+    def use(x):
+        return x
+
+    result = Scheduler().run(catch(make_holder(use)(1), SchedulerError, explain))
+
+    assert result == (
+        "task test_async_tasks.use can't start: limit 'db' is held by coroutines that wait for other calls "
+        "(test_async_tasks.holder), and nothing else runs; raise the limit in section [limits] of redun.ini, or take "
+        "it off the tasks that await others"
+    )
+
+
+def test_coroutines_that_keep_a_limit_from_each_other_do_not_wait_for_ever():
+    """When coroutines hold all units and each awaits one more, calls fail until the others get theirs."""
+    config = Config({"limits": {"db": "3"}})
+
+    @task(version="1", limits=["db"])
+    def use(x):
+        return x
+
+    holder = make_holder(use)
+    results = Scheduler(config).run([catch(holder(number), SchedulerError, explain) for number in range(3)])
+
+    failed = [result for result in results if isinstance(result, str)]
+    assert (len(failed), sorted(set(results) - {*failed})) == (1, [1, 2])
+
+
+def test_limit_is_waited_for_while_anything_runs():
+    """A coroutine may hold a limit that another call waits for, as long as what it awaits is on its way."""
+    release = threading.Event()
+
+    @task(version="1")
+    def slow(x):
+        assert release.wait(10)
+        return x
+
+    @task(version="1", limits=["db"])
+    def use(x):
+        return x
+
+    @task(version="1")
+    async def let_go():
+        await asyncio.sleep(0.3)
+        release.set()
+        return 0
+
+    assert Scheduler().run([make_holder(slow)(1), use(2), let_go()]) == [1, 2, 0]
+
+
+def test_coroutine_that_is_awake_is_waited_for():
+    """A coroutine that awaits nothing of redun's for a while is not taken for one that waits for a limit."""
+
+    @task(version="1", limits=["db"])
+    async def holder(x):
+        await asyncio.sleep(0.3)
+        return await double(x)
+
+    @task(version="1", limits=["db"])
+    def use(x):
+        return x
+
+    assert Scheduler().run([holder(1), use(2)]) == [2, 2]
+
+
+def test_coroutines_that_wait_for_each_other_fail():
+    """Two coroutines that await each other's results fail with a sentence instead of waiting for ever."""
+
+    @task(version="1")
+    async def first():
+        await asyncio.sleep(0.1)
+        return await second()
+
+    @task(version="1")
+    async def second():
+        await asyncio.sleep(0.1)
+        return await first()
+
+    with pytest.raises(SchedulerError, match="wait for each other's results"):
+        Scheduler().run([first(), second()])

@@ -226,7 +226,6 @@ def test_jobs_that_are_given_up_never_start():
     limits.forget_waiting()
 
     assert limits.release(jobs[0]) == []
-    assert not limits.is_waited_for
 
 
 def test_limits_are_free_again_after_a_submission_that_fails():

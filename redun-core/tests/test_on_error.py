@@ -284,3 +284,38 @@ def test_calls_that_wait_for_a_limit_never_start_once_the_execution_has_failed()
         scheduler.run([use(1), use(2), use(3), fail()])
 
     assert len(started) == 1
+
+
+def test_call_that_was_stopped_is_made_again():
+    """A call that ended for another one's failure says nothing about itself: under `catch`, too, it is made again."""
+    started, release = threading.Event(), threading.Event()
+
+    def define(version):
+        @task(namespace=redun_namespace, version=version)
+        def caught():
+            if version == "1":
+                raise ValueError("broken")
+            started.set()
+            release.wait(10)
+            return "mended"
+
+        return caught
+
+    @task(version="1")
+    def recover(error):
+        return "recovered"
+
+    @task(version="1")
+    def fail():
+        started.wait(10)
+        raise KeyError("another")
+
+    with Scheduler() as scheduler:
+        recovered = scheduler.run(catch(define("1")(), ValueError, recover))
+        mended = define("2")
+        with pytest.raises(KeyError, match="another"):
+            scheduler.run([catch(mended(), ValueError, recover), fail()], on_error="stop")
+        release.set()
+        result = scheduler.run(catch(mended(), ValueError, recover))
+
+    assert (recovered, result) == ("recovered", "mended")

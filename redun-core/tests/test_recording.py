@@ -7,6 +7,7 @@ import pytest
 
 from redun import Scheduler, catch, cond, task
 from redun.backends.memory import MemoryBackend
+from redun.expression import quote
 from redun.hashing import hash_call_node, hash_eval
 from redun.values.registry import get_type_registry
 
@@ -256,3 +257,24 @@ def test_call_waits_for_calls_that_its_result_does_not_need(scheduler):
     assert sorted(below) == ["fail", "recover", "slow"]
     assert max(ended, key=ended.get) in ("root_task", "redun.root_task")
     assert ended["slow"] <= ended["parent"]
+
+
+@task(version="1")
+def evaluate_quoted(quoted, others=()):
+    return quoted.eval()
+
+
+def test_quoted_expression_is_recorded_with_its_bytes(scheduler):
+    """An argument that is an expression as data is recorded as it can be read again, under the address it counts by."""
+    quoted = quote(add(1))
+
+    scheduler.run([evaluate_quoted(quoted), evaluate_quoted(quoted, others=[quote(inc(1))])])
+
+    (first, second) = calls_by_name(scheduler.backend)["evaluate_quoted"]
+    recorded = [*first.arguments.positional, *second.arguments.positional, second.arguments.keyword["others"]]
+    decoded = [get_type_registry().decode(value.type_name, value.format, value.data) for value in recorded]
+    assert [get_type_registry().encode(value).value_hash for value in decoded] == [
+        value.value_hash for value in recorded
+    ]
+    assert decoded[0].eval().task_name == "test_recording.add"
+    assert all(value.data and value.type_name for value in scheduler.backend.values.values())

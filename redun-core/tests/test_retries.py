@@ -327,3 +327,16 @@ def test_retried_job_began_once():
 
     assert job.start_time <= tries[0]
     assert job.end_time - job.start_time >= 0.2
+
+
+def test_run_does_not_wait_for_the_rest_of_a_timeout():
+    """A run ends when its calls have, and not when their timeouts are over."""
+
+    @task(timeout=60, version="1")
+    def quick():
+        return time.sleep(0.3)  # Long enough for the timeout to begin.
+
+    start = time.monotonic()
+    Scheduler().run(quick())
+
+    assert time.monotonic() - start < 30

@@ -8,7 +8,16 @@ import pytest
 
 from redun.hashing import hash_tag_bytes
 from redun.values import base
-from redun.values.base import MIME_TYPE_PICKLE, ProxyValue, Value, atom_names, proxy_types, value_types
+from redun.values.base import (
+    MIME_TYPE_PICKLE,
+    ProxyValue,
+    Value,
+    atom_names,
+    container_names,
+    plain_names,
+    proxy_types,
+    value_types,
+)
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
 
@@ -18,11 +27,13 @@ registry = get_type_registry()
 @pytest.fixture(autouse=True)
 def _forget_types():
     """Types that a test defines are unknown to the next one."""
-    known = [(table, dict(table)) for table in (value_types, proxy_types, atom_names)]
+    known = [(table, dict(table)) for table in (value_types, proxy_types, atom_names, container_names)]
+    plain = set(plain_names)
     yield
     for table, before in known:
         table.clear()
         table.update(before)
+    plain_names.update(plain)
     base.kind_cache.clear()
     base.proxy_cache.clear()
 

@@ -30,6 +30,8 @@ BOUNDED_TYPE = "character varying("
 MAX_BOUNDED_BYTES = 2_600
 """How long a text in a column of limited length may be to be indexed."""
 
+_KEEP = "ON CONFLICT DO NOTHING"
+
 _HEADER = Struct("!iiIii").pack
 _LENGTH = Struct("!i").pack
 _SHORT_LENGTHS = [_LENGTH(length) for length in range(256)]
@@ -126,14 +128,31 @@ def format_statement(write: Write, types: tuple[str, ...]) -> str:
         *settings, key = (f'"{name}" = new."{name}"::{kind}' for name, kind in zip(names, types, strict=True))
         return f"UPDATE {table} SET {', '.join(settings)}\n{source}\nWHERE {table}.{key}"  # noqa: S608
     values = ", ".join(f'"{name}"::{kind}' for name, kind in zip(names, types, strict=True))
-    order = ", ".join(f'"{name}" COLLATE "C"' for name in write.key)
-    lines = [f"INSERT INTO {table} ({_list(names)})", f"SELECT {values}", source, f'ORDER BY {order}, "#"']
+    order_by = "ORDER BY " + ", ".join([*(f'"{name}" COLLATE "C"' for name in write.key), '"#"'])
+    lines = [f"INSERT INTO {table} ({_list(names)})", f"SELECT {values}", source, order_by]
+    if write.filled:
+        selected = f"SELECT {_list(names)} FROM new"  # noqa: S608
+        return "\n".join([*_fill(write, values, source), lines[0], selected, order_by, _KEEP])
     if not write.changed:
-        return "\n".join([*lines, "ON CONFLICT DO NOTHING"])
+        return "\n".join([*lines, _KEEP])
     settings = [f'"{name}" = excluded."{name}"' for name in write.changed]
     old, new = (", ".join(f'{side}."{name}"' for name in write.changed) for side in (table, "excluded"))
     changes = f"DO UPDATE SET {', '.join(settings)} WHERE ({old}) IS DISTINCT FROM ({new})"
     return "\n".join([*lines, f"ON CONFLICT ({_list(write.key)}) {changes}"])
+
+
+def _fill(write: Insert, values: str, source: str) -> Sequence[str]:
+    """Return the start of a statement: the new rows, and the change of old ones in which a column is empty.
+
+    It is a statement of its own because ``ON CONFLICT DO UPDATE`` would lock every row that is known.
+    """
+    settings = ", ".join(f'"{name}" = new."{name}"' for name in write.changed)
+    keys = [f'"{write.table}"."{name}" = new."{name}"' for name in write.key]
+    lengths = [f'length("{write.table}"."{write.filled}") = 0', f'length(new."{write.filled}") > 0']
+    return [
+        f'WITH new AS (SELECT {values}, "#" {source}),',
+        f'filled AS (UPDATE "{write.table}" SET {settings} FROM new WHERE {" AND ".join([*keys, *lengths])})',  # noqa: S608
+    ]
 
 
 def encode_text(text: str) -> bytes:

@@ -7,13 +7,15 @@ Statements are written with ``?`` for parameters. What is written regularly is n
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from redun.errors import BackendError
 from redun.logging import logger
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ ECHO_VARIABLE = "REDUN_DB_ECHO"
 Row = tuple[Any, ...]
 
 
+class RefusedRowsError(BackendError):
+    """A database does not take rows for what they are: they refer to others that it lacks, for example."""
+
+
 @dataclass(frozen=True, eq=False)
 class Insert:
     """Rows of a table; those whose key the table has already are left out, or change some columns of the old row.
@@ -40,12 +46,16 @@ class Insert:
         The columns of the primary key.
     changed
         The columns that a row with a known key changes; none by default.
+    filled
+        The column that has to be empty for that, in the old row and not in the new one; by default every row with a
+        known key changes what is in `changed`.
     """
 
     table: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     changed: tuple[str, ...] = ()
+    filled: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +79,15 @@ class Database(ABC):
         How messages call the database; never holds a password.
     dialect
         The name that SQLAlchemy has for its kind.
+    row_order
+        The hidden column of every table by which rows can be ordered as they were written, about.
     pause
         What `write` calls every few ten milliseconds, so that other work goes on meanwhile; it must not use the
         database.
     """
 
     dialect: ClassVar[str]
+    row_order: ClassVar[str]
     name: str
     pause: Callable[[], None] | None = None
 
@@ -113,6 +126,36 @@ class Database(ABC):
             rows.extend(self.select(fill_keys(statement, length), *first, *padded))
         return rows
 
+    def select_ordered(
+        self, columns: str, table: str, column: str, key: str, limit: int, newest: bool = True
+    ) -> Sequence[Any]:
+        """Return the first or the last rows with a key, in about the order in which they were written.
+
+        An index of the column is walked from one of its ends, so that the cost does not depend on how many there are.
+
+        Parameters
+        ----------
+        columns, table
+            What is asked for.
+        column, key
+            A column with an index, and the value that it has.
+        limit
+            How many rows.
+        newest
+            Whether to begin with those written last.
+        """
+        direction = "DESC" if newest else "ASC"
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {column} = ? "  # noqa: S608
+            f"ORDER BY {self.row_order} {direction} LIMIT ?"
+        )
+        return self.select(statement, key, limit)
+
+    def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
+        """Return a condition, with its parameters, for texts that start with another one; it uses an index."""
+        pattern = re.sub(r"([\\%_])", r"\\\1", prefix)
+        return f"{column} LIKE ?", [f"{pattern}%"]
+
     def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
         """Execute a statement over some keys, chunk by chunk; see `select_in`."""
         for start in range(0, len(keys), MAX_PARAMETERS):
@@ -122,6 +165,16 @@ class Database(ABC):
     def read_change_mark(self) -> object:
         """Return what is different once another connection has written; None if that can't be told."""
         return None
+
+    @abstractmethod
+    def iterate(self, statement: str, *parameters: Any) -> Iterator[Any]:
+        """Yield the rows of a query one after the other, without having them all in memory."""
+
+    def iterate_in(self, statement: str, keys: Sequence[str]) -> Iterator[Any]:
+        """Yield the rows of a query over some distinct keys, asked for in chunks; ``{keys}`` as in `select_in`."""
+        for start in range(0, len(keys), MAX_PARAMETERS):
+            chunk = keys[start : start + MAX_PARAMETERS]
+            yield from self.iterate(fill_keys(statement, len(chunk)), *chunk)
 
     @abstractmethod
     def execute(self, statement: str, *parameters: Any) -> int:
@@ -135,8 +188,20 @@ class Database(ABC):
         """Make everything that happens inside happen together or not at all; waits for other writers."""
 
     @abstractmethod
+    def snapshot(self) -> AbstractContextManager[Any]:
+        """Let all queries inside see the database as it was at the first of them; nothing is written inside."""
+
     def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
         """Write rows, kind by kind in the given order, in one transaction of its own."""
+        if any(rows.values()):
+            self.write_groups([rows])
+
+    @abstractmethod
+    def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        """Write several groups of rows, one after the other, in one transaction of its own.
+
+        Of the groups only one is in memory at a time. They are gone through again if the connection was lost.
+        """
 
     @abstractmethod
     def tables(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""Tables beside those of the schema: what this store keeps that the schema has no place for.
+"""Tables beside those of the schema, and views of it: what this store keeps that the schema has no place for.
 
 They have a version of their own, in `VERSION_TABLE`, and nothing in the schema refers to them. So a program that knows
 the schema alone works on as before, and dropping them (`drop_extension`) gives back a database as it was; lost then
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from redun.errors import BackendError
 from redun_backend_sql.database import Database, Insert
+from redun_backend_sql.views import VIEWS, make_views
 
 EXTENSION_VERSION = 1
 """The version of these tables that this redun makes and works with."""
@@ -33,8 +34,17 @@ CLAIM = Insert("redun_ext_claim", ("eval_hash", "execution_id"), ("eval_hash",))
 REASON = Insert("redun_ext_job", ("job_id", "reason"), ("job_id",))
 """Why a job ran in place of being answered from the cache; jobs that are not here made a call that was new."""
 
-VALUE_NOTE = Insert("redun_ext_value", ("value_hash", "size", "preview", "dropped"), ("value_hash",))
-"""Of values whose bytes are not in their row: their size in bytes, one line to show, and when they were dropped."""
+VALUE_NOTE = Insert(
+    "redun_ext_value",
+    ("value_hash", "size", "preview", "dropped", "digest"),
+    ("value_hash",),
+    changed=("size", "preview", "dropped", "digest"),
+)
+"""Of values whose bytes are not in their row: their size in bytes, one line to show, when they were dropped (null if
+they were not), and the hash of the bytes with their format (null if the value's address is such a hash)."""
+
+SENT = Insert("redun_ext_sent", ("way", "tags"), ("way",), changed=("tags",))
+"""How many tags a repository had when it was last sent to another one."""
 
 _TABLES: Mapping[str, str] = {
     VERSION_TABLE: "version INTEGER NOT NULL",
@@ -45,8 +55,10 @@ _TABLES: Mapping[str, str] = {
     CLAIM.table: "eval_hash VARCHAR(40) PRIMARY KEY, execution_id VARCHAR NOT NULL",
     REASON.table: "job_id VARCHAR PRIMARY KEY, reason VARCHAR NOT NULL",
     VALUE_NOTE.table: (
-        "value_hash VARCHAR(40) PRIMARY KEY, size BIGINT NOT NULL, preview VARCHAR NOT NULL, dropped DOUBLE PRECISION"
+        "value_hash VARCHAR(40) PRIMARY KEY, size BIGINT NOT NULL, preview VARCHAR NOT NULL, "
+        "dropped DOUBLE PRECISION, digest VARCHAR(40)"
     ),
+    SENT.table: "way VARCHAR PRIMARY KEY, tags BIGINT NOT NULL",
 }
 
 
@@ -83,6 +95,9 @@ def ensure_extension(database: Database, may_create: bool) -> bool:
         with database.transaction():
             for table, columns in _TABLES.items():
                 database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+            for view, query in make_views(database.dialect).items():
+                database.execute(f"DROP VIEW IF EXISTS {view}")
+                database.execute(f"CREATE VIEW {view} AS {query}")
             if read_extension_version(database) is None:
                 database.execute(f"INSERT INTO {VERSION_TABLE} (version) VALUES (?)", EXTENSION_VERSION)  # noqa: S608
         version = read_extension_version(database)
@@ -95,7 +110,9 @@ def ensure_extension(database: Database, may_create: bool) -> bool:
 
 
 def drop_extension(database: Database) -> None:
-    """Remove the tables, so that the database is as the schema has it."""
+    """Remove the tables and views, so that the database is as the schema has it."""
     with database.transaction():
+        for view in VIEWS:
+            database.execute(f"DROP VIEW IF EXISTS {view}")
         for table in _TABLES:
             database.execute(f"DROP TABLE IF EXISTS {table}")

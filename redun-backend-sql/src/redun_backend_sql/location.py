@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -50,6 +51,11 @@ class SqliteLocation:
     def name(self) -> str:
         """How messages call it."""
         return self.path
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything yet; opening it makes what is missing."""
+        return self.path == MEMORY or Path(self.path).exists()
 
     @property
     def journal(self) -> str | None:
@@ -99,6 +105,11 @@ class PostgresLocation:
         host = f"[{self.host}]" if self.host and ":" in self.host else self.host or self.settings.get("host", "")
         port = f":{self.port}" if self.port else ""
         return f"postgresql://{user}{host}{port}/{self.database or ''}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there may be anything: databases on a server are made by those who look after it."""
+        return True
 
     @property
     def journal(self) -> str | None:
@@ -170,7 +181,8 @@ def find_location(
     location = _parse_postgres(db_uri, f"{scheme}://...", password_variable)
     user = location.user or os.environ.get(username_variable) or None
     password = os.environ.get(password_variable) or None
-    return replace(location, user=user, password=password, folder=config_dir or ".")
+    is_remote = config_dir is not None and "://" in config_dir
+    return replace(location, user=user, password=password, folder=gettempdir() if is_remote else config_dir or ".")
 
 
 def _find_path(db_uri: str, config_dir: str | None) -> str:
@@ -186,6 +198,11 @@ def _find_path(db_uri: str, config_dir: str | None) -> str:
         raise ConfigError(f"[backend] db_uri = {db_uri!r} has parameters, which are not supported: ?{parameters}")
     if path in ("", MEMORY):
         return MEMORY
+    if config_dir is not None and "://" in config_dir and not os.path.isabs(path):
+        raise ConfigError(
+            f"[backend] db_uri = {db_uri!r} is relative to {config_dir}, where SQLite can't work: "
+            "use an absolute path, or PostgreSQL"
+        )
     return str(Path(config_dir or ".", path))
 
 

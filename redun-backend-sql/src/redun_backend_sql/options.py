@@ -8,6 +8,8 @@ from redun_backend_sql.location import DEFAULT_URI, PASSWORD_VARIABLE, USERNAME_
 
 GROUP, JOB = "group", "job"
 
+DEFAULT_MAX_VALUE_SIZE = 1_000_000_000
+
 
 @dataclass(frozen=True)
 class SqlOptions:
@@ -66,3 +68,14 @@ class SqlOptions:
         },
     )
     config_dir: str | None = field(default=None, metadata={"help": "the folder that paths are relative to"})
+    value_store_path: str | None = field(
+        default=None,
+        metadata={"help": "a folder or URL for large values; by default they are in the database like all others"},
+    )
+    value_store_min_size: int = field(
+        default=1024, metadata={"help": "the least size of values that go there, in bytes", "minimum": 0}
+    )
+    max_value_size: int = field(
+        default=DEFAULT_MAX_VALUE_SIZE,
+        metadata={"help": "the size in bytes from which on arguments and results are refused", "minimum": 0},
+    )

@@ -13,7 +13,9 @@ Rows come as SQLite gives them: points in time as text in UTC, JSON as text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from struct import Struct
@@ -30,6 +32,7 @@ from redun_backend_sql import postgres_errors
 from redun_backend_sql.bulk import MAX_BYTES, BytesArray, TextArray, Types, make_statements, make_text_array
 from redun_backend_sql.database import Database, Row, Write, log_statement, log_statements
 from redun_backend_sql.location import PostgresLocation
+from redun_backend_sql.postgres_cursors import Cursors
 from redun_backend_sql.retry import NEVER, Retries, Trouble
 from redun_backend_sql.rows import format_microseconds
 
@@ -43,8 +46,14 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 MAX_KEYS = 10_000
 """How many keys one statement asks for at most."""
 
+LOCK_SECONDS = 60
+"""How long a migration waits for programs that are using a table, in seconds."""
+
 _SETTINGS = {"redun.version": __version__, "TimeZone": "UTC", "jit": "off"}
 _START_OF_2000 = 946_684_800 * 1_000_000
+_MANY_ROWS = 2_000
+_PAUSE_SECONDS = 0.02
+_CANCEL_SECONDS = 5.0
 _OTHER_TYPES = 0
 _read_microseconds = Struct("!q").unpack
 
@@ -59,6 +68,10 @@ _COLUMNS = (
     "AND attnum > 0 AND NOT attisdropped"
 )
 _IS_WRITABLE = "SELECT current_setting('transaction_read_only') = 'off'"
+
+
+class _UnknownTableError(BackendError):
+    """A table is not among those that were there when the database was last asked."""
 
 
 class PostgresDatabase(Database):
@@ -78,6 +91,7 @@ class PostgresDatabase(Database):
     """
 
     dialect = "postgresql"
+    row_order = "ctid"
 
     def __init__(self, location: PostgresLocation, retries: Retries = NEVER) -> None:
         self.name = location.name
@@ -87,6 +101,7 @@ class PostgresDatabase(Database):
         self._has_answered = False
         self._is_closed = False
         self._in_transaction = False
+        self._cursors: Cursors | None = None
         self._types: dict[str, dict[str, str]] = {}
         self._run(lambda connection: None)
 
@@ -107,18 +122,44 @@ class PostgresDatabase(Database):
         query = number_parameters(statement)
         return self._run(lambda connection: _cursor(connection).execute(query, parameters, binary=True).fetchall())
 
+    def select_ordered(
+        self, columns: str, table: str, column: str, key: str, limit: int, newest: bool = True
+    ) -> Sequence[Any]:
+        # An index keeps equal keys in the order of their places in the table, and new rows go to its last pages. It is
+        # walked in order where the order is asked for and the key is a range, though of one value.
+        direction = "DESC" if newest else "ASC"
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {column} >= ? AND {column} <= ? "  # noqa: S608
+            f"ORDER BY {column} {direction} LIMIT ?"
+        )
+        return self.select(statement, key, key, limit)
+
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
-        statement = statement.replace("IN ({keys})", "= ANY(?)")
+        statement = _ask_at_once(statement)
         distinct = list(dict.fromkeys(keys))
         rows: list[Any] = []
         for start in range(0, len(distinct), MAX_KEYS):
             rows.extend(self.select(statement, *first, make_text_array(distinct[start : start + MAX_KEYS])))
         return rows
 
+    def iterate(self, statement: str, *parameters: Any) -> Iterator[Any]:
+        if self._cursors is None or self._connection is None:
+            yield from self.select(statement, *parameters)
+            return
+        log_statement(statement)
+        with self.translating_errors():
+            yield from self._cursors.read(self._connection, number_parameters(statement), parameters, _cursor)
+
+    def iterate_in(self, statement: str, keys: Sequence[str]) -> Iterator[Any]:
+        return self.iterate(statement.replace("IN ({keys})", "= ANY(?)"), make_text_array(keys))
+
     def execute(self, statement: str, *parameters: Any) -> int:
         log_statement(statement)
         query = number_parameters(statement)
         return self._run(lambda connection: _cursor(connection).execute(query, parameters).rowcount)
+
+    def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
+        self.execute(_ask_at_once(statement), *first, make_text_array(keys))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -135,11 +176,26 @@ class PostgresDatabase(Database):
         finally:
             self._in_transaction = False
 
-    def write(self, rows: Mapping[Write, Sequence[Row]]) -> None:
-        given = {write: values for write, values in rows.items() if values}
-        if given:
-            types = {write.table: self._read_types(write.table) for write in given}
-            self._run(lambda connection: self._write(connection, given, types))
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        connection = self._run(lambda opened: opened)
+        with self.translating_errors():
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._in_transaction, self._cursors = True, Cursors()
+        try:
+            yield connection
+        finally:
+            self._in_transaction, self._cursors = False, None
+            self._roll_back()
+
+    def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        if not self._types:
+            self._load_types()
+        try:
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+        except _UnknownTableError:
+            self._load_types()  # It may have been made since.
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
 
     def make_engine(self) -> Engine:
         return self._make_engine("SET default_transaction_read_only = on")
@@ -151,6 +207,7 @@ class PostgresDatabase(Database):
         with self.translating_errors(), self._make_engine().connect() as shared:
             try:
                 shared.exec_driver_sql(_WAIT)
+                shared.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
                 yield shared
                 shared.commit()
             except DBAPIError as error:
@@ -165,12 +222,12 @@ class PostgresDatabase(Database):
         except psycopg.Error as error:
             raise self._explain(error) from error
 
-    def _run(self, action: Callable[[Connection], T]) -> T:
+    def _run(self, action: Callable[[Connection], T], sleep: Callable[[float], object] = time.sleep) -> T:
         """Do something with the open connection; again when it is lost, unless that is inside of a transaction."""
         if self._in_transaction and self._connection is not None:
             with self.translating_errors():
                 return action(self._connection)
-        return self._retries.run(lambda: action(self._open()), self._judge, self._explain)
+        return self._retries.run(lambda: action(self._open()), self._judge, self._explain, sleep)
 
     def _open(self) -> Connection:
         if self._is_closed:
@@ -214,14 +271,38 @@ class PostgresDatabase(Database):
             raise
         return connection
 
-    def _write(self, connection: Connection, rows: Mapping[Write, Sequence[Row]], types: Mapping[str, Types]) -> None:
+    def _write_meanwhile(self, connection: Connection, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        """Write while this thread does other work, if there is any and if writing takes long."""
+        if self.pause is None or (isinstance(groups, Sequence) and _count_rows(groups) < _MANY_ROWS):
+            self._write(connection, groups)
+            return
+        with ThreadPoolExecutor(1, "redun-write") as threads:
+            writing = threads.submit(self._write, connection, groups)
+            try:
+                while wait([writing], _PAUSE_SECONDS).not_done:
+                    self.pause()
+            except BaseException:
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
+                raise
+        writing.result()
+
+    def _sleep_meanwhile(self, seconds: float) -> None:
+        """Let time pass in which this thread does other work."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _PAUSE_SECONDS))
+            if self.pause is not None:
+                self.pause()
+
+    def _write(self, connection: Connection, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
+        given = ((write, values) for rows in groups for write, values in rows.items() if values)
         try:
             with connection.pipeline() as pipeline:
                 cursor = _cursor(connection)
                 cursor.execute("BEGIN")
                 waiting = 0
-                for write, values in rows.items():
-                    for statement, arrays in make_statements(write, values, types[write.table]):
+                for write, values in given:
+                    for statement, arrays in make_statements(write, values, self._find_types(write.table)):
                         log_statement(statement)
                         cursor.execute(statement.encode(), arrays)
                         waiting += sum(len(array.data) for array in arrays)
@@ -245,14 +326,14 @@ class PostgresDatabase(Database):
         if self._connection is not None:
             self._connection.close()
 
-    def _read_types(self, table: str) -> Types:
+    def _load_types(self) -> None:
+        for name, column, kind in self.select(_COLUMNS):
+            self._types.setdefault(name, {})[column] = kind
+
+    def _find_types(self, table: str) -> Types:
         """Return the types of a table's columns by name."""
         if table not in self._types:
-            self._types.clear()
-            for name, column, kind in self.select(_COLUMNS):
-                self._types.setdefault(name, {})[column] = kind
-        if table not in self._types:
-            raise BackendError(f"the database {self.name} can't be used: it has no table {table}")
+            raise _UnknownTableError(f"the database {self.name} can't be used: it has no table {table}")
         return self._types[table]
 
     def _make_engine(self, *settings: str) -> Engine:
@@ -271,6 +352,10 @@ class PostgresDatabase(Database):
         return log_statements(create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool))
 
 
+def _count_rows(groups: Iterable[Mapping[Write, Sequence[Row]]]) -> int:
+    return sum(len(values) for rows in groups for values in rows.values())
+
+
 @lru_cache(maxsize=256)
 def number_parameters(statement: str) -> bytes:
     """Return a statement, encoded, with ``$1``, ``$2`` and so on in place of the question marks outside of quotes.
@@ -287,6 +372,11 @@ def number_parameters(statement: str) -> bytes:
             number += 1
             parts[place] = f"${number}"
     return "".join(parts).encode()
+
+
+def _ask_at_once(statement: str) -> str:
+    """Return a statement that takes all keys as one parameter."""
+    return statement.replace("IN ({keys})", "= ANY(?)")
 
 
 def _cursor(connection: Connection) -> psycopg.RawCursor[tuple[Any, ...]]:

@@ -72,6 +72,7 @@ class Retries:
         action: Callable[[], T],
         judge: Callable[[Exception], Trouble | None],
         explain: Callable[[Exception], Exception],
+        sleep: Callable[[float], object] = time.sleep,
     ) -> T:
         """Return what an action returns in the end.
 
@@ -83,6 +84,8 @@ class Retries:
             Says of an exception why to try again, or None where that is useless.
         explain
             Makes of an exception the one that is reported, and raised when trying again is of no use any more.
+        sleep
+            Lets some seconds pass.
         """
         start, done = time.monotonic(), 0
         while True:
@@ -96,7 +99,7 @@ class Retries:
                     raise explained from error
                 pause = self.pause(done)
                 logger.warning("%s; trying again in %.1f s", explained, pause)
-            time.sleep(pause)
+            sleep(pause)
             done += 1
 
 

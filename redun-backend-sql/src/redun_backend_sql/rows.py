@@ -22,7 +22,13 @@ from redun_backend_sql.database import Insert, Row, Update, Write
 
 Rows = dict[Write, list[Row]]
 
-VALUE = Insert("value", ("value_hash", "type", "format", "value"), ("value_hash",))
+VALUE = Insert(
+    "value",
+    ("value_hash", "type", "format", "value"),
+    ("value_hash",),
+    changed=("type", "format", "value"),
+    filled="value",
+)
 TASK = Insert("task", ("hash", "name", "namespace", "source"), ("hash",))
 FILE = Insert("file", ("value_hash", "path"), ("value_hash",))
 SUBVALUE = Insert("subvalue", ("value_hash", "parent_value_hash"), ("value_hash", "parent_value_hash"))
@@ -74,7 +80,7 @@ def make_reason_rows(batch: Batch) -> list[Row]:
     return [(job.id, job.reason) for job in jobs.values() if job.reason not in COMMON_REASONS]
 
 
-def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
+def make_rows(batch: Batch, known_calls: Collection[str], incomplete_calls: Collection[str] = ()) -> Rows:
     """Return the rows of a batch, by what is written with them.
 
     Parameters
@@ -83,6 +89,8 @@ def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
         The records.
     known_calls
         Addresses of calls that the database has already, with everything that belongs to them.
+    incomplete_calls
+        Those of them whose results have lost their bytes.
     """
     rows: Rows = {write: [] for write in WRITES}
     values: dict[str, EncodedValue] = {**batch.tasks, **batch.values}
@@ -95,6 +103,8 @@ def make_rows(batch: Batch, known_calls: Collection[str]) -> Rows:
         if call.call_hash not in written:
             written.add(call.call_hash)
             _add_call(call, rows, values)
+        elif call.call_hash in incomplete_calls:
+            values.setdefault(call.result.value_hash, call.result)
         if call.context is not None:
             values.setdefault(call.context.value_hash, call.context)
             _add_tag(TagRecord("CallNode", call.call_hash, CONTEXT_KEY, call.context.value_hash), rows)

@@ -48,6 +48,9 @@ class PluginGroup(click.Group):
 @click.option(
     "-c", "--config", "explicit_dir", metavar="DIR", help="The configuration folder, default .redun, here or above."
 )
+@click.option(
+    "-r", "--repo", metavar="NAME", default="default", show_default=True, help="The repository, see `redun repo list`."
+)
 @click.option("--log-level", type=_LEVELS, default="INFO", show_default=True, help="The least level to report.")
 @click.option("--debug", is_flag=True, help="Show the Python traceback of errors.")
 @click.pass_context

@@ -35,9 +35,16 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
 
 FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
+    ("command", "db"): "redun-backend-sql",
+    ("command", "export"): "redun-backend-sql",
+    ("command", "gc"): "redun-backend-sql",
+    ("command", "import"): "redun-backend-sql",
     ("command", "init"): "redun-cli",
     ("command", "log"): "redun-backend-sql",
     ("command", "plugins"): "redun-cli",
+    ("command", "pull"): "redun-backend-sql",
+    ("command", "push"): "redun-backend-sql",
+    ("command", "repo"): "redun-backend-sql",
     ("command", "run"): "redun-cli",
     ("executor", "aws_batch"): "redun-executor-batch",
     ("executor", "spark"): "redun-executor-spark",

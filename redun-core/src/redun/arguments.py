@@ -27,6 +27,11 @@ class EncodedArguments(NamedTuple):
     keyword: Mapping[str, EncodedValue]
     args_hash: str
 
+    @property
+    def is_lazy(self) -> bool:
+        """Whether of any argument only the address is known."""
+        return any(not value.type_name for value in (*self.positional, *self.keyword.values()))
+
 
 class Default(NamedTuple):
     """A parameter with a default: its place in the signature, its name, and the default."""

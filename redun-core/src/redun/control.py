@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from redun.errors import SchedulerError
+from redun.errors import SchedulerError, StoppedCallError
 from redun.expression import QuotedExpression, SchedulerExpression, ValueExpression, add_upstreams
 from redun.hashing import hash_eval
 from redun.options import CacheScope
-from redun.promise import Promise, wait_promises
+from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.task import scheduler_task, task
 from redun.values.nested import iter_nested_value, map_nested_value
@@ -20,6 +20,9 @@ from redun.values.nested import iter_nested_value, map_nested_value
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
     from redun.scheduler.job import Job
+
+
+_KEEP_GOING = "keep-going"
 
 
 @task(namespace="redun", version="1", compat=["d2fb66af6183efcf1b55b176d1e94b48b56f10b8"])
@@ -116,6 +119,8 @@ def catch(
         return scheduler.evaluate(expr, parent_job, replays_errors=was_recorded).then(keep, recover)
 
     def recover(error: BaseException) -> Promise[Any]:
+        if isinstance(error, StoppedCallError):
+            raise error
         for classes, recovery in recoveries:
             if isinstance(error, classes):
                 scheduler.forget_failure(error)
@@ -147,12 +152,28 @@ def catch_all(
     exprs: Any,
     error_class: Any = None,
     recover: Any = None,
+    *,
+    on_error: str = _KEEP_GOING,
 ) -> Promise[Any]:
-    """Evaluate every expression in a nested value to its end, whatever happens to the others.
+    """Evaluate every expression in a nested value to its end, and recover from the errors of some.
 
     Without errors, the result is the evaluated value. Otherwise, with a recovery, it is what ``recover`` makes of the
     value with errors in the places of the results that are missing, provided that each error is an instance of
     `error_class`; else the first error that is not is raised.
+
+    Parameters
+    ----------
+    exprs
+        The nested value.
+    error_class
+        A class of errors, or a tuple of classes; by default all. It may be an expression.
+    recover
+        A task or function of one argument. It may be an expression.
+    on_error
+        What the first expression that fails means for the calls below the others. ``"keep-going"``: nothing, whatever
+        happens to the rest of the execution. ``"drain"``: no call starts any more; those that run are waited for.
+        ``"stop"``: those that run are stopped, too. Missing results are `redun.errors.StoppedCallError` then, which
+        `error_class` need not name. A call that is needed elsewhere as well goes on.
 
     Examples
     --------
@@ -167,13 +188,16 @@ def catch_all(
     1
     """
     leaves = list(iter_nested_value(exprs))
-    promises = [scheduler.evaluate(leaf, parent_job) for leaf in leaves]
+    promises, all_ended = scheduler.evaluate_all(leaves, parent_job, on_error)
     add_upstreams(sexpr, *leaves)
 
     def finish(values: Any) -> Any:
         (classes, recovery), _ = values
         errors = [promise.error for promise in promises if promise.is_rejected]
-        unmatched = [error for error in errors if recovery is None or not isinstance(error, classes or Exception)]
+        failures = [error for error in errors if not isinstance(error, StoppedCallError)]
+        if len(failures) < len(errors) and (on_error == _KEEP_GOING or not failures):
+            raise next(error for error in errors if isinstance(error, StoppedCallError))  # From further up.
+        unmatched = [error for error in failures if recovery is None or not isinstance(error, classes or Exception)]
         if unmatched:
             raise unmatched[0]
         for error in errors:
@@ -182,7 +206,7 @@ def catch_all(
         settled = map_nested_value(lambda leaf: results[id(leaf)], exprs)
         return scheduler.evaluate(recovery(settled), parent_job) if errors else settled
 
-    return Promise.all([scheduler.evaluate([error_class, recover], parent_job), wait_promises(promises)]).then(finish)
+    return Promise.all([scheduler.evaluate([error_class, recover], parent_job), all_ended]).then(finish)
 
 
 @task(namespace="redun", version="1")

@@ -113,6 +113,13 @@ class CancelledCallError(ExecutorError):
     kind = FailureKind.CANCELLED
 
 
+class StoppedCallError(CancelledCallError):
+    """A call was given up, running or not yet started, for a reason outside of it: another failure, or a signal.
+
+    Nothing recovers from it, and it says nothing about the call, which the next execution makes again.
+    """
+
+
 class BackendError(RedunError):
     """The store cannot be opened, read or written."""
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redun.atomic import remove_leftovers
 from redun.config import CONFIG_FILE, Config, create_config, find_config_dir
 from redun.errors import ConfigError
 from redun.logging import ensure_handler, logger
+from redun.repositories import DEFAULT_REPOSITORY, read_repository
 
 if TYPE_CHECKING:
     from redun.backends.base import Backend
@@ -31,6 +33,8 @@ class Workspace:
         Whether to show tracebacks.
     argv
         The command with its arguments, to be recorded with executions.
+    repo
+        The repository to work in, of those that the configuration lists.
     """
 
     def __init__(
@@ -39,11 +43,13 @@ class Workspace:
         log_level: str = "INFO",
         debug: bool = False,
         argv: Sequence[str] = (),
+        repo: str = DEFAULT_REPOSITORY,
     ) -> None:
         self.explicit_dir = explicit_dir
         self.config_dir: Path = find_config_dir(explicit_dir)
         self.debug = debug
         self.argv = argv
+        self.repo = repo
         logger.setLevel(log_level.upper())
         ensure_handler()
 
@@ -67,7 +73,7 @@ class Workspace:
             apply_plugin_options(config)
 
     def read_config(self, create: bool = True) -> Config:
-        """Return the configuration.
+        """Return the configuration of the repository to work in.
 
         Parameters
         ----------
@@ -79,6 +85,10 @@ class Workspace:
         ConfigError
             When there is none, or it is malformed.
         """
+        return read_repository(self.read_own_config(create), self.repo)
+
+    def read_own_config(self, create: bool = True) -> Config:
+        """Return the configuration in the configuration folder, whichever repository is worked in."""
         if not self.is_configured and self.explicit_dir is None:
             if not create:
                 raise ConfigError(
@@ -86,6 +96,7 @@ class Workspace:
                     "run a workflow, or `redun init`"
                 )
             create_config(self.config_dir)
+        remove_leftovers(self.config_dir)
         return Config.read(self.config_dir)
 
     def open_backend(self, create: bool = True) -> Backend:
@@ -93,6 +104,14 @@ class Workspace:
         from redun.scheduler.setup import make_backend
 
         backend = make_backend(self.read_config(create))
+        backend.load()
+        return backend
+
+    def open_repository(self, name: str) -> Backend:
+        """Return the store of another repository, open."""
+        from redun.scheduler.setup import make_backend
+
+        backend = make_backend(read_repository(self.read_own_config(create=False), name))
         backend.load()
         return backend
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
 from redun.arguments import EncodedArguments
@@ -92,6 +93,17 @@ class ExecutionRecord(NamedTuple):
     args: str
     job_id: str
     updated_time: float
+
+
+class TagEntity(str, Enum):
+    """What a tag may be on; `Null` is what a deleted tag has become."""
+
+    Execution = "Execution"
+    Job = "Job"
+    CallNode = "CallNode"
+    Task = "Task"
+    Value = "Value"
+    Null = "Null"
 
 
 class TagRecord(NamedTuple):
@@ -233,9 +245,16 @@ class Backend(ABC):
     options
         An instance of `options_type`, made of the configuration section ``[backend]``. A field ``config_dir`` of it
         holds the configuration folder.
+
+    Attributes
+    ----------
+    max_value_size : int or None
+        How many bytes a value may have; a call with a larger argument or result fails, and that value is not recorded.
+        None for no limit.
     """
 
     options_type: ClassVar[type[Any]] = NoOptions
+    max_value_size: int | None = None
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.options_type() if options is None else options

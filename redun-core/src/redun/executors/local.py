@@ -48,8 +48,9 @@ class LocalOptions:
 class LocalExecutor(Executor):
     """Runs tasks on threads or in processes of this machine.
 
-    A task's option ``mode`` overrides the configured mode. A call that runs on a thread can't be stopped: when it is
-    cancelled, its thread is left behind and its result ignored.
+    A task's option ``mode`` overrides the configured mode. A call that runs in a process can be stopped, with the
+    programs that it has started. One that runs on a thread can't: when it is cancelled, its thread is left behind and
+    its result ignored.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """A worker's own process: started when the first call comes, replaced when it is lost, gone when the worker ends.
 
 Processes are started without the state of this one (unless the start method is ``fork``), and run one call at a time.
-A call whose process ends before it answers fails, and only that one.
+A call whose process ends before it answers fails, and only that one. A call that is cancelled ends with its process and
+with all programs that it has started, unless they have left its process group on purpose.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
@@ -24,10 +26,13 @@ from redun.executors.transport import Refused, Request, make_request, make_reque
 from redun.executors.worker import close_connection, keep_to_process, work
 
 TERMINATE_SECONDS = 2.0
-"""How long a process whose call was cancelled has to end, before it is killed."""
+"""How long a process whose call was cancelled has to end, and the programs of the call have, before they are killed."""
 
 EXIT_SECONDS = 5.0
 """How long a process that is not needed any more has to end, before it is killed."""
+
+_GROUP_CHECK = 0.02
+"""How often it is looked whether the programs of a cancelled call have ended, in seconds."""
 
 _LOST_SECONDS = 1.0
 """How long a process may take to end after it has closed its connection."""
@@ -52,6 +57,8 @@ class ProcessRunner(Runner):
         self._connection: Connection | None = None
         self._timer: threading.Timer | None = None
         self._interrupted = False
+        self._is_urgent = threading.Event()
+        self._group: int | None = None
 
     def run(self, call: Call) -> Any:
         request = make_request(call)
@@ -65,12 +72,14 @@ class ProcessRunner(Runner):
     def interrupt(self, at_once: bool = False) -> bool:
         with self._lock:
             self._interrupted = True
-            if self._process is None:
-                return True
             if at_once:
+                self._is_urgent.set()
+            if self._group is None:
+                return True
+            is_led = _signal_group(self._group, signal.SIGKILL if at_once else signal.SIGTERM)
+            if not is_led and self._process is not None:  # It has just been started.
                 self._process.kill()
-            else:
-                self._process.terminate()
+            if not at_once:
                 self._timer = threading.Timer(TERMINATE_SECONDS, self._kill)
                 self._timer.daemon = True
                 self._timer.start()
@@ -127,7 +136,7 @@ class ProcessRunner(Runner):
     def _own(self, process: Any) -> None:
         """Take over a process; kill it, if the worker was interrupted meanwhile."""
         with self._lock:
-            self._process = process
+            self._process, self._group = process, process.pid
             if self._interrupted:
                 process.kill()
 
@@ -150,6 +159,8 @@ class ProcessRunner(Runner):
         process, connection = self._process, self._connection
         with self._lock:
             self._process = self._connection = None
+            if not self._interrupted:
+                self._group = None
             if self._timer is not None:
                 self._timer.cancel()
         with _system:
@@ -161,8 +172,29 @@ class ProcessRunner(Runner):
                 process.close()
         if connection is not None:
             close_connection(connection)
+        if self._group is not None:
+            self._end_group(self._group)
         atexit.unregister(self._kill)
         return exit_code
+
+    def _end_group(self, group: int) -> None:
+        """Wait for the programs of a cancelled call to end, and kill those that do not."""
+        deadline = time.monotonic() + TERMINATE_SECONDS
+        while _signal_group(group, 0) and time.monotonic() < deadline:
+            if self._is_urgent.wait(_GROUP_CHECK):
+                break
+        with self._lock:
+            _signal_group(group, signal.SIGKILL)
+            self._group = None
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal to all processes of a group; return whether there are any."""
+    try:
+        os.killpg(group, number)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 The two are joined by one connection. Each process closes the ends that it holds for itself in every process forked from
 it, so that the end of one is always noticed by the other, whoever else lives on.
+
+The worker leads a session and a process group, to which the programs that a call starts belong. So they end with a call
+that is cancelled, or whose parent is lost; what a finished call leaves in the background goes on.
 """
 
 from __future__ import annotations
@@ -55,11 +58,13 @@ def work(connection: Connection, environment: Mapping[str, str]) -> None:
     environment
         The environment variables of the process that wants the calls run; the one that forked this one may be older.
     """
+    os.setsid()
     signal.signal(signal.SIGINT, _leave_to_parent)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     keep_to_process(connection)
     os.set_inheritable(connection.fileno(), False)  # Programs that a call starts in the background may outlive it.
-    threading.Thread(target=_end_with_parent, args=(connection,), daemon=True).start()
+    busy = threading.Event()
+    threading.Thread(target=_end_with_parent, args=(connection, busy), daemon=True).start()
     if os.environ != environment:
         os.environ.clear()
         os.environ.update(environment)
@@ -71,21 +76,26 @@ def work(connection: Connection, environment: Mapping[str, str]) -> None:
         connection.send(READY)
         while (request := connection.recv()) is not None:
             log.clear()
-            connection.send(_answer(request, log))
-            del request
+            busy.set()
+            answer = _answer(request, log)
+            busy.clear()
+            connection.send(answer)
+            del request, answer
     except (EOFError, ConnectionError):
         return
 
 
 def _leave_to_parent(signum: int, frame: Any) -> None:
-    """Ignore Ctrl-C, which the parent gets too and handles. Programs that a call starts do not inherit this."""
+    """Ignore Ctrl-C, should it get here; the parent handles it. Programs that a call starts do not inherit this."""
 
 
-def _end_with_parent(connection: Connection) -> None:
-    """End this process as soon as the other end of a connection is closed, whatever it is doing."""
+def _end_with_parent(connection: Connection, busy: threading.Event) -> None:
+    """End this process, with the programs of a call that runs, as soon as the other end of a connection is closed."""
     poll = select.poll()
     poll.register(connection.fileno(), 0)  # That the other end is closed is reported without being asked for.
     poll.poll()
+    if busy.is_set():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 

@@ -26,7 +26,7 @@ from redun.ids import new_id
 from redun.logging import ensure_handler, logger
 from redun.options import EMPTY_OPTIONS, check_tags
 from redun.plugins.host import get_host
-from redun.promise import Promise
+from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
 from redun.scheduler.current import get_current_scheduler, set_current_scheduler
 from redun.scheduler.failure import ErrorValue, Failure, Failures, attach_traceback
@@ -219,8 +219,17 @@ class Scheduler:
         """
         if replays_errors:
             job = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
-            parent_job = JobEnv(job, parent_job.context, replays_errors=True)
+            parent_job = JobEnv(job, parent_job.context, True, parent_job.group)
         return self._running_loop.evaluator.evaluate(expr, parent_job)
+
+    def evaluate_all(
+        self, exprs: Sequence[Any], parent_job: Job | JobEnv, on_error: OnError | str
+    ) -> tuple[Sequence[Promise[Any]], Promise[Any]]:
+        """Return the promises of expressions, and that of the end of all, with a policy for the first that fails."""
+        if OnError(on_error) is not OnError.KEEP_GOING:
+            return self._running_loop.evaluate_together(exprs, parent_job, OnError(on_error) is OnError.STOP)
+        promises = self._running_loop.evaluator.evaluate_each(exprs, parent_job)
+        return promises, wait_promises(promises)
 
     def look_up(self, eval_hash: str) -> Promise[Candidate | None]:
         """Return the promise of what the cache holds under an evaluation's address. For scheduler tasks."""

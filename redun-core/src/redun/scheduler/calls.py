@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from redun.backends.base import Backend, StoredCall
-from redun.errors import InvalidValueError, SchedulerError
+from redun.errors import FailureKind, InvalidValueError, SchedulerError, StoppedCallError
 from redun.options import CacheResult
 from redun.promise import Promise
 from redun.registry import get_task_registry
@@ -27,7 +27,9 @@ from redun.scheduler.rebuilder import (
     choose_mode,
     decide,
 )
+from redun.scheduler.retry import find_kind
 from redun.scheduler.seen import SeenTasks
+from redun.scheduler.sizes import check_arguments, find_limit
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
@@ -39,7 +41,7 @@ class Join(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """The call can't be made, because its arguments can't be stored or a plugin fails to decide."""
+    """The call can't be made, because its arguments can't be stored or are too large, or a plugin fails to decide."""
 
     error: Exception
 
@@ -69,6 +71,7 @@ class CallTable:
         self._default_mode = choose_mode({}, use_cache)
         self._seen_tasks = SeenTasks(backend)
         self._calls: dict[str, Job] = {}
+        self._max_value_size = find_limit(backend)
         self._questions: list[tuple[str, Promise[Candidate | None]]] = []
 
     def decide_all(self, jobs: Sequence[Job]) -> list[tuple[Job, Decision, Candidate | None]]:
@@ -78,6 +81,7 @@ class CallTable:
         for job in jobs:
             try:
                 eval_hash = job.prepare()
+                check_arguments(job, self._max_value_size)
                 mode = self._choose_mode(job)
             except Exception as error:
                 verdicts.append(Rejected(error))
@@ -85,6 +89,8 @@ class CallTable:
             if job.context.values:
                 eval_hash += job.context.hash
             twin = calls.setdefault(eval_hash, job) if mode.this_execution else job
+            if twin is not job and was_stopped(twin):
+                twin = calls[eval_hash] = job
             if twin is job:
                 verdicts.append(mode)
             elif twin.outcome is None and twin in list_ancestors(job):
@@ -172,6 +178,11 @@ class CallTable:
         return {job_id: call for job_id, call in chosen.items() if call is not None}
 
 
+def was_stopped(job: Job) -> bool:
+    """Whether a job has ended without having come to anything."""
+    return job.outcome is not None and isinstance(job.outcome.error, StoppedCallError)
+
+
 def _args_hash(job: Job) -> str:
     assert job.encoded is not None
     return job.encoded.args_hash
@@ -182,9 +193,16 @@ def _find_candidate(
 ) -> Candidate | None:
     call = final.get(job.id)
     if call is not None and (mode.final_result or call.result.type_name == ErrorValue.type_name):
-        return _read(CacheResult.ULTIMATE, call.result, call)
+        candidate = _read(CacheResult.ULTIMATE, call.result, call)
+        return None if _is_of_stopped(candidate) else candidate
     stored = single.get(job.eval_hash) if mode.single_reduction else None
     return None if stored is None else _read(CacheResult.SINGLE, stored)
+
+
+def _is_of_stopped(candidate: Candidate) -> bool:
+    """Whether a recorded call did not fail of itself, so that what it came to is no answer."""
+    error = candidate.value
+    return isinstance(error, ErrorValue) and find_kind(error.error) is FailureKind.CANCELLED
 
 
 def _read(kind: CacheResult, stored: EncodedValue, call: StoredCall | None = None) -> Candidate:

@@ -28,6 +28,7 @@ from redun.operators import get_lazy_operation
 from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.scheduler.gather import JobGathering, ValueGathering
+from redun.scheduler.group import find_problem
 from redun.scheduler.job import Execution, Job, JobEnv, JobStatus, Outcome
 from redun.scheduler.scope import Reduction
 from redun.scheduler.status import StatusBoard
@@ -91,6 +92,10 @@ class Evaluator:
         ValueGathering(leaves, promises, self._waits_for_all, value, promise)
         return promise
 
+    def evaluate_each(self, values: Sequence[Any], parent_job: Job | JobEnv) -> Sequence[Promise[Any]]:
+        """Return the promises of several values, which are reduced apart, such that the first is expanded first."""
+        return [self.evaluate(value, parent_job) for value in reversed(values)][::-1]
+
     def expand(self, max_ready: int) -> bool:
         """Expand expressions until none is left or enough jobs are ready; return whether anything was done."""
         stack, ready = self._stack, self.ready
@@ -106,6 +111,13 @@ class Evaluator:
         self._stack.clear()
         self.ready.clear()
 
+    def check_ready(self) -> None:
+        """Let ready jobs fail that may not start any more."""
+        jobs = list(self.ready)
+        self.ready.clear()
+        for job in jobs:
+            self.make_ready(job, job.options)
+
     def begin_call(
         self, expression: TaskExpression[Any], parent_job: Job | JobEnv | None, promise: Promise[Any]
     ) -> None:
@@ -115,10 +127,10 @@ class Evaluator:
             promise.do_reject(UnknownTaskError(f"Task '{expression.task_name}' does not exist"))
             return
         context = self._execution.context if parent_job is None else parent_job.context
-        replays_errors = parent_job is not None and parent_job.replays_errors
         parent = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
-        job = Job(new_id(), task, expression, parent, self._execution, promise, context, replays_errors)
+        job = Job(new_id(), task, expression, parent, self._execution, promise, context)
         if parent_job is not None:
+            job.replays_errors, job.group = parent_job.replays_errors, parent_job.group
             parent_job.open_scope().children.append(job)
         self._board.add(job)
         options = job.merge_options()
@@ -142,14 +154,16 @@ class Evaluator:
         written = {id(leaf) for leaf in find_leaves([job.expr.args, job.expr.kwargs])}
         inner = [leaf for leaf in pending if id(leaf) not in written]
         outer = [leaf for leaf in pending if id(leaf) in written]
-        own_env = JobEnv(job.parent_job, job.context, parent_job.replays_errors)
+        own_env = JobEnv(job.parent_job, job.context, parent_job.replays_errors, parent_job.group)
         promises = dict(zip(map(id, inner), self._reduce_all(inner, own_env), strict=True))
         promises.update(zip(map(id, outer), self._reduce_all(outer, parent_job), strict=True))
         return [promises[id(leaf)] for leaf in pending]
 
     def make_ready(self, job: Job, options: Mapping[str, Any]) -> None:
-        """Let a job be decided on; its arguments and options are known."""
+        """Let a job be decided on, unless it may not start any more; its arguments and options are known."""
         try:
+            if job.group is not None and (problem := find_problem(job)) is not None:
+                raise problem
             job.set_options(options)
         except Exception as error:
             self.abandon(job, error)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
 from redun.control import root_task
-from redun.errors import InvalidValueError
+from redun.errors import InvalidValueError, StoppedCallError
 from redun.hashing import hash_struct
 from redun.scheduler.job import Job, list_ancestors
 from redun.scheduler.status import format_task_call
@@ -95,9 +96,15 @@ class Failures:
 
     What is known about an error is kept beside it and not in it, so that an error that is recovered from is the same
     value in every execution.
+
+    Parameters
+    ----------
+    max_value_size
+        How many bytes an error may have when it is recorded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_value_size: int = sys.maxsize) -> None:
+        self._max_value_size = max_value_size
         self._known: dict[int, Failure] = {}
         self._open: dict[int, str] = {}
         self._encoded: dict[int, EncodedValue] = {}
@@ -115,7 +122,8 @@ class Failures:
                 getattr(error, "__dict__", {}).pop(name, None)
             traceback = Traceback(error, [*shorten_frames(frames), *own.frames], own.logs)
             self._known[id(error)] = Failure(traceback, job.id, job.task, job.args, job.kwargs)
-            self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
+            if not isinstance(error, StoppedCallError):
+                self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
 
     def forget(self, error: BaseException) -> None:
         """Note that the workflow recovered from an error."""
@@ -130,22 +138,25 @@ class Failures:
         return self._known.get(id(error))
 
     def encode(self, error: BaseException, job: Job) -> EncodedValue:
-        """Return an error as the result of a call; one that can't be pickled is replaced by its description."""
+        """Return an error as the result of a call; one that can't be stored is replaced by its description."""
         self.note(error, job)
         known = self._encoded.get(id(error))
         if known is None:
             failure = self._known[id(error)]
-            known = self._encoded[id(error)] = _encode_error(error, failure.traceback)
+            known = self._encoded[id(error)] = _encode_error(error, failure.traceback, self._max_value_size)
         return known
 
 
-def _encode_error(error: BaseException, traceback: Traceback) -> EncodedValue:
+def _encode_error(error: BaseException, traceback: Traceback, max_size: int) -> EncodedValue:
     encode = get_type_registry().encode
     try:
-        return encode(ErrorValue(error, traceback))
+        encoded = encode(ErrorValue(error, traceback))
+        if len(encoded.data) <= max_size:
+            return encoded
     except (InvalidValueError, TypeError, AttributeError):
-        described = Exception(safe_repr(error))
-        return encode(ErrorValue(described, Traceback(described, traceback.frames, traceback.logs)))
+        pass
+    described = Exception(safe_repr(error))
+    return encode(ErrorValue(described, Traceback(described, traceback.frames, traceback.logs)))
 
 
 def attach_traceback(error: BaseException, traceback: Traceback | None) -> None:

@@ -8,7 +8,9 @@ settled.
 from __future__ import annotations
 
 import pickle
+import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,12 +19,15 @@ from redun.backends.base import CallRecord, StoredCall
 from redun.hashing import hash_call_node
 from redun.options import check_tags
 from redun.promise import Promise, wait_promises
+from redun.scheduler.calls import was_stopped
 from redun.scheduler.evaluate import Evaluator, find_expressions, find_upstream_calls
 from redun.scheduler.failure import ErrorValue, Failures
+from redun.scheduler.group import find_problem
 from redun.scheduler.job import Job, JobStatus, Outcome
 from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.record import Recorder
 from redun.scheduler.scope import Scope
+from redun.scheduler.sizes import check_result
 from redun.scheduler.status import StatusBoard
 from redun.values.base import plain_names
 from redun.values.codec import EncodedValue
@@ -57,6 +62,8 @@ class Finisher:
         Remembers where errors come from.
     observers
         The plugins that watch jobs.
+    max_value_size
+        How many bytes a result may have.
 
     Attributes
     ----------
@@ -71,12 +78,14 @@ class Finisher:
         board: StatusBoard,
         failures: Failures,
         observers: JobObservers,
+        max_value_size: int = sys.maxsize,
     ) -> None:
         self._evaluator = evaluator
         self._recorder = recorder
         self._board = board
         self._failures = failures
         self._observers = observers
+        self._max_value_size = max_value_size
         self._encode = get_type_registry().encode
         self._subtrees: dict[frozenset[str], frozenset[str]] = {}
         self._singletons: dict[str, frozenset[str]] = {}
@@ -103,13 +112,14 @@ class Finisher:
         Raises
         ------
         Exception
-            When the value can't be stored.
+            When the value can't be stored, also because it is too large.
         """
         assert job.encoded is not None
         result, leaves = returned, find_leaves(returned)
         if leaves:
             result = get_type_registry().postprocess(returned, {"pre_call_hash": job.eval_hash})
         encoded = self._encode(result)
+        check_result(job, encoded, self._max_value_size)
         if (
             not leaves
             and type(result) not in _SINGLE
@@ -169,6 +179,13 @@ class Finisher:
             return
         self._end_call(job, JobStatus.FAILED, None, error, self._failures.encode(error, job))
 
+    def give_up(self, job: Job, error: BaseException) -> None:
+        """End a job with an error that is not its own; one that has not begun leaves no record."""
+        if job.id in self.unfinished:
+            self.fail(job, error)
+        else:
+            self._evaluator.abandon(job, error)
+
     def _start(self, job: Job) -> None:
         job.start_time = time.time()
         if self._observers.on_start is not None:
@@ -185,6 +202,7 @@ class Finisher:
             return
         try:
             encoded = self._encode(value)
+            check_result(job, encoded, self._max_value_size)
         except Exception as error:
             self.fail(job, error)
         else:
@@ -240,6 +258,23 @@ class Finisher:
         distinct = {id(child.subtree): child.subtree for child in children}
         joined = frozenset((task_hash,)).union(*distinct.values())
         return self._subtrees.setdefault(joined, joined)
+
+
+class Joining:
+    """Waits for the job that makes the same call."""
+
+    __slots__ = ("_finisher", "_job", "_ready", "_twin")
+
+    def __init__(self, finisher: Finisher, ready: deque[Job], job: Job, twin: Job) -> None:
+        self._finisher, self._ready = finisher, ready
+        self._job, self._twin = job, twin
+
+    def finish(self, promise: Promise[Any]) -> None:
+        """End the job as the other one ended; if that was stopped with its group, decide on the job again."""
+        if self._twin.group is not None and was_stopped(self._twin) and find_problem(self._job) is None:
+            self._ready.append(self._job)
+        else:
+            self._finisher.join(self._job, self._twin)
 
 
 class _Reduction:

@@ -7,11 +7,12 @@ threads touch the mailbox only, into which executors put settled futures.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
+from weakref import ref
 
 from redun.arguments import pass_by_position
 from redun.awaiting import bind_evaluator
@@ -62,6 +63,10 @@ class Handover:
     def __len__(self) -> int:
         return len(self._held)
 
+    def iter_latest_first(self) -> Iterator[Job]:
+        """Yield the jobs whose calls are held."""
+        return (held.job for held in reversed(self._held.values()))
+
     def submit(self, executor: Executor, jobs: Sequence[Job], evaluate: Callable[[Job, Any], Future[Any]]) -> None:
         """Hand calls over to an executor.
 
@@ -101,22 +106,25 @@ class Handover:
         """Return who made a call whose future is settled; None if it was given up before."""
         return self._held.pop(future, None)
 
-    def cancel_all(self) -> list[Held]:
-        """Stop every call, and return them; what they come to is ignored."""
-        stopped, self._held = self._held, {}
+    def cancel(self, is_given_up: Callable[[Job], bool] = lambda job: True) -> list[Job]:
+        """Stop calls, all or some, and return their jobs; what they come to is ignored."""
+        stopped = {future: held for future, held in self._held.items() if is_given_up(held.job)}
+        for future in stopped:
+            del self._held[future]
         for future, held in reversed(stopped.items()):  # The last first, so that none of them starts meanwhile.
             _cancel(held.executor, future)
-        return list(stopped.values())
+        return [held.job for held in stopped.values()]
 
     def _watch_time(self, future: Future[Any], job: Job, executor: Executor) -> None:
         timeout = None if executor.supports("timeout") else read_timeout(job.options)
         if timeout is not None:
-            self._timers.add(time.monotonic(), partial(self._check_time, future, timeout, False))
+            self._timers.add(time.monotonic(), partial(self._check_time, ref(future), timeout, False))
 
-    def _check_time(self, future: Future[Any], timeout: float, has_started: bool) -> None:
+    def _check_time(self, watched: ref[Future[Any]], timeout: float, has_started: bool) -> None:
         """Let the time of a call begin when the call does, and stop the call when its time is over."""
-        held = self._held.get(future)
-        if held is None:
+        future = watched()
+        held = self._held.get(future) if future is not None else None
+        if future is None or held is None:
             return
         if has_started:
             del self._held[future]
@@ -124,10 +132,10 @@ class Handover:
             text = f"task {held.job.task.fullname} took longer than its timeout of {timeout:g} seconds"
             self._reject(held.job, held.executor, TaskTimeoutError(text))
         elif future.running():
-            self._timers.add(time.monotonic() + timeout, partial(self._check_time, future, timeout, True))
+            self._timers.add(time.monotonic() + timeout, partial(self._check_time, watched, timeout, True))
         else:
             self._timers.add(
-                time.monotonic() + min(_START_CHECK, timeout), partial(self._check_time, future, timeout, False)
+                time.monotonic() + min(_START_CHECK, timeout), partial(self._check_time, watched, timeout, False)
             )
 
 

@@ -22,6 +22,7 @@ from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
     from redun.expression import TaskExpression
+    from redun.scheduler.group import CallGroup
     from redun.task import Task
 
 
@@ -96,14 +97,19 @@ class JobEnv:
         The context of the calls among them, as for the options and default arguments of a call with its own context.
     replays_errors
         Whether calls among them and below may be answered by recorded errors.
+    group
+        The group that calls among them and below belong to, if any.
     """
 
-    __slots__ = ("context", "job", "replays_errors", "scope")
+    __slots__ = ("context", "group", "job", "replays_errors", "scope")
 
-    def __init__(self, job: Job, context: Context, replays_errors: bool = False) -> None:
+    def __init__(
+        self, job: Job, context: Context, replays_errors: bool = False, group: CallGroup | None = None
+    ) -> None:
         self.job = job
         self.context = context
         self.replays_errors = replays_errors
+        self.group = group
         self.scope = Scope(job.open_scope().children)
 
     def open_scope(self) -> Scope:
@@ -141,6 +147,8 @@ class Job:
         The values that the job and those below it can look up.
     replays_errors : bool
         Whether the call may be answered by a recorded error.
+    group : CallGroup or None
+        The group of calls with which this one ends.
     has_provenance : bool
         Whether the job is recorded; option ``prov`` says so, for it and all jobs below.
     args, kwargs
@@ -170,6 +178,7 @@ class Job:
         "execution",
         "exported",
         "expr",
+        "group",
         "has_provenance",
         "id",
         "is_recorded",
@@ -195,7 +204,6 @@ class Job:
         execution: Execution,
         promise: Promise[Any],
         context: Context = EMPTY_CONTEXT,
-        replays_errors: bool = False,
     ) -> None:
         self.id = id
         self.task = task
@@ -206,7 +214,8 @@ class Job:
         self.status = JobStatus.PENDING
         self.context = context
         self.has_provenance = True
-        self.replays_errors = replays_errors
+        self.replays_errors = False
+        self.group: CallGroup | None = None
         self.options: Mapping[str, Any] = EMPTY_OPTIONS
         self.exported: Mapping[str, Any] = EMPTY_OPTIONS
         self.args: Sequence[Any] = expr.args
@@ -284,7 +293,7 @@ class Job:
             asking = find_job_infos(self.args, self.kwargs)
             excluded |= asking
         encoded = expr.encode_arguments()
-        if not is_own or excluded:
+        if not is_own or excluded or (expr.argument_leaves and encoded.is_lazy):
             reusable = {
                 id(value): item
                 for value, item in (

@@ -3,14 +3,15 @@
 A task asks for units of resources with its option ``limits``; the configuration section ``[limits]`` says how many
 there are, one of each that it does not name. A call holds its units from its start to the end of its function; calls
 answered from the cache hold none. Calls that have to wait start in the order in which they came: none overtakes
-another one that waits for a resource they share.
+another one that waits for a resource they share. A coroutine holds its units while it awaits other calls, too: they
+stand for what it has in hand, such as a connection.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -29,6 +30,14 @@ class _Waiting(NamedTuple):
     request: Request
 
 
+class Starved(NamedTuple):
+    """A job that waited, a resource of which there was not enough for it, and the jobs that hold that."""
+
+    job: Job
+    resource: str
+    holders: Sequence[Job]
+
+
 class Limits:
     """The resources of one execution, who holds them and who waits for them.
 
@@ -41,7 +50,7 @@ class Limits:
     def __init__(self, capacities: Mapping[str, int]) -> None:
         self._capacities = capacities
         self._used: Counter[str] = Counter()
-        self._held: dict[str, Request] = {}
+        self._held: dict[str, tuple[Job, Request]] = {}
         self._queues: dict[frozenset[str], deque[_Waiting]] = {}
         self._order = count()
 
@@ -72,22 +81,36 @@ class Limits:
 
     def release(self, job: Job) -> list[Job]:
         """Give back what a job holds, and return the waiting jobs that may start now; they hold theirs."""
-        request = self._held.pop(job.id, None)
-        if request is None:
+        held = self._held.pop(job.id, None)
+        if held is None:
             return []
-        self._used.subtract(request)
-        return self._start_waiting()
+        self._used.subtract(held[1])
+        return self.start_waiting()
 
-    def forget_waiting(self) -> None:
-        """Give up the jobs that wait."""
-        self._queues.clear()
+    def forget_waiting(self, is_given_up: Callable[[Job], object] = lambda job: True) -> list[Job]:
+        """Give up jobs that wait, all or some, and return them."""
+        forgotten = []
+        for names, queue in list(self._queues.items()):
+            forgotten += [waiting.job for waiting in queue if is_given_up(waiting.job)]
+            left = deque(waiting for waiting in queue if not is_given_up(waiting.job))
+            if left:
+                self._queues[names] = left
+            else:
+                del self._queues[names]
+        return forgotten
 
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether any job waits."""
-        return bool(self._queues)
+    def forget_longest_waiting(self) -> Starved | None:
+        """Give up the job that has waited longest, and return why it had to wait; None if none waits."""
+        if not self._queues:
+            return None
+        names = min(self._queues, key=lambda names: self._queues[names][0].order)
+        _, job, request = self._queues[names].popleft()
+        if not self._queues[names]:
+            del self._queues[names]
+        resource = next(name for name, units in request.items() if not self._has_room(name, units))
+        return Starved(job, resource, [holder for holder, held in self._held.values() if resource in held])
 
-    def _start_waiting(self) -> list[Job]:
+    def start_waiting(self) -> list[Job]:
         """Start waiting jobs in their order; one that does not fit keeps its resources from all that came later."""
         started: list[Job] = []
         blocked: set[str] = set()
@@ -110,11 +133,14 @@ class Limits:
         return started
 
     def _take(self, job: Job, request: Request) -> None:
-        self._held[job.id] = request
+        self._held[job.id] = job, request
         self._used.update(request)
 
     def _fits(self, request: Request) -> bool:
-        return all(self._used[name] + units <= self._capacity(name) for name, units in request.items())
+        return all(self._has_room(name, units) for name, units in request.items())
+
+    def _has_room(self, name: str, units: int) -> bool:
+        return self._used[name] + units <= self._capacity(name)
 
     def _capacity(self, name: str) -> int:
         return self._capacities.get(name, DEFAULT_CAPACITY)

@@ -22,32 +22,36 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from queue import Empty
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
-from redun.errors import CancelledCallError, DryRunResult, SchedulerError
+from redun.errors import DryRunResult, SchedulerError, StoppedCallError
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
-from redun.promise import Promise, collecting_callbacks, run_callbacks
+from redun.promise import Promise, collecting_callbacks, run_callbacks, wait_promises
 from redun.scheduler.awaited import AwaitedExpressions
 from redun.scheduler.calls import CallTable, Join, Rejected
 from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
-from redun.scheduler.finish import Finisher, JobObservers
+from redun.scheduler.finish import Finisher, JobObservers, Joining
 from redun.scheduler.garbage import collecting_rarely
+from redun.scheduler.group import CallGroup, note_need
 from redun.scheduler.handover import Held, find_error
-from redun.scheduler.job import Execution, Job
+from redun.scheduler.job import Execution, Job, JobEnv
 from redun.scheduler.rebuilder import Replay
 from redun.scheduler.record import Recorder
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
 from redun.scheduler.signals import stopping_on_signals
+from redun.scheduler.sizes import check_value, find_limit
 from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
 from redun.scheduler.timers import Timers
 from redun.traceback import safe_repr
+from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -87,11 +91,13 @@ class ExecutionLoop:
         self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
         self.calls = CallTable(scheduler.backend, settings.cache, host.decider("redun_cache_lookup"))
         self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
-        self.encode = get_type_registry().encode
         observers = JobObservers(host.observers("redun_job_start"), host.observers("redun_job_finish"))
-        self.failures = Failures()
+        self._max_value_size = find_limit(scheduler.backend)
+        self.failures = Failures(self._max_value_size)
         self.tracked: dict[str, Promise[Any]] = {}
-        self._finisher = Finisher(self.evaluator, self.recorder, self.board, self.failures, observers)
+        self._finisher = Finisher(
+            self.evaluator, self.recorder, self.board, self.failures, observers, self._max_value_size
+        )
         self._timers = Timers()
         self._awaited = AwaitedExpressions(self.evaluator, self._post)
         choose_executor = host.decider("redun_job_executor")
@@ -100,8 +106,7 @@ class ExecutionLoop:
         )
         self._handover = self._starter.handover
         self._rivals = Rivals(
-            lambda: filter(self.calls.is_shared, self._handover.list_jobs()),
-            self.recorder.publish,
+            self.calls, self._handover.list_jobs, self.evaluator.ready, self.board, self.recorder.publish
         )
         self.recorder.on_written = self._rivals.note_written
         self._stop_signal: int | None = None
@@ -111,7 +116,8 @@ class ExecutionLoop:
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
         root: Promise[Any] = Promise()
-        with collecting_rarely(), collecting_callbacks() as callbacks, stopping_on_signals(self._note_signal):
+        stopping = stopping_on_signals(self._note_signal)
+        with self._rivals, collecting_rarely(), collecting_callbacks() as callbacks, stopping:
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self._execution.job = next(iter(self.evaluator.ready), None)
@@ -119,18 +125,29 @@ class ExecutionLoop:
                 self._scheduler.backend.set_pause(self._take_in)
                 self._work(root, callbacks)
                 self._close(root)
-            except (KeyboardInterrupt, SystemExit):
-                self._interrupt()
+            except DryRunResult:
+                raise
+            except BaseException as error:
+                self._interrupt(error)
                 raise
             finally:
                 self._scheduler.backend.set_pause(_do_nothing)
-                try:
-                    self.recorder.flush()
-                finally:
-                    self._rivals.leave()
+                self.recorder.flush()
         if root.is_rejected:
             raise root.error
         return root.value
+
+    def encode(self, value: Any) -> EncodedValue:
+        """Return a value that a scheduler task records, encoded.
+
+        Raises
+        ------
+        InvalidValueError
+            When it can't be stored.
+        """
+        encoded = get_type_registry().encode(value)
+        check_value(encoded, self._max_value_size)
+        return encoded
 
     def _work(self, root: Promise[Any], callbacks: deque[Any]) -> None:
         """Turn the loop until nothing is left to do."""
@@ -151,19 +168,39 @@ class ExecutionLoop:
                 self._dispatch()
             elif self.calls.answer_questions():
                 continue
-            elif handover or self._timers or self._rivals.has_parked:
+            elif handover or self._starter.is_retrying or self._rivals.has_parked:
                 self._collect()
             else:
                 return
 
+    def evaluate_together(
+        self, exprs: Sequence[Any], parent_job: Job | JobEnv, stops: bool
+    ) -> tuple[Sequence[Promise[Any]], Promise[Any]]:
+        """Return the promises of expressions of which none goes on when one fails, and one of the end of it all."""
+        group = CallGroup(parent_job.group, partial(self._end_group, stops))
+        job = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
+        env = JobEnv(job, parent_job.context, parent_job.replays_errors, group)
+        promises = self.evaluator.evaluate_each(exprs, env)
+        for promise in promises:
+            promise.watch(group.note)
+        return promises, wait_promises(promises).then(lambda _: group.ended)
+
+    def _end_group(self, stops: bool, group: CallGroup) -> list[Promise[Any]]:
+        """Start nothing more of a group of calls, stop what runs if that is wanted, and return what goes on."""
+        self.evaluator.check_ready()
+        self._starter.drop_stopped()
+        if stops:
+            self._starter.stop_group(group)
+        return [job.promise for job in self._handover.iter_latest_first() if group.has(job)]
+
     def _give_up(self) -> None:
         """Start nothing more, and stop what runs if the policy says so."""
-        self._awaited.give_up(SchedulerError("stopped, because the execution failed"))
+        self._awaited.give_up(StoppedCallError("stopped, because the execution failed"))
         self.evaluator.give_up()
         self._starter.give_up()
         if self._settings.on_error is OnError.STOP:
-            for held in self._handover.cancel_all():
-                self._finisher.fail(held.job, CancelledCallError("stopped, because the execution failed"))
+            for job in self._handover.cancel():
+                self._finisher.fail(job, StoppedCallError("stopped, because the execution failed"))
 
     def _close(self, root: Promise[Any]) -> None:
         """Settle what a failed, idle or dry execution leaves open."""
@@ -173,8 +210,8 @@ class ExecutionLoop:
             self._scheduler.logger.info("Dryrun: Additional jobs would run.")
             raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
-            root.do_reject(SchedulerError("a scheduler task returned a promise that was never settled"))
-        self._fail_unfinished(SchedulerError(f"stopped, because the execution failed: {safe_repr(root.error)}"))
+            root.do_reject(SchedulerError("calls wait for each other, or a promise was never settled"))
+        self._fail_unfinished(StoppedCallError(f"stopped, because the execution failed: {safe_repr(root.error)}"))
 
     def _dispatch(self) -> None:
         """Decide on ready jobs as far as executors have room, and hand over those that run."""
@@ -189,7 +226,9 @@ class ExecutionLoop:
                 finisher.replay(job, decision.candidate)
                 self.evaluator.expand(MAX_READY)
             elif isinstance(decision, Join):
-                decision.twin.promise.watch(_Joining(finisher, job, decision.twin).finish)
+                if decision.twin.group is not None:
+                    note_need(job, decision.twin)
+                decision.twin.promise.watch(Joining(finisher, ready, job, decision.twin).finish)
             elif isinstance(decision, Rejected):
                 job.reason = "the call can't be made"
                 finisher.begin(job)
@@ -207,8 +246,8 @@ class ExecutionLoop:
     def _hand_over(self, jobs: Sequence[Job]) -> None:
         """Start calls, unless another execution is making them; in a dry run, only say so."""
         if not self._settings.dryrun:
-            self._look_around()
-            self._starter.start(jobs if self._rivals.is_alone else self._keep_own(jobs))
+            self._rivals.look_around()
+            self._starter.start(self._rivals.keep_own(jobs))
             return
         for name, group in self._starter.list_executors(jobs).items():
             for job in group:
@@ -218,7 +257,7 @@ class ExecutionLoop:
         """Wait until there is mail, and read all of it; write records when nothing comes for a while."""
         mailbox, recorder = self._handover.mailbox, self.recorder
         now = time.monotonic()
-        patience = self._next_report - now if recorder.is_empty else IDLE_SECONDS
+        patience = self._next_report - now if recorder.is_empty and not self._is_stuck else IDLE_SECONDS
         patience = min(patience, self._rivals.next_check - now)
         if self._timers:
             patience = min(patience, (self._timers.next_time or now) - now)
@@ -226,6 +265,8 @@ class ExecutionLoop:
             self._read(mailbox.get(timeout=max(patience, 0)))
         except Empty:
             recorder.flush()
+            if self._is_stuck:
+                self._unstick()
         for count in range(1, mailbox.qsize() + 1):
             with suppress(Empty):  # Flushing may have emptied it.
                 self._read(mailbox.get_nowait())
@@ -234,38 +275,32 @@ class ExecutionLoop:
         recorder.flush_if_due()
         if self._timers:
             self._timers.run_due(time.monotonic())
-        self._look_around()
+        self._rivals.look_around()
         if now >= self._next_report:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
             recorder.note_alive()
-
-    def _keep_own(self, jobs: Sequence[Job]) -> list[Job]:
-        """Claim calls; leave out those that other executions are making, and those that they just made."""
-        shared = [job for job in jobs if self.calls.is_shared(job)]
-        left = set(self._rivals.park(shared))
-        for job in left:
-            self.board.log_parked(job)
-        # Results are recorded before claims are released, so a claimed call that is not recorded now is ours to make.
-        recorded = self.calls.notice_recorded([job for job in shared if job not in left])
-        self.evaluator.ready.extend(recorded)
-        left.update(recorded)
-        return [job for job in jobs if job not in left]
-
-    def _look_around(self) -> None:
-        """Notice other executions, and decide again on calls that they were making."""
-        now = time.monotonic()
-        if now < self._rivals.next_check:
-            return
-        unparked = self._rivals.check(now)
-        self.calls.notice_recorded(unparked)
-        self.evaluator.ready.extend(unparked)
 
     def _take_in(self) -> None:
         """Read what came while the store is writing, and journal it."""
         for _ in range(self._handover.mailbox.qsize()):
             self._read(self._handover.mailbox.get())
         self.recorder.journal()
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether nothing is left that could go on: every call that runs is a coroutine that waits for others."""
+        if self._starter.is_retrying or self._rivals.has_parked or not 0 < len(self._handover) <= len(self._awaited):
+            return False
+        return all(
+            self._awaited.is_awaited_by(job) and not job.options.get("timeout")
+            for job in self._handover.iter_latest_first()
+        )
+
+    def _unstick(self) -> None:
+        """Fail one of the calls that wait for each other."""
+        if not self._starter.fail_starved():
+            self._awaited.fail_oldest(SchedulerError("coroutines wait for each other's results, and nothing else runs"))
 
     def _read(self, mail: Any) -> None:
         if not isinstance(mail, Future):
@@ -298,32 +333,21 @@ class ExecutionLoop:
         """Have a function called on the scheduler's thread. For any thread."""
         self._handover.mailbox.put(action)
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, error: BaseException) -> None:
         """Stop as much as possible at once, record what is finished, and what was going on as stopped."""
         for _ in range(self._handover.mailbox.qsize()):
             mail = self._handover.mailbox.get()
             if isinstance(mail, Future) and find_error(mail) is None:
                 self._read(mail)
-        self._handover.cancel_all()
-        self._fail_unfinished(SchedulerError("the execution was interrupted"))
+        self._handover.cancel()
+        is_asked_for = isinstance(error, KeyboardInterrupt | SystemExit)
+        reason = "" if is_asked_for else f": {error}"
+        self._fail_unfinished(StoppedCallError(f"the execution was interrupted{reason}"))
 
-    def _fail_unfinished(self, error: SchedulerError) -> None:
+    def _fail_unfinished(self, error: StoppedCallError) -> None:
         for job in reversed(list(self._finisher.unfinished.values())):
             self._finisher.fail(job, error)
 
 
 def _do_nothing() -> None:
     """Do nothing; as mail, interrupt the waiting for mail."""
-
-
-class _Joining:
-    """Waits for the job that makes the same call."""
-
-    __slots__ = ("_finisher", "_job", "_twin")
-
-    def __init__(self, finisher: Finisher, job: Job, twin: Job) -> None:
-        self._finisher, self._job, self._twin = finisher, job, twin
-
-    def finish(self, promise: Promise[Any]) -> None:
-        """End the job as the other one ended."""
-        self._finisher.join(self._job, self._twin)

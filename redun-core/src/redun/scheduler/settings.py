@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 
 class OnError(str, Enum):
@@ -16,6 +16,10 @@ class OnError(str, Enum):
     DRAIN = "drain"
     KEEP_GOING = "keep-going"
     STOP = "stop"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        raise ValueError(f"on_error={value!r} must be one of {', '.join(cls)}")
 
 
 class RunSettings(NamedTuple):

@@ -9,9 +9,10 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from redun.errors import SchedulerError
+from redun.errors import SchedulerError, StoppedCallError
 from redun.executors.base import Executor
 from redun.scheduler.finish import Finisher
+from redun.scheduler.group import CallGroup, find_problem
 from redun.scheduler.handover import Handover
 from redun.scheduler.job import Job
 from redun.scheduler.limits import Limits
@@ -62,6 +63,7 @@ class Starter:
         self._evaluate = evaluate
         self._limits = Limits(scheduler.limits)
         self._failures: Counter[str] = Counter()
+        self._retrying: dict[Job, BaseException] = {}
         self._is_giving_up = False
         self._admitted: list[Job] = []
         self._is_starting = False
@@ -106,13 +108,51 @@ class Starter:
             self._finisher.reject(job, error)
         else:
             self._board.log_retry(job, error, delay)
+            self._retrying[job] = error
             self._timers.add(time.monotonic() + delay, partial(self._retry, job))
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether calls that failed are to be tried again later."""
+        return bool(self._retrying)
 
     def release(self, job: Job) -> None:
         """Give back what a call held of limits, and start those that waited for it."""
         released = self._limits.release(job)
         if released:
             self._start_admitted(released)
+
+    def fail_starved(self) -> bool:
+        """Fail the call that has waited longest for a limit, because its holders wait too; return if there is any."""
+        starved = self._limits.forget_longest_waiting()
+        if starved is None:
+            return False
+        names = ", ".join(dict.fromkeys(holder.task.fullname for holder in starved.holders))
+        text = (
+            f"task {starved.job.task.fullname} can't start: limit {starved.resource!r} is held by coroutines that wait "
+            f"for other calls ({names}), and nothing else runs; raise the limit in section [limits] of redun.ini, or "
+            "take it off the tasks that await others"
+        )
+        self._begin(starved.job)
+        self._finisher.reject(starved.job, SchedulerError(text))
+        self._start_admitted(self._limits.start_waiting())
+        return True
+
+    def drop_stopped(self) -> None:
+        """Let every call fail that waits to start and may not any more, because its group is closed."""
+        for job in self._limits.forget_waiting(find_problem):
+            problem = find_problem(job)
+            assert problem is not None
+            self._finisher.give_up(job, problem)
+        for job in [job for job in self._retrying if find_problem(job) is not None]:
+            self._finisher.reject(job, self._retrying.pop(job))
+        self._start_admitted(self._limits.start_waiting())
+
+    def stop_group(self, group: CallGroup) -> None:
+        """Stop the calls of a group."""
+        for job in self.handover.cancel(group.has):
+            self.release(job)
+            self._finisher.fail(job, StoppedCallError(f"stopped, {group.cause}"))
 
     def give_up(self) -> None:
         """Start nothing any more."""
@@ -160,5 +200,5 @@ class Starter:
             self._finisher.begin(job)
 
     def _retry(self, job: Job) -> None:
-        if not self._is_giving_up:
+        if self._retrying.pop(job, None) is not None and not self._is_giving_up:
             self.start([job])

@@ -152,7 +152,9 @@ def read_stored(data_format: str, data: bytes) -> Any:
     return value[-1]
 
 
-def preview(type_name: str, data_format: str, data: bytes, max_length: int = MAX_LENGTH) -> str:
+def preview(
+    type_name: str, data_format: str, data: bytes, max_length: int = MAX_LENGTH, value_hash: str | None = None
+) -> str:
     """Return a stored value on one line, as its representation would be, cut to a length.
 
     Parameters
@@ -161,6 +163,8 @@ def preview(type_name: str, data_format: str, data: bytes, max_length: int = MAX
         The value as it is stored.
     max_length
         How long the line may get, in characters.
+    value_hash
+        The value's address, which identifies it where its bytes are not shown.
     """
     shown = _ask_plugins(type_name, data)
     if shown is None and data and len(data) <= MAX_BYTES and data_format in (MIME_TYPE_PICKLE, MIME_TYPE_GRAPH):
@@ -169,8 +173,21 @@ def preview(type_name: str, data_format: str, data: bytes, max_length: int = MAX
         except Exception:  # Whatever a foreign or damaged value leads to, a display goes on.
             shown = f"{type_name.rpartition('.')[2]}(unreadable, size={len(data)})"
     elif shown is None:
-        shown = f"{type_name.rpartition('.')[2]}(size={len(data)})"
+        shown = summarize(type_name, value_hash, len(data))
     return trim_string(shown, max_length)
+
+
+def summarize(type_name: str, value_hash: str | None, size: int | None = None) -> str:
+    """Return a line for a value that is not read.
+
+    Examples
+    --------
+    >>> summarize("builtins.list", "7bc9b6e02dac5c672b997d1bc846267161c0c170", 2_000_000)
+    'list(hash=7bc9b6e0, size=2000000)'
+    """
+    known = [] if value_hash is None else [f"hash={_shorten(value_hash)}"]
+    known += [] if size is None else [f"size={size}"]
+    return f"{type_name.rpartition('.')[2]}({', '.join(known)})"
 
 
 def _ask_plugins(type_name: str, data: bytes) -> str | None:

@@ -1,0 +1,70 @@
+"""Which records of a repository a user means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from redun.errors import RedunError
+from redun_backend_sql.database import Database
+from redun_backend_sql.sync.kinds import TABLES, Kind
+
+MIN_PREFIX = 2
+"""How many characters of an id are needed."""
+
+_NTH = re.compile(r"-|~([0-9]+)")
+_PREFIX = re.compile(r"[\w-]+")
+_KINDS = (Kind.EXECUTION, Kind.JOB, Kind.CALL, Kind.TASK, Kind.VALUE, Kind.TAG, Kind.HANDLE)
+_RECENT = (
+    "SELECT execution.id FROM execution JOIN job ON job.id = execution.job_id "
+    "ORDER BY job.start_time DESC, execution.id LIMIT 1 OFFSET ?"
+)
+_MAX_SHOWN = 5
+
+
+def resolve_ids(database: Database, texts: Sequence[str]) -> Sequence[tuple[Kind, str]]:
+    """Return the records that are meant by some texts.
+
+    Parameters
+    ----------
+    database
+        The repository's database.
+    texts
+        Ids, or the beginning of one; ``-`` for the latest execution, ``~1`` for the one before, and so on.
+
+    Raises
+    ------
+    RedunError
+        When a text means nothing that is recorded, or more than one record.
+    """
+    return [_resolve(database, text) for text in texts]
+
+
+def _resolve(database: Database, text: str) -> tuple[Kind, str]:
+    nth = _NTH.fullmatch(text)
+    if nth is not None:
+        for (key,) in database.select(_RECENT, int(nth[1] or 0)):
+            return Kind.EXECUTION, str(key)
+        raise RedunError(f"{text!r} means no execution: {database.name} has not so many")
+    found = {key: kind for kind in reversed(_KINDS) for key in _find(database, kind, text)}
+    if text in found:
+        return found[text], text
+    if not found:
+        raise RedunError(f"nothing in {database.name} has an id that begins with {text!r}")
+    if len(found) > 1:
+        shown = ", ".join(f"{kind.value} {key}" for key, kind in list(found.items())[:_MAX_SHOWN])
+        more = ", ..." if len(found) > _MAX_SHOWN else ""
+        raise RedunError(f"{text!r} is how several ids begin, write more of it: {shown}{more}")
+    (key, kind) = next(iter(found.items()))
+    return kind, key
+
+
+def _find(database: Database, kind: Kind, text: str) -> Sequence[str]:
+    table = TABLES[kind]
+    select = f"SELECT {table.key} FROM {table.name} WHERE {table.key}"  # noqa: S608
+    rows = database.select(f"{select} = ?", text)
+    if not rows and len(text) >= MIN_PREFIX and _PREFIX.fullmatch(text):
+        is_sqlite = database.dialect == "sqlite"
+        like, pattern = ("GLOB", f"{text}*") if is_sqlite else ("LIKE", text.replace("_", r"\_") + "%")
+        rows = database.select(f"{select} {like} ? ORDER BY {table.key} LIMIT {_MAX_SHOWN + 1}", pattern)
+    return [key for (key,) in rows]
