@@ -140,7 +140,7 @@ def test_tags_end_a_line():
 
 def test_large_values_are_shown_by_type_and_size():
     """A value with more bytes than are read for a line is shown by its type, address and size."""
-    value = ValueRow("0123456789", "builtins.list", "application/python-pickle", 5_000_000, None)
+    value = ValueRow("0123456789" * 4, "builtins.list", "application/python-pickle", 5_000_000, None)
 
     assert value.preview == "list(hash=01234567, size=5000000)"
 

@@ -19,6 +19,7 @@ from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
 from redun_backend_sql.location import MEMORY, Location, SqliteLocation, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
+from redun_backend_sql.owners import end_lost
 from redun_backend_sql.placement import Placement, choose_max_value_size
 from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
@@ -117,6 +118,8 @@ class SqlBackend(QueryableBackend):
             if location.journal is not None and database.is_writable:
                 self._journal = Journal(location.journal)
                 recover(location.journal, lambda batch: self._write(database, batch))
+            if self.has_extension and database.is_writable:
+                end_lost(database)
         except BaseException:
             self._placement = None
             database.close()

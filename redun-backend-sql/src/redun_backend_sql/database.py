@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from redun.errors import BackendError
 from redun.logging import logger
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ ECHO_VARIABLE = "REDUN_DB_ECHO"
 """The environment variable that, when it is not empty, lets every statement be logged."""
 
 Row = tuple[Any, ...]
+
+
+class RefusedRowsError(BackendError):
+    """A database does not take rows for what they are: they refer to others that it lacks, for example."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,7 +143,8 @@ def describe_execution(database: Database, execution: ExecutionRow, show_all: bo
     yield from (str(value) for key, value in tags if key == DOC_KEY)
     yield ""
     counts = count_statuses(database, execution.id, show_all)
-    yield format_counts(counts)
+    is_lost = execution.status == "LOST"
+    yield format_counts({"LOST" if is_lost and key == "RUNNING" else key: count for key, count in counts.items()})
     is_cut = sum(counts.values()) > SMALL_EXECUTION and not show_all
     if is_cut and counts["FAILED"]:
         yield from _describe_failures(database, execution.id, counts["FAILED"])

@@ -60,7 +60,8 @@ def format_execution(execution: ExecutionRow, tags: Tags = (), full_id: bool = F
     name = execution.id if full_id else execution.id[:8]
     time = execution.updated_time if execution.root is None else execution.root.start_time
     shown = "" if time is None else f" {format_time(time)}"
-    return f"Exec {name} {format_status(execution.status)}{shown}:  {args}{format_tags(tags)}"
+    reached = "" if execution.progress is None else " ({} of {} jobs had ended)".format(*execution.progress)
+    return f"Exec {name} {format_status(execution.status)}{shown}:  {args}{reached}{format_tags(tags)}"
 
 
 def format_job(line: JobLine, full_id: bool = False) -> str:

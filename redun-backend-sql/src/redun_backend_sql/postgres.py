@@ -70,6 +70,10 @@ _COLUMNS = (
 _IS_WRITABLE = "SELECT current_setting('transaction_read_only') = 'off'"
 
 
+class _UnknownTableError(BackendError):
+    """A table is not among those that were there when the database was last asked."""
+
+
 class PostgresDatabase(Database):
     """An open PostgreSQL database.
 
@@ -187,7 +191,11 @@ class PostgresDatabase(Database):
     def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         if not self._types:
             self._load_types()
-        self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+        try:
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+        except _UnknownTableError:
+            self._load_types()  # It may have been made since.
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
 
     def make_engine(self) -> Engine:
         return self._make_engine("SET default_transaction_read_only = on")
@@ -325,8 +333,7 @@ class PostgresDatabase(Database):
     def _find_types(self, table: str) -> Types:
         """Return the types of a table's columns by name."""
         if table not in self._types:
-            self._types.clear()
-            raise BackendError(f"the database {self.name} can't be used: it has no table {table}")
+            raise _UnknownTableError(f"the database {self.name} can't be used: it has no table {table}")
         return self._types[table]
 
     def _make_engine(self, *settings: str) -> Engine:

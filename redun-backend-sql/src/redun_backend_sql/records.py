@@ -15,6 +15,7 @@ from redun.backends.base import ERROR_TYPE
 from redun.values.preview import MAX_BYTES, preview, summarize
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import VALUE_NOTE
+from redun_backend_sql.owners import find_lost
 
 MAX_ARGUMENTS = 50
 """How many arguments of a call are read, the first ones."""
@@ -29,6 +30,9 @@ _JOBS = (
     "LEFT JOIN task ON task.hash = job.task_hash "
     "LEFT JOIN call_node ON call_node.call_hash = job.call_hash "
     "LEFT JOIN value ON value.value_hash = call_node.value_hash WHERE job.id IN ({keys})"
+)
+_PROGRESS = (
+    "SELECT execution_id, count(end_time), count(*) FROM job WHERE execution_id IN ({keys}) GROUP BY execution_id"
 )
 _CALLS = "SELECT call_hash, task_name, task_hash, value_hash, timestamp FROM call_node WHERE call_hash IN ({keys})"
 _TASKS = "SELECT hash, name, namespace, source FROM task WHERE hash IN ({keys})"
@@ -120,7 +124,10 @@ class TaskRow(NamedTuple):
 
 
 class JobRow(NamedTuple):
-    """One call as it happened in one execution; `result_type` is None as long as it has no result."""
+    """One call as it happened in one execution; `result_type` is None as long as it has no result.
+
+    `is_lost` says of one that has not ended that the process is gone that ran it.
+    """
 
     id: str
     start_time: datetime
@@ -132,25 +139,31 @@ class JobRow(NamedTuple):
     task_hash: str
     task_name: str
     result_type: str | None
+    is_lost: bool = False
 
     @property
     def status(self) -> str:
-        """``RUNNING``, ``FAILED``, ``CACHED`` or ``DONE``."""
-        return decide_status(self.end_time is not None, self.call_hash is not None, self.cached, self.result_type)
+        """``RUNNING``, ``LOST``, ``FAILED``, ``CACHED`` or ``DONE``."""
+        status = decide_status(self.end_time is not None, self.call_hash is not None, self.cached, self.result_type)
+        return "LOST" if status == "RUNNING" and self.is_lost else status
 
 
 class ExecutionRow(NamedTuple):
-    """One run of a workflow; `root` is None when it was killed before its first job was recorded."""
+    """One run of a workflow; `root` is None when it was killed before its first job was recorded.
+
+    Of a lost one `progress` says how many of its jobs had ended, and how many had begun.
+    """
 
     id: str
     args: str
     job_id: str
     updated_time: datetime | None
     root: JobRow | None
+    progress: tuple[int, int] | None = None
 
     @property
     def status(self) -> str:
-        """``RUNNING``, ``FAILED`` or ``DONE``."""
+        """``RUNNING``, ``LOST``, ``FAILED`` or ``DONE``."""
         return decide_execution_status(self.root.status if self.root is not None else None)
 
 
@@ -206,24 +219,40 @@ def read_executions(database: Database, ids: Sequence[str]) -> Sequence[Executio
     rows = {row[0]: row for row in database.select_in(_EXECUTIONS, ids)}
     roots = {job.id: job for job in read_jobs(database, [row[2] for row in rows.values()])}
     found = [rows[key] for key in ids if key in rows]
+    lost = [job.execution_id for job in roots.values() if job.status == "LOST"]
+    progress = {key: (int(ended), int(begun)) for key, ended, begun in database.select_in(_PROGRESS, lost)}
     return [
-        ExecutionRow(key, args, job_id, None if alive is None else parse_time(alive), roots.get(job_id))
+        ExecutionRow(
+            key, args, job_id, None if alive is None else parse_time(alive), roots.get(job_id), progress.get(key)
+        )
         for key, args, job_id, alive in found
     ]
 
 
 def read_jobs(database: Database, ids: Sequence[str]) -> Sequence[JobRow]:
     """Return jobs in the order of their ids; those that are missing are left out."""
-    found = {row[0]: _make_job(row) for row in database.select_in(_JOBS, ids)}
+    rows = database.select_in(_JOBS, ids)
+    lost = find_lost(database) if any(row[2] is None for row in rows) else set()
+    found = {row[0]: _make_job(row, row[6] in lost) for row in rows}
     return [found[key] for key in ids if key in found]
 
 
-def _make_job(row: Sequence[Any]) -> JobRow:
+def _make_job(row: Sequence[Any], is_lost: bool) -> JobRow:
     key, start, end, cached, call_hash, parent, execution, task_hash, name, namespace, result_type = row
     fullname = join_name(namespace, name) if name is not None else task_hash[:8]
     ended = None if end is None else parse_time(end)
     return JobRow(
-        key, parse_time(start), ended, bool(cached), call_hash, parent, execution, task_hash, fullname, result_type
+        key,
+        parse_time(start),
+        ended,
+        bool(cached),
+        call_hash,
+        parent,
+        execution,
+        task_hash,
+        fullname,
+        result_type,
+        is_lost,
     )
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from redun.tags import CONTEXT_KEY
-from redun_backend_sql.models.base import SHORT, Base, UtcDateTime, hash_key, session_of
+from redun_backend_sql.models.base import SHORT, Base, UtcDateTime, backend_of, hash_key, session_of
 from redun_backend_sql.models.calls import CallNode, Task
 from redun_backend_sql.models.tags import Tag
 from redun_backend_sql.models.values import Value
+from redun_backend_sql.owners import find_lost
 from redun_backend_sql.records import decide_execution_status, decide_status
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class Job(Base):
 
     @property
     def status(self) -> str:
-        """``RUNNING``, ``FAILED``, ``CACHED`` or ``DONE``."""
+        """``RUNNING``, ``LOST``, ``FAILED``, ``CACHED`` or ``DONE``; lost is what no living process runs any more."""
         result_type = None if self.call_node is None else self.call_node.value.type
-        return decide_status(self.end_time is not None, self.call_hash is not None, self.cached, result_type)
+        status = decide_status(self.end_time is not None, self.call_hash is not None, self.cached, result_type)
+        backend = backend_of(self) if status == "RUNNING" else None
+        return "LOST" if backend is not None and self.execution_id in find_lost(backend.database) else status
 
     @property
     def duration(self) -> timedelta | None:
@@ -125,7 +128,7 @@ class Execution(Base):
 
     @property
     def status(self) -> str:
-        """``RUNNING``, ``FAILED`` or ``DONE``."""
+        """``RUNNING``, ``LOST``, ``FAILED`` or ``DONE``."""
         return decide_execution_status(None if self.job is None else self.job.status)
 
     def __repr__(self) -> str:
