@@ -10,9 +10,11 @@ import pytest
 
 from redun import Scheduler, task
 from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.describe import describe_execution
 from redun_backend_sql.extension import CLAIM, OWNER
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.owners import Owner, find_host, find_lost, find_process, list_owners
+from redun_backend_sql.query import list_executions
 from redun_backend_sql.share import SqlShare
 
 redun_namespace = "test_share"
@@ -294,3 +296,29 @@ def test_alone_nothing_is_claimed(tmp_path):
     assert len(rows) == 1
     assert rows[0][0] is None
     assert '"backend-sql"' in rows[0][1]
+
+
+def test_killed_run_is_shown_as_lost(start, read_log, tmp_path):
+    """A run whose process was killed is shown as lost with how far it got, not as running."""
+    process = start("[slow(1), step(1), step(2)]")
+    read_log(3)
+    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
+        backend.load()
+        while not (executions := list_executions(backend.database)):
+            time.sleep(0.01)
+        running = executions[0].status
+        process.kill()
+        process.wait()
+        backend.close()
+        backend.load()
+
+        [execution] = list_executions(backend.database)
+        lines = list(describe_execution(backend.database, execution))
+
+    assert (running, execution.status) == ("RUNNING", "LOST")
+    assert execution.progress is not None
+    ended, begun = execution.progress
+    assert 0 <= ended < begun <= 4
+    assert "[ LOST ]" in lines[0]
+    assert f"({ended} of {begun} jobs had ended)" in lines[0]
+    assert not any("[RUN ]" in line or "RUNNING" in line for line in lines)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from redun.backends.base import Backend, Batch, PastCall, StoredCall
+from redun.backends.base import Batch, PastCall, StoredCall
 from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.hashing import hash_call_node
@@ -19,7 +19,9 @@ from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
 from redun_backend_sql.location import MEMORY, Location, SqliteLocation, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
+from redun_backend_sql.owners import end_lost
 from redun_backend_sql.placement import Placement, choose_max_value_size
+from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_reason_rows, make_rows
 from redun_backend_sql.share import SqlShare
@@ -49,7 +51,7 @@ _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 _Calls = dict[tuple[str, str], list[tuple[str, EncodedValue]]]
 
 
-class SqlBackend(Backend):
+class SqlBackend(QueryableBackend):
     """Results and provenance in a SQL database.
 
     Parameters
@@ -116,6 +118,8 @@ class SqlBackend(Backend):
             if location.journal is not None and database.is_writable:
                 self._journal = Journal(location.journal)
                 recover(location.journal, lambda batch: self._write(database, batch))
+            if self.has_extension and database.is_writable:
+                end_lost(database)
         except BaseException:
             self._placement = None
             database.close()
@@ -140,6 +144,7 @@ class SqlBackend(Backend):
         return location.open(Retries(options.db_retries, options.db_retries_backoff, options.db_retries_backoff_max))
 
     def close(self) -> None:
+        super().close()
         if self._journal is not None:
             self._journal.close()
             self._journal = None

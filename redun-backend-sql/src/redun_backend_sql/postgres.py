@@ -91,6 +91,7 @@ class PostgresDatabase(Database):
     """
 
     dialect = "postgresql"
+    row_order = "ctid"
 
     def __init__(self, location: PostgresLocation, retries: Retries = NEVER) -> None:
         self.name = location.name
@@ -120,6 +121,18 @@ class PostgresDatabase(Database):
         log_statement(statement)
         query = number_parameters(statement)
         return self._run(lambda connection: _cursor(connection).execute(query, parameters, binary=True).fetchall())
+
+    def select_ordered(
+        self, columns: str, table: str, column: str, key: str, limit: int, newest: bool = True
+    ) -> Sequence[Any]:
+        # An index keeps equal keys in the order of their places in the table, and new rows go to its last pages. It is
+        # walked in order where the order is asked for and the key is a range, though of one value.
+        direction = "DESC" if newest else "ASC"
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {column} >= ? AND {column} <= ? "  # noqa: S608
+            f"ORDER BY {column} {direction} LIMIT ?"
+        )
+        return self.select(statement, key, key, limit)
 
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
         statement = _ask_at_once(statement)

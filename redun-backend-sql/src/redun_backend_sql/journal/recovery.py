@@ -69,12 +69,16 @@ def recover(stem: str, record: Callable[[Batch], None]) -> int:
     for path in list_journals(stem):
         if path in open_segments:
             continue
-        with _taking_over(path) as stream:
-            if stream is not None:
-                total += _recover_one(path, stream, record)
+        try:
+            with _taking_over(path) as stream:
+                if stream is not None:
+                    total += _recover_one(path, stream, record)
+        except OSError as error:  # To record a part of it twice does no harm.
+            logger.warning("The journal %s of another run can't be recorded now: %s.", path, error.strerror or error)
     for unnamed in glob.glob(f"{glob.escape(stem)}.*{UNNAMED_SUFFIX}"):
         if time.time() - _modified(Path(unnamed)) > _UNNAMED_SECONDS:
-            Path(unnamed).unlink(missing_ok=True)
+            with suppress(OSError):  # Somebody else does it, at some time.
+                Path(unnamed).unlink(missing_ok=True)
     if total:
         logger.info("Recorded %d record(s) that a run which was killed had left in its journal.", total)
     return total
@@ -161,10 +165,6 @@ def _taking_over(path: Path) -> Iterator[BinaryIO | None]:
     try:
         stream = open(path, "r+b")  # noqa: SIM115
     except FileNotFoundError:
-        yield None
-        return
-    except OSError as error:
-        logger.warning("The journal %s of another run can't be read: %s.", path, error.strerror)
         yield None
         return
     with stream:

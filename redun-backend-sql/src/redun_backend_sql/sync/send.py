@@ -24,6 +24,11 @@ _EXECUTIONS = "SELECT id FROM execution"
 _INVALID_HANDLES = "SELECT hash FROM handle WHERE NOT is_valid"
 _TAGS = "SELECT tag_hash FROM tag"
 _COUNT_TAGS = "SELECT count(*) FROM tag"
+_TASKS_WITHOUT_CALLS = (
+    "SELECT hash FROM task WHERE EXISTS (SELECT 1 FROM evaluation WHERE evaluation.task_hash = task.hash) "
+    "AND NOT EXISTS (SELECT 1 FROM call_node WHERE call_node.task_hash = task.hash)"
+)
+_EVALUATIONS = "SELECT eval_hash FROM evaluation WHERE task_hash = ?"
 
 
 def ignore_progress(done: int, total: int) -> None:
@@ -97,6 +102,11 @@ class FindExecutions:
         self.tags = int(database.select(_COUNT_TAGS)[0][0])
         if known is not None and self.tags != known + plan.count(Kind.TAG):
             walk.find(Kind.TAG, database.iterate(_TAGS))
+            walk.run()
+        if plan.total():
+            # How a `catch` ended is recorded without a call, so nothing leads there.
+            for (task_hash,) in database.select(_TASKS_WITHOUT_CALLS):
+                walk.find(Kind.EVALUATION, database.iterate(_EVALUATIONS, task_hash))
             walk.run()
 
 

@@ -76,9 +76,10 @@ class Transfer:
 
     def run(self) -> None:
         """Write everything."""
+        self._write_values()
+        # Those that are values too came with these, unless only the value was there.
         for ids in self._plan.pages(Kind.TASK, PAGE):
             self._write(partial(read_groups, self._source, COPIES[Kind.TASK], ids))
-        self._write_values()
         self._write_kind(Kind.HANDLE)
         for ids in self._plan.changed_pages(Kind.HANDLE, PAGE):
             self._destination.write({INVALID_HANDLE: [(False, key) for key in sorted(ids)]})
