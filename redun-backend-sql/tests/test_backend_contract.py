@@ -1,6 +1,7 @@
 """The contract of stores, kept by every kind of database."""
 
 import shutil
+from typing import ClassVar
 
 import pytest
 
@@ -46,6 +47,8 @@ def empty_postgres(postgres_server):
 
 class TestPostgres(BackendContract):
     """A database on a server."""
+
+    random_settings: ClassVar = {"max_examples": 20, "derandomize": True}
 
     @pytest.fixture(autouse=True)
     def _databases(self, postgres_server, empty_postgres):

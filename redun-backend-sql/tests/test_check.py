@@ -1,7 +1,9 @@
 """Checking a store: a good one is clean whatever ran in it, and what is wrong is found, told and mended."""
 
 import json
+import os
 import shutil
+import time
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
@@ -22,8 +24,11 @@ from redun.workspace import Workspace
 from redun_backend_sql import check_tables
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.check import MAX_EXAMPLES, Survey, describe_report, run_checks
+from redun_backend_sql.check_journals import DAMAGED_JOURNAL
 from redun_backend_sql.checks import CHECKS, FAST_CHECKS
 from redun_backend_sql.commands.check import check
+from redun_backend_sql.journal.frames import MAGIC
+from redun_backend_sql.journal.segment import Segment
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.value_store import PREFIXES, name_blob
 
@@ -450,11 +455,14 @@ def test_orphans_and_leftovers_are_found(run, backend, values):
     damaged = encode([1] * 1_000).value_hash
     (values / f"{name_blob(damaged)}.damaged").write_bytes(b"wrong")
 
+    youngest = survey(backend)
+    for path in values.rglob("*"):
+        os.utime(path, (time.time() - 1_800,) * 2)
     young = survey(backend, grace=3600.0)
     old = survey(backend)
     survey(backend, repairs=True)
 
-    assert young == {}
+    assert youngest == young == {}
     assert old == {"orphan-blob": 2, "leftover": 2}
     assert survey(backend) == {"orphan-blob": 2}
 
@@ -527,7 +535,7 @@ def test_report_counts_and_gives_examples(run, backend):
     lines = list(describe_report(report))
 
     assert lines[0].startswith("Checked: ")
-    assert lines[2] == "21 values that are missing in the value store:"
+    assert lines[2] == "Values that are missing in the value store: 21"
     assert sum(line.startswith("  ") and "builtins.list" in line for line in lines) == MAX_EXAMPLES
     assert f"  and {21 - MAX_EXAMPLES} more" in lines
     assert lines[-1] == "Something is wrong: see above."
@@ -565,7 +573,7 @@ def test_command_fails_when_something_is_wrong(workspace):
     again = CliRunner().invoke(check, [], obj=workspace)
 
     assert (text.exit_code, data.exit_code, repaired.exit_code, again.exit_code) == (1, 1, 0, 0)
-    assert "1 values that are missing in the value store:" in text.output
+    assert "Values that are missing in the value store: 1" in text.output
     assert json.loads(data.output)["problems"][0]["kind"] == "missing-blob"
     assert json.loads(data.output)["is_clean"] is False
     assert repaired.output.splitlines()[-1] == "Everything that was wrong is repaired."
@@ -577,3 +585,19 @@ def test_command_refuses_a_grace_that_is_none(workspace):
 
     assert result.exit_code == 2
     assert "'soon' is not a length of time, such as 90d, 12h or 30m" in result.output
+
+
+def test_journals_are_told_of(tmp_path):
+    """Journals of live runs are counted, and one that could not be read to its end is found."""
+    (tmp_path / "redun.db.1.ab.journal").write_bytes(MAGIC + b"\x05\0\0\0\0\0\0\0wrong and more")
+    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
+        backend.load()
+        live = Segment(backend.journal_stem)
+
+        report = run_checks(Survey(backend), FAST_CHECKS)
+
+        live.remove()
+    assert report.counts["journals of live runs"] == 1
+    assert [(problem.kind, problem.examples[0].subject) for problem in report.problems] == [
+        (DAMAGED_JOURNAL, "redun.db.1.ab.journal.damaged")
+    ]

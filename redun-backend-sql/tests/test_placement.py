@@ -22,11 +22,14 @@ from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps
 from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.check import Survey, run_checks
+from redun_backend_sql.checks import CHECKS
+from redun_backend_sql.collection import Budget, collect
 from redun_backend_sql.extension import drop_extension
 from redun_backend_sql.models import Value
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.placement import MAX_ROW_BYTES
-from redun_backend_sql.query import open_session
+from redun_backend_sql.querying import open_session
 from redun_backend_sql.value_store import name_blob
 
 redun_namespace = "test_placement"
@@ -123,8 +126,8 @@ def fail():
 
 
 @task(version="1", check_valid="shallow")
-def collect(numbers):
-    ran.append("collect")
+def gather(numbers):
+    ran.append("gather")
     return [make(number) for number in numbers]
 
 
@@ -353,9 +356,9 @@ def test_store_that_cannot_be_written_keeps_the_run_going(run, values, warnings,
     """When blobs can't be written, values stay in their rows, which is said once, and are found there."""
     values.write_text("a file is in the way")
 
-    first = run([make(1), collect([2])])
+    first = run([make(1), gather([2])])
     said = warnings()
-    again = run([make(1), collect([2])])
+    again = run([make(1), gather([2])])
 
     assert first[0] == again[0]
     assert again[1] == []
@@ -388,12 +391,12 @@ def test_value_that_is_stored_already_is_not_written_again(run, values):
 
 def test_lost_final_result_is_recorded_again(run, values, warnings):
     """A result that only shallow checks use is made again when it is lost, and found by the next run."""
-    expected, _ = run(collect([1, 2]))
+    expected, _ = run(gather([1, 2]))
     blob_of(values, expected).unlink()
 
-    again = run(collect([1, 2]))
+    again = run(gather([1, 2]))
     warnings()
-    third = run(collect([1, 2]))
+    third = run(gather([1, 2]))
 
     assert again[0] == expected
     assert third == (expected, [])
@@ -576,8 +579,8 @@ def test_same_value_twice_in_a_batch_is_one(opened, make_task):
     }
 
 
-def test_kill_between_blob_and_row_leaves_a_store_that_works(run, uri, values, select):
-    """When a run is killed after its blobs were written and before its rows were, the next one starts anew."""
+def test_kill_between_blob_and_row_leaves_a_store_that_works(run, uri, values, select, opened):
+    """A run that is killed between its blobs and its rows leaves orphans, found and removed; the next starts anew."""
     run(small())
 
     killed = subprocess.run([sys.executable, "-c", KILLED_RUN, uri, str(values)], env=os.environ)
@@ -585,6 +588,12 @@ def test_kill_between_blob_and_row_leaves_a_store_that_works(run, uri, values, s
     assert killed.returncode == -signal.SIGKILL
     assert len(list_files(values)) == 3
     assert select("SELECT count(*) FROM value WHERE length(value) = 0") == [(0,)]
+    for path in values.rglob("*"):
+        os.utime(path, (0, 0))
+    problems = run_checks(Survey(opened(value_store_path=str(values))), CHECKS).problems
+    assert [(problem.kind.name, problem.count) for problem in problems] == [("orphan-blob", 3)]
+    assert collect(opened(value_store_path=str(values)), Budget(), remove_orphans=True).removed_orphans == 3
+    assert list_files(values) == []
     harmless = KILLED_RUN.replace("os.kill", "print")
     finished = subprocess.run([sys.executable, "-c", harmless, uri, str(values)])
     assert finished.returncode == 0

@@ -1,3 +1,4 @@
+import json
 import sqlite3
 from contextlib import closing
 
@@ -100,7 +101,26 @@ INDEXES = {
 }
 SUFFIXES = {"": "", "~": "_vpo", "&": "_current"}
 
-TABLES_WITHOUT_MODEL = {"alembic_version", "redun_version", "handle", "handle_edge", "tag", "tag_edit"}
+POSTGRES_TYPES = {"BLOB": "bytea", "DATETIME": "timestamp with time zone", "VARCHAR(9)": "tagentitytype"}
+"""What PostgreSQL has in place of types of SQLite; tags hold JSON there too."""
+
+POSTGRES_COLUMNS = """
+SELECT attname, format_type(atttypid, atttypmod), attnotnull,
+    EXISTS (SELECT FROM pg_index WHERE indrelid = attrelid AND indisprimary AND attnum = ANY(indkey)),
+    (SELECT format('>%s.%s', confrelid::regclass, target.attname) FROM pg_constraint
+        JOIN pg_attribute AS target ON target.attrelid = confrelid AND target.attnum = confkey[1]
+        WHERE conrelid = own.attrelid AND contype = 'f' AND conkey = ARRAY[own.attnum])
+FROM pg_attribute AS own WHERE attrelid = ?::text::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
+POSTGRES_INDEXES = """
+SELECT relname, attname, indisunique, pg_get_expr(indpred, indrelid), opcname, amname FROM pg_index
+JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
+JOIN pg_opclass ON pg_opclass.oid = indclass[0]
+JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+WHERE indrelid = ?::text::regclass AND NOT indisprimary
+"""
+
+TABLES_WITHOUT_MODEL = {"alembic_version"}
 
 
 def describe_columns(connection, table):
@@ -122,7 +142,33 @@ def describe_indexes(connection, table):
     return sorted(described)
 
 
+def as_in_postgres(table, column):
+    """Return the description of a column of SQLite as PostgreSQL has it."""
+    name, kind = column.split(" ")
+    if (table, name) == ("tag", "value"):
+        return "value jsonb"
+    return f"{name} {POSTGRES_TYPES.get(kind, kind.lower().replace('varchar', 'character varying'))}"
+
+
+def describe_postgres_columns(database, table):
+    return [
+        f"{name}{'*' if is_key else '' if required else '?'}{target or ''} {kind}"
+        for name, kind, required, is_key, target in database.select(POSTGRES_COLUMNS, table)
+    ]
+
+
+def describe_postgres_indexes(database, table):
+    described = []
+    for name, column, is_unique, condition, operators, method in database.select(POSTGRES_INDEXES, table):
+        mark = "&" if condition == "is_current" else "~" if operators == "varchar_pattern_ops" else ""
+        assert name == f"ix_{table}_{column}{SUFFIXES[mark]}"
+        assert method == ("hash" if name == "ix_tag_value" else "btree")
+        described.append(f"{column}{mark}{'!' if is_unique else ''}")
+    return sorted(described)
+
+
 on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 
 
 @on_sqlite
@@ -202,6 +248,37 @@ def test_loading_again_changes_nothing(backend, dump):
     backend.load()
 
     assert dump() == before
+
+
+@on_postgresql
+def test_tables_and_columns_in_postgres(backend):
+    """A new database in PostgreSQL has the same tables, with its own types for bytes, times and JSON."""
+    expected = {table: [as_in_postgres(table, column) for column in columns] for table, columns in TABLES.items()}
+
+    tables = sorted(table for table in backend.database.tables() if not is_extension_table(table))
+    actual = {table: describe_postgres_columns(backend.database, table) for table in tables}
+
+    assert actual == expected
+
+
+@on_postgresql
+def test_indexes_in_postgres(backend):
+    """A new database in PostgreSQL has the same indexes; some are for prefixes, and values of tags are hashed."""
+    actual = {table: describe_postgres_indexes(backend.database, table) for table in TABLES}
+
+    assert {table: indexes for table, indexes in actual.items() if indexes} == {
+        table: sorted(indexes) for table, indexes in INDEXES.items()
+    }
+
+
+@on_postgresql
+def test_long_tags_fit_into_postgres(backend, query):
+    """A tag may hold more than PostgreSQL's usual indexes take, and is found by its value."""
+    text = json.dumps("".join(map(str, range(10_000))))
+
+    backend.database.execute("INSERT INTO tag VALUES (?, 'Job', 'j', 'k', ?, true)", "0" * 40, text)
+
+    assert query("SELECT tag_hash FROM tag WHERE value = ?", text) == [("0" * 40,)]
 
 
 @task

@@ -5,17 +5,17 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from redun.errors import BackendError
 from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.migrate import migrate
 from redun_backend_sql.options import SqlOptions
-from redun_backend_sql.versions import HEAD, REVISIONS, SchemaVersion
-
-NOBODY = 65534
+from redun_backend_sql.sqlite import SqliteDatabase
+from redun_backend_sql.versions import HEAD, REVISIONS, SchemaVersion, parse_version
 
 KILLED_CREATION = """
 import os, signal, sys
@@ -61,22 +61,6 @@ def execute(path, script):
         connection.executescript(script)
 
 
-@contextmanager
-def denying_writes(folder):
-    """Lets an ordinary user look at a folder and its files, and be that user."""
-    is_root = os.geteuid() == 0
-    for path in (folder, *folder.iterdir()):
-        path.chmod(0o555)
-    if is_root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
-        folder.chmod(0o700)
-
-
 def test_every_version_is_known():
     """Every version that there has been is known by its migration, the newest is the one to work with."""
     assert (len(REVISIONS), REVISIONS[HEAD]) == (11, SchemaVersion(3, 5))
@@ -87,8 +71,17 @@ def make_newer(path):
     execute(path, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
 
-def make_older(path):
-    execute(path, "UPDATE alembic_version SET version_num = '3b0a6e67cc58'")
+def make_newer_major(path):
+    make_newer(path)
+    execute(path, "INSERT INTO redun_version VALUES ('x', 4, '2030-01-01')")
+
+
+def make_ambiguous(path):
+    execute(path, "INSERT INTO alembic_version VALUES ('3b0a6e67cc58')")
+
+
+def make_incomplete(path):
+    execute(path, "DROP TABLE evaluation; DROP TABLE job")
 
 
 def make_versionless(path):
@@ -122,8 +115,10 @@ def make_directory(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (make_newer, r"has a newer version than this redun knows, this redun works with version 3\.5: upgrade redun"),
-        (make_older, r"has version 3\.4, this redun works with version 3\.5"),
+        (make_newer, r"has a newer version than this redun knows \(3\.\?\), this .* with version 3\.5: upgrade redun"),
+        (make_newer_major, r"has a newer version than this redun knows \(4\.\?\), .*: upgrade redun"),
+        (make_ambiguous, "has more than one version: it is damaged; restore a copy, or move it away"),
+        (make_incomplete, "lacks the tables evaluation, job: it is damaged; restore a copy, or move it away"),
         (make_foreign, r"is no redun database \(it has tables customer, invoice\): choose another path.*db_uri"),
         (make_foreign_with_migrations, r"is no redun database \(it has tables alembic_version, invoice\)"),
         (make_versionless, "has tables but no version: it is damaged; restore a copy, or move it away"),
@@ -167,7 +162,7 @@ def test_missing_folder_is_named(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_file_that_may_not_be_written_is_named(empty_database):
+def test_file_that_may_not_be_written_is_named(empty_database, denying_writes):
     """A database that may only be read is an error in one sentence that names it and says what to check."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -180,7 +175,7 @@ def test_file_that_may_not_be_written_is_named(empty_database):
     assert "\n" not in str(caught.value)
 
 
-def test_folder_that_may_not_be_written_is_named():
+def test_folder_that_may_not_be_written_is_named(denying_writes):
     """A new database in a folder that may only be read is an error in one sentence that says what to check."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -195,6 +190,56 @@ def test_tables_are_made_only_where_that_is_allowed(tmp_path):
     """Without automigrate, a database that has no tables is an error that says so."""
     with pytest.raises(BackendError, match=r"has no tables yet, and .* automigrate is off"):
         open_and_close(tmp_path / "redun.db", automigrate=False)
+
+
+@pytest.mark.parametrize(
+    ("automigrate", "message"),
+    [
+        (False, r"has version 3\.4, this redun works with version 3\.5, and .* is off: run `redun db upgrade`"),
+        (True, r"has version 3\.4, .* it may only be read: let somebody who may write to it run `redun db upgrade`"),
+    ],
+)
+def test_old_database_that_may_not_be_upgraded(denying_writes, automigrate, message):
+    """A database of an older version that may not be upgraded is an error that says who can; it is left as it is."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with closing(SqliteDatabase(str(folder / "redun.db"))) as database:
+            migrate(database, SchemaVersion(3, 4))
+        before = (folder / "redun.db").read_bytes()
+
+        with denying_writes(folder), pytest.raises(BackendError, match=message):
+            open_and_close(folder / "redun.db", automigrate=automigrate)
+
+        assert (folder / "redun.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("3.1", "3.1"), ("3", "3.5"), ("1", "1.0"), ("latest", "3.5"), ("cd2d53191748", "3.0"), ("2.0", "2.0")],
+)
+def test_ways_to_name_a_version(text, expected):
+    """A version is named by its numbers, by its major number for its latest, by its migration, or as the latest."""
+    assert str(parse_version(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("3.6", r"there is no version '3\.6' of the schema; did you mean 3\.5\?"),
+        ("lastest", "did you mean latest"),
+        ("cd2d5319174", "did you mean cd2d53191748"),
+        ("", r"there is no version '' of the schema; there are 1\.0, .*, 3\.5 and latest"),
+        ("-1.0", "there is no version '-1.0'"),
+        ("0", "there is no version '0'"),
+        ("base", "there is no version 'base'"),
+        ("head", "there is no version 'head'"),
+        ("3.?", "there is no version"),
+    ],
+)
+def test_versions_that_there_are_not(text, message):
+    """A version that there has not been is an error that names the nearest one, or all."""
+    with pytest.raises(BackendError, match=message):
+        parse_version(text)
 
 
 def test_existing_tables_need_no_migration(empty_database, tmp_path):

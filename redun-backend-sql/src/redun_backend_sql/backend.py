@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from redun.backends.base import Backend, Batch, PastCall, StoredCall
+from redun.backends.base import Batch, PastCall, StoredCall
 from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.hashing import hash_call_node
@@ -17,9 +17,11 @@ from redun_backend_sql.extension import REASON, ensure_extension
 from redun_backend_sql.history import find_calls_with, find_latest_calls
 from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
-from redun_backend_sql.location import MEMORY, Location, find_location
+from redun_backend_sql.location import MEMORY, Location, SqliteLocation, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
+from redun_backend_sql.owners import end_lost
 from redun_backend_sql.placement import Placement, choose_max_value_size
+from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_reason_rows, make_rows
 from redun_backend_sql.share import SqlShare
@@ -49,7 +51,7 @@ _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 _Calls = dict[tuple[str, str], list[tuple[str, EncodedValue]]]
 
 
-class SqlBackend(Backend):
+class SqlBackend(QueryableBackend):
     """Results and provenance in a SQL database.
 
     Parameters
@@ -106,9 +108,7 @@ class SqlBackend(Backend):
         location, options = self._find_location(), self.options
         store = open_value_store(options.value_store_path, options.config_dir) if options.value_store_path else None
         may_migrate = location.may_migrate if options.automigrate is None else options.automigrate
-        database = location.open(
-            Retries(options.db_retries, options.db_retries_backoff, options.db_retries_backoff_max)
-        )
+        database = self._open(location)
         self.path = database.name
         try:
             ensure_schema(database, may_migrate)
@@ -118,13 +118,33 @@ class SqlBackend(Backend):
             if location.journal is not None and database.is_writable:
                 self._journal = Journal(location.journal)
                 recover(location.journal, lambda batch: self._write(database, batch))
+            if self.has_extension and database.is_writable:
+                end_lost(database)
         except BaseException:
             self._placement = None
             database.close()
             raise
         self._database = database
 
+    def connect(self, create: bool = True) -> Database:
+        """Return the database, open, whatever its version; not the one that the store works with.
+
+        Parameters
+        ----------
+        create
+            Whether to make a file that is missing; otherwise an empty database stands in for it.
+        """
+        location = self._find_location()
+        database = self._open(location if create or location.exists else SqliteLocation(MEMORY))
+        database.name = location.name
+        return database
+
+    def _open(self, location: Location) -> Database:
+        options = self.options
+        return location.open(Retries(options.db_retries, options.db_retries_backoff, options.db_retries_backoff_max))
+
     def close(self) -> None:
+        super().close()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -199,7 +219,7 @@ class SqlBackend(Backend):
             key: [
                 StoredCall(call_hash, value, frozenset(subtrees[call_hash]), frozenset(contexts[call_hash]))
                 for call_hash, value in calls
-                if subtrees[call_hash]
+                if subtrees[call_hash]  # Each has its own task at least: of those that have none, nothing is known.
             ]
             for key, calls in found.items()
         }

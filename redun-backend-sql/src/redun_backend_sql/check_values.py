@@ -1,23 +1,21 @@
 """Checks of the bytes of values: in their rows, and in the value store.
 
-What is looked at first is what appears last. A blob is written before its row, so rows are read before blobs are listed
-where blobs are found missing, and again before one is called an orphan; and files that are young are passed over.
+What is looked at first is what appears last. A blob is written before its row, so to find that blobs are missing, rows
+are read before blobs are listed; and to find that they belong to nothing, after that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 from redun_backend_sql.check import Finding, Kind, Survey, delete_evaluation
 from redun_backend_sql.dropping import drop_values, prepare_dropping
 from redun_backend_sql.paging import group_by_size, read_pages
-from redun_backend_sql.placement import Note
+from redun_backend_sql.strays import StoredRow, find_strays, read_stored_rows
 from redun_backend_sql.value_store import PREFIXES, Blob, ValueStore
 from redun_backend_sql.verify import Verdict, judge_bytes, judge_closely
 
 _ROWS = "SELECT value_hash, type, format, value FROM value WHERE value_hash IN ({keys})"
-_EMPTY = "SELECT value_hash FROM value WHERE value_hash IN ({keys}) AND length(value) = 0"
 _CACHED_AND_DROPPED = (
     "SELECT evaluation.eval_hash, evaluation.value_hash FROM evaluation "
     "JOIN redun_ext_value ON redun_ext_value.value_hash = evaluation.value_hash "
@@ -82,13 +80,6 @@ DROPPED_RESULT = Kind(
 )
 
 
-class _Row(NamedTuple):
-    value_hash: str
-    type_name: str
-    format: str
-    length: int
-
-
 def check_rows(survey: Survey) -> Iterator[Finding]:
     """Find values in rows whose bytes are not those of their address, as far as can be told without executing them."""
     columns = ("value_hash", "type", "format", "length(value)")
@@ -112,46 +103,26 @@ def check_value_store(survey: Survey) -> Iterator[Finding]:
     """Find values that are missing or damaged in the value store, and files there that belong to nothing."""
     store = survey.value_store
     if store is None:
-        count = sum(len(_read_stored(survey, prefix)[0]) for prefix in PREFIXES)
+        count = sum(len(read_stored_rows(survey.backend, prefix)) for prefix in PREFIXES)
         if count:
             yield Finding(NO_VALUE_STORE, "", count=count)
         return
     for prefix in PREFIXES:
-        rows, notes = _read_stored(survey, prefix)
+        rows = read_stored_rows(survey.backend, prefix)
         blobs = store.list_blobs(prefix)
         survey.counts["values in the value store"] += len(rows)
-        yield from _check_blobs(
-            survey, store, rows, notes, {b.value_hash: b for b in blobs if b.value_hash is not None}
-        )
-        yield from find_strays(survey, blobs)
-
-
-def _read_stored(survey: Survey, prefix: str) -> tuple[Mapping[str, _Row], Mapping[str, Note]]:
-    """Return the rows whose bytes are in the value store, by their address, and their notes."""
-    columns = ("value_hash", "type", "format", "length(value)")
-    condition = "value_hash < ? AND length(value) = 0"
-    rows: dict[str, _Row] = {}
-    notes: dict[str, Note] = {}
-    for page in read_pages(survey.database, "value", columns, condition, f"{prefix}g", start=prefix):
-        known = survey.backend.placement.find_notes([row[0] for row in page])
-        notes.update(known)
-        for row in page:
-            note = known.get(row[0])
-            if note is None or note.is_in_store:
-                rows[row[0]] = _Row(*row)
-    return rows, notes
+        yield from _check_blobs(survey, store, rows, {blob.value_hash: blob for blob in blobs})
+        strays = find_strays(survey.backend, blobs, survey.grace, survey.now)
+        yield from (Finding(LEFTOVER, blob.name, f"{blob.size:,} bytes") for blob in strays.leftovers)
+        yield from (Finding(ORPHAN_BLOB, blob.name, f"{blob.size:,} bytes") for blob in strays.orphans)
 
 
 def _check_blobs(
-    survey: Survey,
-    store: ValueStore,
-    rows: Mapping[str, _Row],
-    notes: Mapping[str, Note],
-    blobs: Mapping[str, Blob],
+    survey: Survey, store: ValueStore, rows: Mapping[str, StoredRow], blobs: Mapping[str | None, Blob]
 ) -> Iterator[Finding]:
     present: dict[str, int] = {}
     for value_hash, row in rows.items():
-        blob, note = blobs.get(value_hash), notes.get(value_hash)
+        blob, note = blobs.get(value_hash), row.note
         if blob is None:
             yield Finding(MISSING_BLOB, value_hash, f"{row.type_name}, {store.locate(value_hash)}")
         elif note is not None and note.size != blob.size:
@@ -160,33 +131,16 @@ def _check_blobs(
             present[value_hash] = blob.size
     for group in group_by_size(present.items()):
         for value_hash, data in store.read(group).items():
-            row, note = rows[value_hash], notes.get(value_hash)
-            digest = note.digest if note is not None else None
-            verdict = judge_bytes(value_hash, row.type_name, row.format, data, digest, note is not None)
-            if verdict is Verdict.UNKNOWN:
-                verdict = judge_closely(value_hash, row.type_name, row.format, data)
-            if verdict is Verdict.DAMAGED:
+            row = rows[value_hash]
+            if _judge(row, data) is Verdict.DAMAGED:
                 yield _report_damage(store, row, f"{len(data):,} bytes")
 
 
-def _report_damage(store: ValueStore, row: _Row, detail: str) -> Finding:
+def _judge(row: StoredRow, data: bytes) -> Verdict:
+    if row.note is None:
+        return judge_closely(row.value_hash, row.type_name, row.format, data)
+    return judge_bytes(row.value_hash, row.type_name, row.format, data, row.note.digest, is_noted=True)
+
+
+def _report_damage(store: ValueStore, row: StoredRow, detail: str) -> Finding:
     return Finding(DAMAGED_BLOB, row.value_hash, f"{row.type_name}, {detail}, {store.locate(row.value_hash)}")
-
-
-def find_strays(survey: Survey, blobs: Sequence[Blob]) -> Iterator[Finding]:
-    """Find those files of a listing that are old enough and belong to nothing."""
-    old = [blob for blob in blobs if _is_old(survey, blob)]
-    hashes = [blob.value_hash for blob in old if blob.value_hash is not None]
-    empty = {value_hash for (value_hash,) in survey.database.select_in(_EMPTY, hashes)} if hashes else set()
-    notes = survey.backend.placement.find_notes(list(empty))
-    used = {value_hash for value_hash in empty if value_hash not in notes or notes[value_hash].dropped is None}
-    for blob in old:
-        if blob.value_hash is None:
-            yield Finding(LEFTOVER, blob.name, f"{blob.size:,} bytes")
-        elif blob.value_hash not in used:
-            yield Finding(ORPHAN_BLOB, blob.name, f"{blob.size:,} bytes")
-
-
-def _is_old(survey: Survey, blob: Blob) -> bool:
-    """Whether a file is older than what may be on its way; one whose age is unknown is not."""
-    return not survey.grace or (blob.modified is not None and blob.modified <= survey.now - survey.grace)

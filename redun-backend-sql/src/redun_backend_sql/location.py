@@ -53,6 +53,11 @@ class SqliteLocation:
         return self.path
 
     @property
+    def exists(self) -> bool:
+        """Whether there is anything yet; opening it makes what is missing."""
+        return self.path == MEMORY or Path(self.path).exists()
+
+    @property
     def journal(self) -> str | None:
         """What the names of journals start with, folder included; None if there is no need of any."""
         return None if self.path == MEMORY else os.path.realpath(self.path)
@@ -100,6 +105,11 @@ class PostgresLocation:
         host = f"[{self.host}]" if self.host and ":" in self.host else self.host or self.settings.get("host", "")
         port = f":{self.port}" if self.port else ""
         return f"postgresql://{user}{host}{port}/{self.database or ''}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there may be anything: databases on a server are made by those who look after it."""
+        return True
 
     @property
     def journal(self) -> str | None:
@@ -176,7 +186,7 @@ def find_location(
 
 
 def _find_path(db_uri: str, config_dir: str | None) -> str:
-    if db_uri == _LEGACY_URI:
+    if db_uri == _LEGACY_URI and config_dir is not None:  # Configurations of old said it relative to the folder above.
         db_uri = DEFAULT_URI
     rest = db_uri.removeprefix("sqlite:")
     if rest != "//" and not rest.startswith("///"):

@@ -19,7 +19,9 @@ def redun_backends() -> Iterable[Provider]:
 @hookimpl
 def redun_commands() -> Iterable[Provider]:
     """Offer the commands that query it."""
+    yield Provider("db", "redun_backend_sql.commands.db:db", "Show the version of the database, or change it")
     yield Provider("export", "redun_backend_sql.commands.export:export", "Write records as JSON")
+    yield Provider("gc", "redun_backend_sql.commands.gc:gc", "Give back the room that old values take")
     yield Provider("import", "redun_backend_sql.commands.import_:import_", "Read records that were exported")
     yield Provider("log", "redun_backend_sql.commands.log:log", "Show past executions, jobs, tasks and files")
     yield Provider("pull", "redun_backend_sql.commands.pull:pull", "Get new records from another repository")

@@ -46,6 +46,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 MAX_KEYS = 10_000
 """How many keys one statement asks for at most."""
 
+LOCK_SECONDS = 60
+"""How long a migration waits for programs that are using a table, in seconds."""
+
 _SETTINGS = {"redun.version": __version__, "TimeZone": "UTC", "jit": "off"}
 _START_OF_2000 = 946_684_800 * 1_000_000
 _MANY_ROWS = 2_000
@@ -67,6 +70,10 @@ _COLUMNS = (
 _IS_WRITABLE = "SELECT current_setting('transaction_read_only') = 'off'"
 
 
+class _UnknownTableError(BackendError):
+    """A table is not among those that were there when the database was last asked."""
+
+
 class PostgresDatabase(Database):
     """An open PostgreSQL database.
 
@@ -84,6 +91,7 @@ class PostgresDatabase(Database):
     """
 
     dialect = "postgresql"
+    row_order = "ctid"
 
     def __init__(self, location: PostgresLocation, retries: Retries = NEVER) -> None:
         self.name = location.name
@@ -113,6 +121,18 @@ class PostgresDatabase(Database):
         log_statement(statement)
         query = number_parameters(statement)
         return self._run(lambda connection: _cursor(connection).execute(query, parameters, binary=True).fetchall())
+
+    def select_ordered(
+        self, columns: str, table: str, column: str, key: str, limit: int, newest: bool = True
+    ) -> Sequence[Any]:
+        # An index keeps equal keys in the order of their places in the table, and new rows go to its last pages. It is
+        # walked in order where the order is asked for and the key is a range, though of one value.
+        direction = "DESC" if newest else "ASC"
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {column} >= ? AND {column} <= ? "  # noqa: S608
+            f"ORDER BY {column} {direction} LIMIT ?"
+        )
+        return self.select(statement, key, key, limit)
 
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
         statement = _ask_at_once(statement)
@@ -171,7 +191,11 @@ class PostgresDatabase(Database):
     def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         if not self._types:
             self._load_types()
-        self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+        try:
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+        except _UnknownTableError:
+            self._load_types()  # It may have been made since.
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
 
     def make_engine(self) -> Engine:
         return self._make_engine("SET default_transaction_read_only = on")
@@ -183,6 +207,7 @@ class PostgresDatabase(Database):
         with self.translating_errors(), self._make_engine().connect() as shared:
             try:
                 shared.exec_driver_sql(_WAIT)
+                shared.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
                 yield shared
                 shared.commit()
             except DBAPIError as error:
@@ -308,8 +333,7 @@ class PostgresDatabase(Database):
     def _find_types(self, table: str) -> Types:
         """Return the types of a table's columns by name."""
         if table not in self._types:
-            self._types.clear()
-            raise BackendError(f"the database {self.name} can't be used: it has no table {table}")
+            raise _UnknownTableError(f"the database {self.name} can't be used: it has no table {table}")
         return self._types[table]
 
     def _make_engine(self, *settings: str) -> Engine:

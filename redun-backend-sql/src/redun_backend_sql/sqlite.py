@@ -32,6 +32,7 @@ T = TypeVar("T")
 _BUSY_SECONDS = 60
 _SLICE = 5_000
 _CACHE_KIB = 128 * 1024
+_LAST_CHARACTER = "\U0010ffff"
 
 
 class SqliteDatabase(Database):
@@ -51,6 +52,7 @@ class SqliteDatabase(Database):
     """
 
     dialect = "sqlite"
+    row_order = "rowid"
 
     def __init__(self, path: str, retries: Retries = NEVER) -> None:
         self.name = self.path = path
@@ -61,13 +63,13 @@ class SqliteDatabase(Database):
     def is_writable(self) -> bool:
         if self.path == MEMORY:
             return True
-        return os.access(self.path, os.W_OK) and os.access(Path(self.path).parent, os.W_OK)
+        effective = os.access in os.supports_effective_ids
+        return all(os.access(path, os.W_OK, effective_ids=effective) for path in (self.path, Path(self.path).parent))
 
     def prepare(self) -> None:
         with translating_errors(self.path):
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = NORMAL")
-            self.connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
 
     def close(self) -> None:
         self.connection.close()
@@ -110,6 +112,9 @@ class SqliteDatabase(Database):
         log_statement(statement)
         return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
 
+    def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
+        return f"{column} >= ? AND {column} < ?", [prefix, prefix + _LAST_CHARACTER]  # LIKE ignores case: no index.
+
     def read_change_mark(self) -> object:
         return self.select("PRAGMA data_version")[0][0]
 
@@ -129,6 +134,16 @@ class SqliteDatabase(Database):
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
+        from sqlalchemy.pool import NullPool
+
+        if self.path == MEMORY:
+            return self._share_connection()
+        return log_statements(
+            create_engine("sqlite://", creator=lambda: _connect_to_read(self.path), poolclass=NullPool)
+        )
+
+    def _share_connection(self) -> Engine:
+        from sqlalchemy import create_engine
         from sqlalchemy.pool import StaticPool
 
         return log_statements(create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool))
@@ -137,7 +152,7 @@ class SqliteDatabase(Database):
     def migrating(self) -> Iterator[Connection]:
         from sqlalchemy.exc import DBAPIError
 
-        with translating_errors(self.path), self.make_engine().connect() as shared:
+        with translating_errors(self.path), self._share_connection().connect() as shared:
             try:
                 # Begun here and not before: the engine rolls back what it finds open when it first takes a connection.
                 shared.exec_driver_sql("BEGIN IMMEDIATE")
@@ -189,10 +204,17 @@ def _connect(path: str) -> sqlite3.Connection:
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
+            connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             connection.execute("PRAGMA schema_version")
         except BaseException:
             connection.close()
             raise
+    return connection
+
+
+def _connect_to_read(path: str) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 

@@ -35,7 +35,9 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
 
 FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
+    ("command", "db"): "redun-backend-sql",
     ("command", "export"): "redun-backend-sql",
+    ("command", "gc"): "redun-backend-sql",
     ("command", "import"): "redun-backend-sql",
     ("command", "init"): "redun-cli",
     ("command", "log"): "redun-backend-sql",

@@ -125,8 +125,9 @@ class ExecutionLoop:
                 self._scheduler.backend.set_pause(self._take_in)
                 self._work(root, callbacks)
                 self._close(root)
-            except (KeyboardInterrupt, SystemExit):
-                self._interrupt()
+            except BaseException as error:  # An interrupt, or a store that fails.
+                if not isinstance(error, DryRunResult):
+                    self._interrupt()
                 raise
             finally:
                 self._scheduler.backend.set_pause(_do_nothing)

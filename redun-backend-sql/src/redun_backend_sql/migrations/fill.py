@@ -1,0 +1,99 @@
+"""What old rows imply: which execution a job belongs to, the tasks below a call, and tasks as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+
+from redun.tags import CONTEXT_KEY
+from redun.task import Task
+from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps
+
+CHUNK = 1000
+"""How many tasks are in memory at a time."""
+
+_OF_EXECUTIONS = """
+WITH RECURSIVE tree (job_id, execution_id) AS (
+    SELECT job_id, id FROM execution
+    UNION
+    SELECT job.id, tree.execution_id FROM tree JOIN job ON job.parent_id = tree.job_id
+)
+UPDATE job SET execution_id = tree.execution_id FROM tree WHERE tree.job_id = job.id AND job.execution_id IS NULL
+"""
+_ADOPT_ORPHANS = """
+INSERT INTO execution (id, args, job_id)
+SELECT job.id, '[]', job.id FROM job LEFT JOIN job AS parent ON parent.id = job.parent_id
+WHERE job.execution_id IS NULL AND parent.id IS NULL AND job.id NOT IN (SELECT id FROM execution)
+"""
+_SUBTREES = """
+WITH RECURSIVE below (call_hash, task_hash) AS (
+    SELECT call_hash, task_hash FROM call_node
+    UNION
+    SELECT call_edge.parent_id, below.task_hash FROM below JOIN call_edge ON call_edge.child_id = below.call_hash
+)
+INSERT INTO call_subtree_task (call_hash, task_hash) SELECT call_hash, task_hash FROM below
+"""
+_FORGET_CONTEXTS = f"""
+DELETE FROM call_subtree_task WHERE call_hash IN (SELECT entity_id FROM tag WHERE key = '{CONTEXT_KEY}')
+"""  # noqa: S608
+_TASKS = """
+SELECT task.hash, task.name, task.namespace FROM task LEFT JOIN value ON value.value_hash = task.hash
+WHERE value.value_hash IS NULL AND task.hash > :after ORDER BY task.hash LIMIT :count
+"""
+
+
+def fill_execution_ids(connection: sa.Connection) -> None:
+    """Let every job name the execution that it was part of.
+
+    Jobs that no execution leads to are kept: the topmost one becomes the root of an execution with its own id.
+    """
+    if connection.exec_driver_sql("SELECT 1 FROM job WHERE execution_id IS NULL LIMIT 1").first() is None:
+        return
+    connection.exec_driver_sql(_OF_EXECUTIONS)
+    if connection.exec_driver_sql(_ADOPT_ORPHANS).rowcount:
+        connection.exec_driver_sql(_OF_EXECUTIONS)
+
+
+def fill_subtrees(connection: sa.Connection) -> None:
+    """Let every call name the tasks in the call graph below it."""
+    connection.exec_driver_sql(_SUBTREES)
+
+
+def forget_subtrees_in_contexts(connection: sa.Connection) -> None:
+    """Let calls that were made in a context be no final results for calls made without one.
+
+    Without tags nothing else would tell them apart, and a call that names no task below it is never taken for current.
+    """
+    connection.exec_driver_sql(_FORGET_CONTEXTS)
+
+
+def fill_task_values(connection: sa.Connection) -> None:
+    """Let every task be a value too, with the same hash."""
+    insert = sa.text("INSERT INTO value (value_hash, type, format, value) VALUES (:hash, :type, :format, :data)")
+    after = ""
+    while tasks := connection.execute(sa.text(_TASKS), {"after": after, "count": CHUNK}).all():
+        after = tasks[-1][0]
+        connection.execute(
+            insert,
+            [
+                {
+                    "hash": task_hash,
+                    "type": Task.type_name,
+                    "format": MIME_TYPE_PICKLE,
+                    "data": _pickle_task(task_hash, name, namespace),
+                }
+                for task_hash, name, namespace in tasks
+            ],
+        )
+
+
+def _pickle_task(task_hash: str, name: str, namespace: str) -> bytes:
+    """Return the bytes of a task of which no more is known than its name and hash."""
+    task = Task.__new__(Task)
+    task.__setstate__({"name": name, "namespace": namespace, "version": None, "hash": task_hash})
+    return pickle_dumps(task)
+
+
+FILLS: Mapping[str, Callable[[sa.Connection], None]] = {"call_subtree_task": fill_subtrees}
+"""What fills a table of which every version has one, when a database has none."""
