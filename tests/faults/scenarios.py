@@ -156,6 +156,7 @@ SCENARIOS = (
         "run with a value store",
         _make_store(further=_VALUE_STORE),
         settings={**_GROUPS, **_MOMENTS},
+        again=("gc", "--grace", "0s", "--orphans"),
     ),
     Scenario("recovery", _leave_journal, command=("log",)),
     Scenario("recovery of damage", _leave_damage, command=("log",), keeps=(".damaged",)),
