@@ -125,10 +125,9 @@ class ExecutionLoop:
                 self._scheduler.backend.set_pause(self._take_in)
                 self._work(root, callbacks)
                 self._close(root)
-            except DryRunResult:
-                raise
-            except BaseException as error:
-                self._interrupt(error)
+            except BaseException as error:  # An interrupt, or a store that fails.
+                if not isinstance(error, DryRunResult):
+                    self._interrupt()
                 raise
             finally:
                 self._scheduler.backend.set_pause(_do_nothing)
@@ -333,16 +332,14 @@ class ExecutionLoop:
         """Have a function called on the scheduler's thread. For any thread."""
         self._handover.mailbox.put(action)
 
-    def _interrupt(self, error: BaseException) -> None:
+    def _interrupt(self) -> None:
         """Stop as much as possible at once, record what is finished, and what was going on as stopped."""
         for _ in range(self._handover.mailbox.qsize()):
             mail = self._handover.mailbox.get()
             if isinstance(mail, Future) and find_error(mail) is None:
                 self._read(mail)
         self._handover.cancel()
-        is_asked_for = isinstance(error, KeyboardInterrupt | SystemExit)
-        reason = "" if is_asked_for else f": {error}"
-        self._fail_unfinished(StoppedCallError(f"the execution was interrupted{reason}"))
+        self._fail_unfinished(StoppedCallError("the execution was interrupted"))
 
     def _fail_unfinished(self, error: StoppedCallError) -> None:
         for job in reversed(list(self._finisher.unfinished.values())):
