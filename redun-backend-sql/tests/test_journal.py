@@ -375,6 +375,25 @@ def test_failed_write_keeps_the_journal(backend, stem, batch):
     assert list_journals(stem) == []
 
 
+def test_journal_of_another_state_of_the_store_is_set_aside(new_uri, tmp_path, caplog):
+    """A journal whose records refer to what a newly made database lacks does not keep that from being used."""
+    uri = new_uri()
+    stem = find_location(uri, str(tmp_path)).journal
+    left = leave_behind(stem, [evaluate(1)])
+
+    with closing(SqlBackend(SqlOptions(uri, config_dir=str(tmp_path)))) as backend:
+        backend.load()
+
+        found = list(backend.lookup([f"{1:040}"]))
+        kept = left.with_name(left.name + ".damaged").exists()
+
+    if backend.path == uri.removeprefix("sqlite:///"):
+        assert (found, kept) == ([f"{1:040}"], False)  # SQLite takes the records as they are.
+    else:
+        assert (found, kept) == ([], True)
+        assert "belongs to another state of the store" in caplog.text
+
+
 def test_store_in_memory_has_no_journal():
     """A store that dies with the process needs no journal."""
     assert SqlBackend(SqlOptions("sqlite://")).journal_delay is None
@@ -465,16 +484,20 @@ def test_workflow_leaves_no_journal(tmp_path):
 
 
 def test_jobs_of_a_killed_run_are_known(tmp_path):
-    """The jobs of a killed run are in the log, those that ended and those that were running."""
+    """The jobs of a killed run are in the log, those that came to a call and those that were stopped; none runs on."""
     run_killed(tmp_path, "job", 3)
 
     with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
         backend.load()
-        ended = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NOT NULL")
-        running = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NULL")
+        [(done,)] = backend.database.select("SELECT count(*) FROM job WHERE call_hash IS NOT NULL")
+        [(stopped,)] = backend.database.select(
+            "SELECT count(*) FROM job WHERE call_hash IS NULL AND end_time >= start_time"
+        )
+        [(total,)] = backend.database.select("SELECT count(*) FROM job")
 
-    assert ended == [(3,)]
-    assert running[0][0] >= 1
+    assert done == 3
+    assert stopped >= 1
+    assert total == done + stopped
 
 
 class RemoteExecutor(LocalExecutor):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from redun.backends.base import Backend, Batch, PastCall, StoredCall
+from redun.backends.base import Batch, PastCall, StoredCall
 from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.hashing import hash_call_node
@@ -19,7 +19,9 @@ from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
 from redun_backend_sql.location import MEMORY, Location, SqliteLocation, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
+from redun_backend_sql.owners import end_lost
 from redun_backend_sql.placement import Placement, choose_max_value_size
+from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_reason_rows, make_rows
 from redun_backend_sql.share import SqlShare
@@ -49,7 +51,7 @@ _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 _Calls = dict[tuple[str, str], list[tuple[str, EncodedValue]]]
 
 
-class SqlBackend(Backend):
+class SqlBackend(QueryableBackend):
     """Results and provenance in a SQL database.
 
     Parameters
@@ -115,7 +117,7 @@ class SqlBackend(Backend):
             self._placement = Placement(database, store, options.value_store_min_size, self.has_extension)
             if location.journal is not None and database.is_writable:
                 self._journal = Journal(location.journal)
-                recover(location.journal, lambda batch: self._write(database, batch))
+            self._take_over(database)
         except BaseException:
             self._placement = None
             database.close()
@@ -140,6 +142,7 @@ class SqlBackend(Backend):
         return location.open(Retries(options.db_retries, options.db_retries_backoff, options.db_retries_backoff_max))
 
     def close(self) -> None:
+        super().close()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -238,10 +241,21 @@ class SqlBackend(Backend):
     def share(self, execution_id: str) -> Share | None:
         if not (self.options.share_calls and self.has_extension and self.database.is_writable):
             return None
-        return SqlShare(self.database, execution_id)
+        return SqlShare(self.database, execution_id, lambda: self._take_over(self.database))
 
     def set_pause(self, pause: Callable[[], None]) -> None:
         self.database.pause = pause
+
+    def _take_over(self, database: Database) -> None:
+        """Record what killed processes left in their journals, and end their executions."""
+        pause, database.pause, recovered = database.pause, None, 0
+        try:
+            if self._journal is not None:
+                recovered = recover(self._journal.stem, lambda batch: self._write(database, batch))
+            if self.has_extension and database.is_writable:
+                end_lost(database, has_news=recovered > 0)
+        finally:
+            database.pause = pause
 
     def _write(self, database: Database, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]

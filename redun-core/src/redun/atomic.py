@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
+
+_SUFFIX = ".tmp"
+_LEFTOVER_SECONDS = 3600.0
 
 
 def write_atomically(path: str | Path, data: bytes, *, overwrite: bool = True) -> bool:
@@ -27,7 +32,7 @@ def write_atomically(path: str | Path, data: bytes, *, overwrite: bool = True) -
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}")
     try:
         with open(temporary, "xb") as stream:
             stream.write(data)
@@ -44,4 +49,15 @@ def write_atomically(path: str | Path, data: bytes, *, overwrite: bool = True) -
             return False
         return True
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote files in a folder."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(_SUFFIX):
+                with suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _LEFTOVER_SECONDS:
+                        os.unlink(entry.path)

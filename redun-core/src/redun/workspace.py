@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redun.atomic import remove_leftovers
 from redun.config import CONFIG_FILE, Config, create_config, find_config_dir
 from redun.errors import ConfigError
 from redun.logging import ensure_handler, logger
@@ -95,6 +96,7 @@ class Workspace:
                     "run a workflow, or `redun init`"
                 )
             create_config(self.config_dir)
+        remove_leftovers(self.config_dir)
         return Config.read(self.config_dir)
 
     def open_backend(self, create: bool = True) -> Backend:

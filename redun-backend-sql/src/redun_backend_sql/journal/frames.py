@@ -47,14 +47,19 @@ def append_frame(descriptor: int, content: bytes) -> None:
     if len(content) > _MAX_LENGTH:
         raise OSError(f"{len(content):,} bytes are too many for one frame")
     end = os.lseek(descriptor, 0, os.SEEK_END)
-    waiting = memoryview(_HEAD.pack(len(content), zlib.crc32(content)) + content)
     try:
-        while waiting:
-            waiting = waiting[os.write(descriptor, waiting) :]
+        append_bytes(descriptor, _HEAD.pack(len(content), zlib.crc32(content)) + content)
         os.fdatasync(descriptor)
     except OSError:
         os.ftruncate(descriptor, end)
         raise
+
+
+def append_bytes(descriptor: int, content: bytes) -> None:
+    """Append all bytes to a file, however many the system takes at a time."""
+    waiting = memoryview(content)
+    while waiting:
+        waiting = waiting[os.write(descriptor, waiting) :]
 
 
 def read_frames(stream: BinaryIO) -> Iterator[bytes | Damage]:

@@ -42,8 +42,14 @@ class Journal:
             except BackendError as error:
                 logger.warning("%s. If this run is killed, it may lose what finished in the last seconds.", error)
                 self._is_off = True
-        if self._current is not None:
+        if self._current is None:
+            return
+        try:
             self._current.append(pack_batch(batch))
+        except BackendError:  # What is written behind a frame that is not whole would not be found.
+            self._full.append(self._current)
+            self._current = None
+            raise
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -55,7 +61,11 @@ class Journal:
         yield
         full, self._full = self._full, []
         for segment in full:
-            segment.remove()
+            try:
+                segment.remove()
+            except BackendError as error:  # To record it once more does no harm.
+                logger.warning("%s. It is recorded again by whoever opens the database next.", error)
+                segment.leave()
 
     def close(self) -> None:
         """Leave what is not in the tables to whoever opens the store next."""

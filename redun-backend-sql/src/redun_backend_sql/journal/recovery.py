@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from redun.backends.base import Batch
 from redun.logging import logger
+from redun_backend_sql.database import RefusedRowsError
 from redun_backend_sql.journal.batches import unpack_batch
 from redun_backend_sql.journal.frames import Damage, read_frames
 from redun_backend_sql.journal.segment import SUFFIX, UNNAMED_SUFFIX, open_segments
@@ -68,12 +69,16 @@ def recover(stem: str, record: Callable[[Batch], None]) -> int:
     for path in list_journals(stem):
         if path in open_segments:
             continue
-        with _taking_over(path) as stream:
-            if stream is not None:
-                total += _recover_one(path, stream, record)
+        try:
+            with _taking_over(path) as stream:
+                if stream is not None:
+                    total += _recover_one(path, stream, record)
+        except OSError as error:  # To record a part of it twice does no harm.
+            logger.warning("The journal %s of another run can't be recorded now: %s.", path, error.strerror or error)
     for unnamed in glob.glob(f"{glob.escape(stem)}.*{UNNAMED_SUFFIX}"):
         if time.time() - _modified(Path(unnamed)) > _UNNAMED_SECONDS:
-            Path(unnamed).unlink(missing_ok=True)
+            with suppress(OSError):  # Somebody else does it, at some time.
+                Path(unnamed).unlink(missing_ok=True)
     if total:
         logger.info("Recorded %d record(s) that a run which was killed had left in its journal.", total)
     return total
@@ -97,6 +102,18 @@ def inspect(stem: str) -> Iterator[Content]:
 
 
 def _recover_one(path: Path, stream: BinaryIO, record: Callable[[Batch], None]) -> int:
+    try:
+        return _record_all(path, stream, record)
+    except RefusedRowsError as error:
+        kept = path.with_name(path.name + DAMAGED_SUFFIX)
+        path.rename(kept)
+        logger.warning(
+            "The journal %s belongs to another state of the store: %s. It is kept as %s.", path, error, kept.name
+        )
+        return 0
+
+
+def _record_all(path: Path, stream: BinaryIO, record: Callable[[Batch], None]) -> int:
     waiting, total, damage = Batch(), 0, None
     for content in _read_batches(stream):
         if isinstance(content, Damage):
@@ -148,10 +165,6 @@ def _taking_over(path: Path) -> Iterator[BinaryIO | None]:
     try:
         stream = open(path, "r+b")  # noqa: SIM115
     except FileNotFoundError:
-        yield None
-        return
-    except OSError as error:
-        logger.warning("The journal %s of another run can't be read: %s.", path, error.strerror)
         yield None
         return
     with stream:

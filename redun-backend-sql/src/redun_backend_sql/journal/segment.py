@@ -13,7 +13,7 @@ import secrets
 from pathlib import Path
 
 from redun.errors import BackendError
-from redun_backend_sql.journal.frames import MAGIC, append_frame
+from redun_backend_sql.journal.frames import MAGIC, append_bytes, append_frame
 
 SUFFIX = ".journal"
 """What names of journals end with; before it stand the process and a random text, separated by dots."""
@@ -47,7 +47,7 @@ class Segment:
             self._descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
             try:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
-                os.write(self._descriptor, MAGIC)
+                append_bytes(self._descriptor, MAGIC)
                 open_segments.add(self.path)
                 os.rename(unnamed, self.path)
             except OSError:
@@ -77,8 +77,17 @@ class Segment:
             raise _explain(self.path, error) from error
 
     def remove(self) -> None:
-        """Remove the file: its records are in the tables."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file: its records are in the tables.
+
+        Raises
+        ------
+        BackendError
+            When that is impossible.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BackendError(f"the journal {self.path} can't be removed: {error.strerror or error}") from error
         self.leave()
 
     def leave(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from redun.backends.base import (
@@ -145,7 +146,8 @@ class Recorder:
         """Write everything collected so far."""
         if self.is_empty:
             return
-        self._journaled.extend(self._take_new())
+        new = self._take_new()
+        self._journaled.extend(new)
         batch, self._journaled, self._oldest = self._journaled, Batch(), 0.0
         if self._backend is None:
             return
@@ -155,6 +157,9 @@ class Recorder:
         except BaseException:
             batch.extend(self._journaled)
             self._journaled = batch
+            if self._journal_delay is not None:
+                with suppress(BackendError):
+                    self._backend.journal(new)
             raise
         finally:
             self._is_writing = False

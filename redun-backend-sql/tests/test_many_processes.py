@@ -1,0 +1,56 @@
+"""Many processes that run overlapping workflows on one store at once: none fails, nothing is lost or there twice."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROCESSES = 16
+
+RUN = """
+import sys
+from redun import Scheduler, task
+
+@task(namespace="many", version="1")
+def square(x):
+    return x * x
+
+@task(namespace="many", version="1")
+def main(start, count):
+    return [square(x) for x in range(start, start + count)]
+
+start, count = int(sys.argv[2]), int(sys.argv[3])
+with Scheduler({"backend": {"db_uri": sys.argv[1], "share_calls": sys.argv[4]}}) as scheduler:
+    scheduler.load()
+    sys.stdin.readline()
+    print(sum(scheduler.run(main(start, count))))
+"""
+
+
+@pytest.mark.parametrize("share_calls", ["true", "false"])
+@pytest.mark.parametrize("count", [150, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_processes_share_a_store(uri, backend, query, violations, tmp_path, count, share_calls):
+    """Sixteen processes whose calls overlap all succeed; every call is in the store once, and every job of everyone."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    starts = [number * count // 4 for number in range(PROCESSES)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", RUN, uri, str(start), str(count), share_calls], cwd=tmp_path, **pipes)
+        for start in starts
+    ]
+
+    for process in processes:
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+    outputs = [process.communicate() for process in processes]
+
+    sums = [f"{sum(x * x for x in range(start, start + count))}\n" for start in starts]
+    assert [(process.returncode, output) for process, (output, _) in zip(processes, outputs, strict=True)] == [
+        (0, expected) for expected in sums
+    ], outputs[0][1]
+    assert [text for _, text in outputs if "can't be used" in text or "Traceback" in text] == []
+    distinct = starts[-1] + count + PROCESSES
+    counts = {table: query(f"SELECT count(*) FROM {table}")[0][0] for table in ("execution", "job", "evaluation")}
+    assert counts == {"execution": PROCESSES, "job": PROCESSES * (count + 1), "evaluation": distinct}
+    assert query("SELECT count(*), count(DISTINCT args_hash) FROM call_node") == [(distinct, distinct)]
+    assert query("SELECT count(*) FROM job WHERE end_time IS NULL OR call_hash IS NULL") == [(0,)]
+    assert violations() == []

@@ -1,0 +1,57 @@
+"""Whatever goes wrong at whatever boundary, the next command works, and nothing is done twice that was recorded."""
+
+from itertools import count
+
+import pytest
+
+from .cases import name_boundary, name_folder, try_case
+from .scenarios import SCENARIOS
+from .shim import FAULTS, NONE, NONE_READING
+
+_SPREAD = 2
+_SHOWN = 3
+
+
+@pytest.fixture(params=["some", pytest.param("every", marks=pytest.mark.slow)])
+def list_numbers(request, server, template):
+    """A function that returns the boundaries to try: some of each kind and some spread over all, or every one."""
+
+    def choose(scenario, fault):
+        if request.param == "every":
+            return count(1)
+        whole = NONE_READING if fault.is_reading else NONE
+        project = template(scenario).copy(f"{template(scenario).folder}-{fault.name}")
+        passed = server.run(
+            project, scenario.command, fault=whole, settings=scenario.settings, watched=scenario.watched
+        ).boundaries
+        return choose_some([name_boundary(boundary) for boundary in passed], FAULTS.index(fault))
+
+    return choose
+
+
+def choose_some(kinds, shift):
+    """Return the numbers of some boundaries: a few spread ones, and of each kind one or none, others for each shift."""
+    chosen = {1 + (len(kinds) - 1) * (part * len(FAULTS) + shift) // (_SPREAD * len(FAULTS)) for part in range(_SPREAD)}
+    for place, kind in enumerate(dict.fromkeys(kinds)):
+        numbers = [number for number, found in enumerate(kinds, 1) if found == kind]
+        if place % len(FAULTS) == shift:
+            chosen.add(numbers[shift * len(numbers) // len(FAULTS)])
+    return sorted(chosen)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_fault_at_any_boundary(server, template, scratch, scenario, fault, list_numbers, count_case):
+    """After a fault at a boundary the store is whole, and holds what was recorded; the next commands complete."""
+    failed = []
+
+    for number in list_numbers(scenario, fault):
+        folder = name_folder(scratch, scenario, number, fault)
+        case = try_case(server, scenario, template(scenario), folder, number, fault)
+        if case.boundary is None:
+            failed.extend(f"at no boundary: {problem}" for problem in case.problems)
+            break
+        count_case(scenario.name, fault.name, case.place, not case.problems)
+        failed.extend(f"at boundary {number}, {case.place}: {problem}" for problem in case.problems)
+
+    assert failed[:_SHOWN] == []
