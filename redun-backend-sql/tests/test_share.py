@@ -204,7 +204,7 @@ def test_overlapping_runs_make_each_call_once(start, read_log):
 @pytest.fixture
 def shares(backend):
     """The parts of two executions in one store."""
-    return SqlShare(backend.database, "one"), SqlShare(backend.database, "two")
+    return tuple(SqlShare(backend.database, name, lambda: None) for name in ("one", "two"))
 
 
 def test_claims_exclude_one_another(shares):

@@ -1,7 +1,8 @@
 """What is done while faults happen: for each scenario how its project is made, the command, and what has to hold."""
 
 import shutil
-from pathlib import Path
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from .projects import VALUES, WORKFLOW, Project
@@ -17,6 +18,9 @@ durability = {durability}
 type = local
 max_workers = 2
 """
+_VALUE_STORE = f"value_store_path = {VALUES}\nvalue_store_min_size = 1"
+_OLD_VERSION = "2.0"
+_COLLECT = ("gc", "--older-than", "0s", "--grace", "0s", "--min-size", "0", "--orphans")
 RUN = ("run", "workflow.py", "main")
 RESULT = "'join-2'\n"
 
@@ -44,6 +48,8 @@ class Scenario(NamedTuple):
         The folder in which faults happen.
     again
         What has to complete afterwards, before the workflow is run again.
+    drops
+        Whether it takes away what is recorded.
     is_durable
         Whether a result is recorded before another task uses it.
     keeps
@@ -53,9 +59,10 @@ class Scenario(NamedTuple):
     name: str
     prepare: object
     command: tuple = RUN
-    settings: dict = {}
+    settings: Mapping = MappingProxyType({})
     watched: str = ".redun"
     again: tuple = ()
+    drops: bool = False
     is_durable: bool = False
     keeps: tuple = ()
 
@@ -86,7 +93,7 @@ def _leave_journal(server, project):
     _make_store()(server, project)
     whole = project.copy(f"{project.folder}-whole")
     passed = server.run(whole, RUN, fault=NONE, settings=_MOMENTS).boundaries
-    frames = [number for number, boundary in enumerate(passed, 1) if _is_frame(boundary)]
+    frames = [number for number, boundary in enumerate(passed, 1) if boundary.is_frame]
     ended = server.run(project, RUN, fault=KILL, number=frames[-2], settings=_MOMENTS)
     assert ended.was_killed
     assert list(project.store.glob("*.journal"))
@@ -119,12 +126,21 @@ def _add_repository(server, project):
     _make_store()(server, project)
     team = project.copy(f"{project.folder}-team")
     shutil.move(team.folder, project.folder / "team")
-    _demand(server, project, "repo", "add", "team", "team/.redun")
+    with (project.store / "redun.ini").open("a") as stream:
+        stream.write("[repos.team]\nconfig_dir = ../team/.redun\n")
     _demand(server, project, *RUN)
 
 
-def _is_frame(boundary):
-    return boundary.operation == "sync" and Path(boundary.path).suffix == ".journal"
+def _downgrade(server, project):
+    """Make a store of an old version."""
+    _make_store()(server, project)
+    _demand(server, project, "db", "downgrade", _OLD_VERSION, "--yes")
+
+
+def _fill_value_store(server, project):
+    """Make a store with values beside the database."""
+    _make_store(further=_VALUE_STORE)(server, project)
+    _demand(server, project, *RUN)
 
 
 SCENARIOS = (
@@ -133,8 +149,9 @@ SCENARIOS = (
     Scenario("run, each job durable", _make_store("job"), is_durable=True),
     Scenario(
         "run with a value store",
-        _make_store(further=f"value_store_path = {VALUES}\nvalue_store_min_size = 1"),
+        _make_store(further=_VALUE_STORE),
         settings={**_GROUPS, **_MOMENTS},
+        again=("gc", "--grace", "0s", "--orphans"),
     ),
     Scenario("recovery", _leave_journal, command=("log",)),
     Scenario("recovery of damage", _leave_damage, command=("log",), keeps=(".damaged",)),
@@ -142,6 +159,9 @@ SCENARIOS = (
         "import", _export_records, command=("import", "-f", "records.json"), again=("import", "-f", "records.json")
     ),
     Scenario("push", _add_repository, command=("push", "team"), watched="team/.redun", again=("push", "team")),
+    Scenario("migration", _downgrade, command=("db", "upgrade"), again=("db", "upgrade")),
+    Scenario("migration by a run", _downgrade),
+    Scenario("collection", _fill_value_store, command=_COLLECT, again=_COLLECT, drops=True),
 )
 
 

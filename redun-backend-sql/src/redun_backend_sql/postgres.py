@@ -151,7 +151,7 @@ class PostgresDatabase(Database):
             yield from self._cursors.read(self._connection, number_parameters(statement), parameters, _cursor)
 
     def iterate_in(self, statement: str, keys: Sequence[str]) -> Iterator[Any]:
-        return self.iterate(statement.replace("IN ({keys})", "= ANY(?)"), make_text_array(keys))
+        return self.iterate(_ask_at_once(statement), make_text_array(keys))
 
     def execute(self, statement: str, *parameters: Any) -> int:
         log_statement(statement)
@@ -178,9 +178,7 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        connection = self._run(lambda opened: opened)
-        with self.translating_errors():
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection = self._run(_begin_reading)
         self._in_transaction, self._cursors = True, Cursors()
         try:
             yield connection
@@ -372,6 +370,11 @@ def number_parameters(statement: str) -> bytes:
             number += 1
             parts[place] = f"${number}"
     return "".join(parts).encode()
+
+
+def _begin_reading(connection: Connection) -> Connection:
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    return connection
 
 
 def _ask_at_once(statement: str) -> str:
