@@ -1,6 +1,5 @@
 """Ask the call graph with classes: what went into the report, and which calls returned numbers."""
 
-
 from redun.backends.db import Job, RedunBackendDb
 from redun.backends.db.dataflow import walk_dataflow
 from redun.backends.db.query import CallGraphQuery

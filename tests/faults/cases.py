@@ -83,8 +83,8 @@ def try_case(server, scenario, template, folder, number, fault):
     else:
         problems = [
             *_judge_end(fault, ended),
-            *_judge_records(scenario, project, recorded_before, ended),
-            *_judge_afterwards(server, scenario, project),
+            *_judge_records(scenario, project, recorded_before, ended, is_unreadable=_hides_values(fault, ended)),
+            *judge_afterwards(server, scenario, project),
         ]
     if not problems:
         shutil.rmtree(project.folder)
@@ -104,12 +104,17 @@ def _judge_end(fault, ended):
         yield f"it did not fail with one sentence: {ended.errors[-2000:]}"
 
 
-def _judge_records(scenario, project, recorded_before, ended):
+def _hides_values(fault, ended):
+    """Whether the fault made the bytes of a value unreadable, which is a reason to make it again."""
+    return fault.is_reading and name_boundary(ended.struck).endswith("value store")
+
+
+def _judge_records(scenario, project, recorded_before, ended, is_unreadable):
     """Yield what is wrong with what is recorded, before anything looks at the store again."""
     started, recorded = project.list_started(), project.find_recorded()
     if (lost := recorded_before - recorded) and not scenario.drops:
         yield f"lost: {sorted(lost)}"
-    if again := recorded_before & set(started):
+    if (again := recorded_before & set(started)) and not is_unreadable:
         yield f"done again though recorded: {sorted(again)}"
     if ended.status == 0 and (lost := set(started) - recorded):
         yield f"not recorded though the command succeeded: {sorted(lost)}"
@@ -117,14 +122,14 @@ def _judge_records(scenario, project, recorded_before, ended):
         yield f"not recorded though another task used it: {sorted(lost)}"
 
 
-def _judge_afterwards(server, scenario, project):
+def judge_afterwards(server, scenario, project):
     """Yield what is wrong with the next commands, each in a process of its own."""
     recorded = project.find_recorded()
     project.forget_started()
-    for path in project.folder.rglob("*"):
-        os.utime(path, (0, 0))  # So that what is only removed after a while is removed.
     if (project.store / "redun.ini").exists():
         yield from _demand(server, project, _CHECK)
+    for path in project.folder.rglob("*"):
+        os.utime(path, (0, 0))  # So that what is only removed after a while is removed.
     if scenario.again:
         yield from _demand(server, project, scenario.again)
     if (lost := recorded - project.find_recorded()) and not scenario.drops:

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -94,7 +93,7 @@ def _leave_journal(server, project):
     _make_store()(server, project)
     whole = project.copy(f"{project.folder}-whole")
     passed = server.run(whole, RUN, fault=NONE, settings=_MOMENTS).boundaries
-    frames = [number for number, boundary in enumerate(passed, 1) if _is_frame(boundary)]
+    frames = [number for number, boundary in enumerate(passed, 1) if boundary.is_frame]
     ended = server.run(project, RUN, fault=KILL, number=frames[-2], settings=_MOMENTS)
     assert ended.was_killed
     assert list(project.store.glob("*.journal"))
@@ -144,10 +143,6 @@ def _fill_value_store(server, project):
     _demand(server, project, *RUN)
 
 
-def _is_frame(boundary):
-    return boundary.operation == "sync" and Path(boundary.path).suffix == ".journal"
-
-
 SCENARIOS = (
     Scenario("first run", _write_workflow),
     Scenario("run", _make_store(), settings={**_GROUPS, **_MOMENTS}),
@@ -156,6 +151,7 @@ SCENARIOS = (
         "run with a value store",
         _make_store(further=_VALUE_STORE),
         settings={**_GROUPS, **_MOMENTS},
+        again=("gc", "--grace", "0s", "--orphans"),
     ),
     Scenario("recovery", _leave_journal, command=("log",)),
     Scenario("recovery of damage", _leave_damage, command=("log",), keeps=(".damaged",)),

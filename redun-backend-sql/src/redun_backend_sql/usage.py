@@ -153,6 +153,7 @@ def find_usage(
         The time, in seconds since the epoch.
     """
     database = backend.database
+    min_size = max(min_size, 1)  # An empty row is that of a value in the value store, or of one that has no bytes.
     drop_tables(database)
     database.execute(_VALUES)
     database.execute(_KEEP)

@@ -105,13 +105,13 @@ def make_store(empty_database, tmp_path):
 
 
 @pytest.fixture
-def make_postgres_store(postgres_server):
+def make_postgres_store(postgres_server, tmp_path):
     """Makes and opens an empty store in a database of PostgreSQL."""
     opened = []
 
     def make():
         name = postgres_server.create_database()
-        backend = SqlBackend(SqlOptions(postgres_server.uri(name), automigrate=True))
+        backend = SqlBackend(SqlOptions(postgres_server.uri(name), automigrate=True, config_dir=str(tmp_path)))
         backend.load()
         opened.append((backend, name))
         return backend

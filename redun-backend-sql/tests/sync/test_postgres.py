@@ -82,7 +82,9 @@ def test_many_can_push_at_once(make_store, make_postgres_store, run, export):
     failures = []
 
     def work(path):
-        source, destination = (SqlBackend(SqlOptions(uri)) for uri in (f"sqlite:///{path}", server.options.db_uri))
+        folder = server.options.config_dir
+        uris = (f"sqlite:///{path}", server.options.db_uri)
+        source, destination = (SqlBackend(SqlOptions(uri, config_dir=folder)) for uri in uris)
         try:
             for opened in (source, destination):
                 opened.load()

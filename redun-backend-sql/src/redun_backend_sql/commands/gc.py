@@ -39,6 +39,7 @@ from redun_backend_sql.usage import PIN_KEYS, Pin
 )
 @click.option(
     "--min-size",
+    metavar="SIZE",
     default="1KiB",
     show_default=True,
     callback=read_size,
@@ -46,6 +47,7 @@ from redun_backend_sql.usage import PIN_KEYS, Pin
 )
 @click.option(
     "--grace",
+    metavar="AGE",
     default="1d",
     show_default=True,
     callback=read_age,

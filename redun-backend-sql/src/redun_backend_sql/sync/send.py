@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from redun_backend_sql.sync.compare import Comparison
 from redun_backend_sql.sync.kinds import TABLES, Kind
-from redun_backend_sql.sync.plan import Plan
+from redun_backend_sql.sync.plan import Plan, Report
 from redun_backend_sql.sync.store import Store
-from redun_backend_sql.sync.transfer import Report, Transfer
+from redun_backend_sql.sync.transfer import Transfer
 from redun_backend_sql.sync.walk import Walk
 
 _EXECUTIONS = "SELECT id FROM execution"
@@ -47,17 +47,20 @@ class Search:
         Whether to look below records that the destination has too.
     is_strict
         Whether the source must have every execution's root job.
+    report
+        Is told how many records were looked at.
     """
 
     destination: Store | None = None
     is_full: bool = False
     is_strict: bool = False
+    report: Report = ignore_progress
 
     def start(self, source: Store, plan: Plan, looks_at_tags: bool = True) -> Walk:
         """Return a walk through a store."""
         there = self.destination.database if self.destination is not None else None
         comparison = Comparison(source.database, there, plan, self.is_full, self.is_strict)
-        return Walk(source.database, comparison, plan, looks_at_tags)
+        return Walk(source.database, comparison, plan, self.report, looks_at_tags)
 
 
 Find = Callable[[Search, Store, Plan], None]
@@ -135,7 +138,7 @@ def send(
     find
         Finds them.
     report
-        Is told how many are written.
+        Is told about the progress.
     is_full
         Whether to look below records that the destination has too.
     is_strict
@@ -152,7 +155,7 @@ def send(
         When something is missing on both sides that is referred to, or a database can't be used.
     """
     with closing(Plan()) as plan, source.database.snapshot():
-        find(Search(destination, is_full, is_strict), source, plan)
+        find(Search(destination, is_full, is_strict, report), source, plan)
         count = plan.total()
         if count:
             Transfer(source, destination, plan, report).run()

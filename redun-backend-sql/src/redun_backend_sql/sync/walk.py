@@ -17,7 +17,7 @@ from redun.tags import CONTEXT_KEY
 from redun_backend_sql.database import Database
 from redun_backend_sql.sync.compare import Comparison
 from redun_backend_sql.sync.kinds import ATTACHED, REFERENCES, TABLES, Kind, Order, Reference
-from redun_backend_sql.sync.plan import Plan
+from redun_backend_sql.sync.plan import Plan, Report
 
 BATCH = 2_000
 """How many ids are looked at together."""
@@ -43,14 +43,20 @@ class Walk:
         What the destination lacks.
     plan
         Has the records to begin with.
+    report
+        Is told how many records were looked at.
     looks_at_tags
         Whether to find the tags of everything that is met.
     """
 
-    def __init__(self, source: Database, comparison: Comparison, plan: Plan, looks_at_tags: bool = True) -> None:
+    def __init__(
+        self, source: Database, comparison: Comparison, plan: Plan, report: Report, looks_at_tags: bool = True
+    ) -> None:
         self._source = source
         self._comparison = comparison
         self._plan = plan
+        self._report = report
+        self._met = 0
         self._attachable = {kind for kind in (Kind.TAG, Kind.HANDLE) if self._has(kind)}
         if not looks_at_tags:
             self._attachable.discard(Kind.TAG)
@@ -71,6 +77,8 @@ class Walk:
         ids = self._plan.take(kind, BATCH)
         if not ids:
             return False
+        self._met += len(ids)
+        self._report(self._met, 0)
         followed = self._comparison.compare(kind, ids)
         # An edit of a tag may be new where the tag is not.
         for reference in REFERENCES[kind]:
