@@ -61,7 +61,7 @@ def test_wrong_records_are_refused(backends):
     source, destination = backends
     [execution] = source.session.query(Execution)
     records = list(source.get_records(source.iter_record_ids([execution.id])))
-    [value, *_] = (record for record in records if record["_type"] == "Value")
+    [value, *_] = (record for record in records if record.get("type") == "builtins.int")
     value["data"] = "gANLKi4="
 
     with pytest.raises(RedunError):
