@@ -4,6 +4,8 @@ from redun import File, task
 
 redun_namespace = "weather"
 
+STATIONS = ["north", "south"]
+
 
 @task()
 def clean(raw: File, path: str) -> File:
@@ -26,6 +28,6 @@ def write_report(path: str, averages: dict[str, float]) -> File:
 
 
 @task(tags=[("kind", "report")])
-def main(stations: list[str] = ["north", "south"]) -> File:
+def main(stations: list[str] = STATIONS) -> File:
     averages = {name: average(clean(File(f"data/{name}.txt"), f"out/{name}.txt")) for name in stations}
     return write_report("out/report.txt", averages)

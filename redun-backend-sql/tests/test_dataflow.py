@@ -69,6 +69,21 @@ def read_one(files):
 
 
 @task
+def count_groups(groups):
+    return count_letters(groups["first"])
+
+
+@task
+def read_both(both):
+    return count_letters([strip(both[0]), strip(both[1])])
+
+
+@task
+def strip(file):
+    return File(file.path)
+
+
+@task
 def outer(value):
     return middle(value)
 
@@ -221,6 +236,39 @@ def test_part_of_an_argument(trace, tmp_path, monkeypatch):
         "files <-- argument of <ID> flow.read_one(files)",
         "      <-- origin",
     ]
+
+
+def test_part_of_a_part_of_an_argument(trace, tmp_path, monkeypatch):
+    """An argument that has files in common with an argument of the call above is derived from that."""
+    monkeypatch.chdir(tmp_path)
+    File("in").write("x")
+
+    assert trace(count_groups({"first": [File("in")]}))[2:] == [
+        "value <-- <ID> flow.count_groups(groups)",
+        "      <-- <ID> flow.count_letters(files, unit)",
+        "  files = <ID> [File(path='in', hash='ID')]",
+        "  unit  = <ID> 'letters'",
+        "",
+        "files <-- derives from",
+        "  groups = <ID> {'first': [File(path='in', hash='ID')]}",
+        "",
+        "unit <-- origin",
+        "",
+        "groups <-- argument of <ID> flow.count_groups(groups)",
+        "       <-- origin",
+    ]
+
+
+def test_values_from_one_source(trace, tmp_path, monkeypatch):
+    """Several values that were derived from one are shown with one variable for it."""
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        File(name).write(name)
+
+    lines = trace(read_both([File("a"), File("b")]))
+
+    assert sum(line.startswith("  both = ") for line in lines) == 2
+    assert [line for line in lines if line.startswith("both")] == ["both <-- argument of <ID> flow.read_both(both)"]
 
 
 def test_names_of_variables(trace):

@@ -484,16 +484,20 @@ def test_workflow_leaves_no_journal(tmp_path):
 
 
 def test_jobs_of_a_killed_run_are_known(tmp_path):
-    """The jobs of a killed run are in the log, those that ended and those that were running."""
+    """The jobs of a killed run are in the log, those that came to a call and those that were stopped; none runs on."""
     run_killed(tmp_path, "job", 3)
 
     with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
         backend.load()
-        ended = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NOT NULL")
-        running = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NULL")
+        [(done,)] = backend.database.select("SELECT count(*) FROM job WHERE call_hash IS NOT NULL")
+        [(stopped,)] = backend.database.select(
+            "SELECT count(*) FROM job WHERE call_hash IS NULL AND end_time >= start_time"
+        )
+        [(total,)] = backend.database.select("SELECT count(*) FROM job")
 
-    assert ended == [(3,)]
-    assert running[0][0] >= 1
+    assert done == 3
+    assert stopped >= 1
+    assert total == done + stopped
 
 
 class RemoteExecutor(LocalExecutor):

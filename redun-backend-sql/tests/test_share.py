@@ -204,7 +204,7 @@ def test_overlapping_runs_make_each_call_once(start, read_log):
 @pytest.fixture
 def shares(backend):
     """The parts of two executions in one store."""
-    return SqlShare(backend.database, "one"), SqlShare(backend.database, "two")
+    return tuple(SqlShare(backend.database, name, lambda: None) for name in ("one", "two"))
 
 
 def test_claims_exclude_one_another(shares):
@@ -266,7 +266,7 @@ def test_claims_of_the_dead_are_taken(backend, shares):
     backend.database.execute(f"UPDATE {OWNER.table} SET process = '999999999/1' WHERE execution_id = 'one'")
 
     assert set(two.claim(["a"])) == set()
-    assert find_lost(backend.database) == {"one"}
+    assert find_lost(backend.database, ["one", "two", "gone"]) == {"one"}
 
 
 @task()

@@ -84,7 +84,7 @@ def try_case(server, scenario, template, folder, number, fault):
         problems = [
             *_judge_end(fault, ended),
             *_judge_records(scenario, project, recorded_before, ended, is_unreadable=_hides_values(fault, ended)),
-            *_judge_afterwards(server, scenario, project),
+            *judge_afterwards(server, scenario, project),
         ]
     if not problems:
         shutil.rmtree(project.folder)
@@ -122,7 +122,7 @@ def _judge_records(scenario, project, recorded_before, ended, is_unreadable):
         yield f"not recorded though another task used it: {sorted(lost)}"
 
 
-def _judge_afterwards(server, scenario, project):
+def judge_afterwards(server, scenario, project):
     """Yield what is wrong with the next commands, each in a process of its own."""
     recorded = project.find_recorded()
     project.forget_started()

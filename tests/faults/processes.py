@@ -62,7 +62,17 @@ class Server:
         self._count = 0
         assert self._read() == "ready"
 
-    def start(self, project, arguments, number=0, fault=None, settings=None, watched=".redun", seconds=_SECONDS):
+    def start(
+        self,
+        project,
+        arguments,
+        number=0,
+        fault=None,
+        settings=None,
+        watched=".redun",
+        is_late=False,
+        seconds=_SECONDS,
+    ):
         """Start a command in a project's folder; return what `wait` needs.
 
         Parameters
@@ -77,6 +87,8 @@ class Server:
             Constants of modules to change, by their full names.
         watched
             The folder in which faults happen.
+        is_late
+            Whether boundaries are counted only after the workflow has called `shim.arm`.
         seconds
             After how long it is given up.
         """
@@ -94,8 +106,14 @@ class Server:
             "log": f"{stem}.log",
             "number": number,
             "fault": fault,
+            "is_late": is_late,
         }
         return self._ask({"start": request}), stem
+
+    def read_errors(self, started):
+        """Return what a command has written to its standard error so far."""
+        path = Path(f"{started[1]}.errors")
+        return path.read_text() if path.exists() else ""
 
     def wait(self, started):
         """Wait for a command; return how it ended."""

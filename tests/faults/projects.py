@@ -9,7 +9,7 @@ import pickle
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from redun.values.registry import get_type_registry
@@ -20,7 +20,8 @@ VALUES = "values"
 """The folder of the value store, in the configuration folder."""
 
 WORKFLOW = """
-import os
+import os, time
+from faults.shim import arm
 from redun import task
 
 redun_namespace = "faults"
@@ -45,6 +46,18 @@ def main(layers: int = 3, width: int = 4, first: int = 0) -> str:
     for layer in range(layers):
         before = join(layer, [step(layer, number, before) for number in range(first, first + width)])
     return before
+
+@task()
+def wait_for_gate():
+    note("gate")
+    while not os.path.exists("gate"):
+        time.sleep(0.005)
+    arm()
+    return "gate"
+
+@task()
+def gated() -> str:
+    return join(0, [wait_for_gate()])
 """
 
 _LABELS = "SELECT value_hash, value FROM evaluation JOIN value USING (value_hash) WHERE type = 'builtins.str'"
@@ -107,6 +120,12 @@ class Project:
             if data or blob.exists():
                 yield value_hash, data or blob.read_bytes()
 
+    def find_recorded_live(self):
+        """Return what `find_recorded` does while the store is in use."""
+        labels = set(_list_journaled(self.store))
+        with closing(sqlite3.connect(self.store / "redun.db", timeout=60)) as connection:
+            return labels | {pickle.loads(data) for _, data in connection.execute(_LABELS)}
+
     def find_faults(self):
         """Return what is wrong with the tables, as sentences; the store is not in use."""
         with closing(sqlite3.connect(self.store / "redun.db")) as connection:
@@ -125,7 +144,7 @@ class Project:
 
 def _list_journaled(folder):
     for path in folder.glob("*.journal"):
-        with path.open("rb") as stream:
+        with suppress(FileNotFoundError), path.open("rb") as stream:
             for content in read_frames(stream):
                 if isinstance(content, Damage):
                     break

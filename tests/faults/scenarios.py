@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -94,7 +93,7 @@ def _leave_journal(server, project):
     _make_store()(server, project)
     whole = project.copy(f"{project.folder}-whole")
     passed = server.run(whole, RUN, fault=NONE, settings=_MOMENTS).boundaries
-    frames = [number for number, boundary in enumerate(passed, 1) if _is_frame(boundary)]
+    frames = [number for number, boundary in enumerate(passed, 1) if boundary.is_frame]
     ended = server.run(project, RUN, fault=KILL, number=frames[-2], settings=_MOMENTS)
     assert ended.was_killed
     assert list(project.store.glob("*.journal"))
@@ -142,10 +141,6 @@ def _fill_value_store(server, project):
     """Make a store with values beside the database."""
     _make_store(further=_VALUE_STORE)(server, project)
     _demand(server, project, *RUN)
-
-
-def _is_frame(boundary):
-    return boundary.operation == "sync" and Path(boundary.path).suffix == ".journal"
 
 
 SCENARIOS = (

@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 
-from .shim import Fault, arm
+from .shim import Fault, arm, plan
 
 _CRASHED = 70
 
@@ -54,7 +54,9 @@ def execute(request):
             module, _, constant = name.rpartition(".")
             setattr(sys.modules[module], constant, value)
         if request["fault"] is not None:
-            arm(request["watched"], request["log"], request["number"], Fault(*request["fault"]))
+            plan(request["watched"], request["log"], request["number"], Fault(*request["fault"]))
+            if not request["is_late"]:
+                arm()
         status = _run(request["arguments"])
     except BaseException:
         traceback.print_exc()

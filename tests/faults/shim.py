@@ -13,6 +13,7 @@ LIBRARY_VARIABLE = "FAULTS_LIBRARY"
 """The environment variable that says where the library is."""
 
 _SOURCE = Path(__file__).with_name("shim.c")
+_planned = []
 _COUNT, _KILL_BEFORE, _KILL_AFTER, _TEAR, _SHORTEN, _FAIL_ONCE, _FAIL_ON = range(7)
 
 
@@ -53,6 +54,11 @@ class Boundary(NamedTuple):
     operation: str
     path: str
 
+    @property
+    def is_frame(self):
+        """Whether it is where something that was written to a journal reaches the disk."""
+        return self.operation == "sync" and self.path.endswith(".journal")
+
 
 def find_obstacle():
     """Return why the library can't be used here, or None if it can."""
@@ -71,12 +77,22 @@ def build(folder):
     return library
 
 
-def arm(watched, log, number, fault):
-    """Let a fault happen at the n-th boundary in a folder, in a process into which the library was preloaded."""
-    library = ctypes.CDLL(os.environ[LIBRARY_VARIABLE])
-    library.faults_arm(
-        os.fsencode(watched), os.fsencode(log), ctypes.c_long(number), fault.kind, fault.error, int(fault.is_reading)
-    )
+def plan(watched, log, number, fault):
+    """Plan a fault at the n-th boundary in a folder, in a process into which the library was preloaded."""
+    _planned[:] = [
+        os.fsencode(watched),
+        os.fsencode(log),
+        ctypes.c_long(number),
+        fault.kind,
+        fault.error,
+        int(fault.is_reading),
+    ]
+
+
+def arm():
+    """Let the planned fault happen, if there is one; boundaries are counted from now on."""
+    if _planned:
+        ctypes.CDLL(os.environ[LIBRARY_VARIABLE]).faults_arm(*_planned)
 
 
 def read_log(log):

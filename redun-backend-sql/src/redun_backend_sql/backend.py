@@ -117,9 +117,7 @@ class SqlBackend(QueryableBackend):
             self._placement = Placement(database, store, options.value_store_min_size, self.has_extension)
             if location.journal is not None and database.is_writable:
                 self._journal = Journal(location.journal)
-                recover(location.journal, lambda batch: self._write(database, batch))
-            if self.has_extension and database.is_writable:
-                end_lost(database)
+            self._take_over(database)
         except BaseException:
             self._placement = None
             database.close()
@@ -243,10 +241,21 @@ class SqlBackend(QueryableBackend):
     def share(self, execution_id: str) -> Share | None:
         if not (self.options.share_calls and self.has_extension and self.database.is_writable):
             return None
-        return SqlShare(self.database, execution_id)
+        return SqlShare(self.database, execution_id, lambda: self._take_over(self.database))
 
     def set_pause(self, pause: Callable[[], None]) -> None:
         self.database.pause = pause
+
+    def _take_over(self, database: Database) -> None:
+        """Record what killed processes left in their journals, and end their executions."""
+        pause, database.pause, recovered = database.pause, None, 0
+        try:
+            if self._journal is not None:
+                recovered = recover(self._journal.stem, lambda batch: self._write(database, batch))
+            if self.has_extension and database.is_writable:
+                end_lost(database, has_news=recovered > 0)
+        finally:
+            database.pause = pause
 
     def _write(self, database: Database, batch: Batch) -> None:
         calls = [call.call_hash for call in batch.calls]

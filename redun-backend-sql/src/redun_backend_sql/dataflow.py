@@ -5,8 +5,8 @@ argument of one -, its destination is where that came from:
 
 - a value: the latest call that returned it;
 - the result of a call: the call below it that returned it, or else the arguments of the call;
-- an argument: the calls whose results went into it; or the argument of the call above that held it; or nothing more
-  is known, and the destination is None.
+- an argument: the calls whose results went into it; or the argument of the call above that held it or has parts in
+  common with it; or nothing more is known, and the destination is None.
 
 An edge whose ends have the same value passes it on, others derive a value from another one. The walk does not recurse,
 visits each node once, and looks at a bounded number of calls and values at each.
@@ -43,6 +43,7 @@ INTERNAL_TASKS = frozenset({"redun.script", "redun.postprocess_script"})
 _CHILDREN_AMONG = "SELECT child_id FROM call_edge WHERE parent_id = ? AND child_id IN ({keys}) ORDER BY call_order"
 _CHILDREN = "SELECT DISTINCT child_id FROM call_edge WHERE parent_id = ? LIMIT ?"
 _PARTS = "SELECT value_hash FROM subvalue WHERE parent_value_hash = ? LIMIT ?"
+_SHARING = "SELECT value_hash FROM subvalue WHERE parent_value_hash = ? AND value_hash IN ({keys})"
 _HOLDING = "SELECT parent_value_hash FROM subvalue WHERE value_hash = ? AND parent_value_hash IN ({keys})"
 
 
@@ -208,8 +209,11 @@ class _Walk:
         if same:
             return same[:1]
         keys = [node.value.value_hash for node in given]
-        holding = {key for (key,) in self.database.select_in(_HOLDING, keys, value_hash)} if keys else set()
-        return [node for node in given if node.value.value_hash in holding]
+        related = {key for (key,) in self.database.select_in(_HOLDING, keys, value_hash)} if keys else set()
+        if not related:
+            parts = [key for (key,) in self.database.select(_PARTS, value_hash, MAX_SOURCES)]
+            related = {*parts, *(key for key in keys if self.database.select_in(_SHARING, parts, key))}
+        return [node for node in given if node.value.value_hash in related]
 
     def _find_children(self, call_hash: str, value_hashes: Iterable[str]) -> list[str]:
         """Return the calls directly below one that returned one of some values."""

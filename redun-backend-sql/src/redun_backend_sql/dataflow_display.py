@@ -20,10 +20,10 @@ its origin there. A dataflow that goes on beyond what is shown ends in ``...``.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from itertools import count, islice
+from itertools import islice
 from typing import Any, NamedTuple
 
 from redun.traceback import trim_string
@@ -127,11 +127,14 @@ class _Layout:
     ) -> None:
         self.graph = graph
         self.max_args = max_args
-        self._names: set[str] = set()
+        self._names: dict[tuple[str, str], str] = {}
+        self._taken: set[str] = set()
+        self._counts: dict[str, int] = defaultdict(lambda: 1)
         self._explained: set[tuple[str, str]] = set()
 
     def make_sections(self, start: DataflowNode, name: str) -> Iterator[DataflowSection]:
-        self._names.add(name)
+        self._names[start.key] = name
+        self._taken.add(name)
         queue: deque[tuple[str, DataflowNode, bool]] = deque([(name, start, False)])
         while queue:
             name, node, is_shown = queue.popleft()
@@ -142,8 +145,10 @@ class _Layout:
                 steps.append(DERIVED)
             kind = DataflowSectionKind.CALL if is_call else DataflowSectionKind.DATA
             shown = sources if is_call else sources[: self.max_args]
-            args = [(self._make_name(source), source) for source in shown]
-            queue.extend((name, source, not is_call) for name, source in args)
+            queue.extend(
+                (self._make_name(source), source, not is_call) for source in shown if source.key not in self._names
+            )
+            args = [(self._names[source.key], source) for source in shown]
             yield DataflowSection(
                 kind if sources else DataflowSectionKind.END,
                 name,
@@ -176,9 +181,12 @@ class _Layout:
             base = f"{node.call.task_name.rpartition('.')[2]}_result"
         else:
             base = node.name if isinstance(node, ArgumentNode) else "value"
-        names = (base if number == 1 else f"{base}_{number}" for number in count(1))
-        name = next(name for name in names if name not in self._names)
-        self._names.add(name)
+        name = base
+        while name in self._taken:
+            self._counts[base] += 1
+            name = f"{base}_{self._counts[base]}"
+        self._taken.add(name)
+        self._names[node.key] = name
         return name
 
 

@@ -62,6 +62,12 @@ _TABLES: Mapping[str, str] = {
 }
 
 
+_LIVE_OWNERS = (
+    f"CREATE INDEX IF NOT EXISTS {OWNER.table}_live ON {OWNER.table} (execution_id) WHERE heartbeat IS NOT NULL"
+)
+"""Leads to the few executions that have not ended, among all that there have been."""
+
+
 def is_extension_table(name: str) -> bool:
     """Whether a table is one of these."""
     return name.startswith("redun_ext_")
@@ -95,6 +101,7 @@ def ensure_extension(database: Database, may_create: bool) -> bool:
         with database.transaction():
             for table, columns in _TABLES.items():
                 database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+            database.execute(_LIVE_OWNERS)
             for view, query in make_views(database.dialect).items():
                 database.execute(f"DROP VIEW IF EXISTS {view}")
                 database.execute(f"CREATE VIEW {view} AS {query}")

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,12 @@ _JOB_END = Update("job", ("end_time",), "id")
 _BEAT = Update(OWNER.table, ("heartbeat",), "execution_id")
 _FORGET = f"DELETE FROM {CLAIM.table} WHERE execution_id = ?"  # noqa: S608
 _UNENDED = "SELECT id, start_time FROM job WHERE execution_id = ? AND end_time IS NULL"
+_LATE = (
+    f"SELECT job.id, job.start_time FROM job JOIN {OWNER.table} ON {OWNER.table}.execution_id = job.execution_id "  # noqa: S608
+    f"WHERE job.end_time IS NULL AND {OWNER.table}.heartbeat IS NULL"
+)
 _LIVE = f"SELECT execution_id, host, process, heartbeat FROM {OWNER.table} WHERE heartbeat IS NOT NULL"  # noqa: S608
+_AMONG = f"{_LIVE} AND execution_id IN ({{keys}})"
 
 
 class Owner(NamedTuple):
@@ -58,18 +64,26 @@ def list_owners(database: Database) -> list[Owner]:
     return [Owner(*row) for row in database.select(_LIVE)]
 
 
-def find_lost(database: Database) -> set[str]:
-    """Return the executions that have not ended though their process is gone, as far as the database knows."""
-    if OWNER.table not in database.tables():
+def find_lost(database: Database, execution_ids: Collection[str]) -> set[str]:
+    """Return those of some executions that have not ended though their process is gone, as far as is known."""
+    if not execution_ids or OWNER.table not in database.tables():
         return set()
-    return {owner.execution_id for owner in list_owners(database) if not owner.is_alive}
+    owners = [Owner(*row) for row in database.select_in(_AMONG, list(execution_ids))]
+    return {owner.execution_id for owner in owners if not owner.is_alive}
 
 
-def end_lost(database: Database) -> None:
+def end_lost(database: Database, has_news: bool = False) -> None:
     """End the jobs of executions whose process is gone, so that nothing shows them as running.
 
     They end when the process was last seen. Should it be alive after all, on a machine that was not heard of for long,
     it ends its jobs once more and rightly.
+
+    Parameters
+    ----------
+    database
+        The database, with the tables of the extension.
+    has_news
+        Whether records came from the journal of a killed process; its execution may have been ended before that.
     """
     for owner in list_owners(database):
         if owner.is_alive:
@@ -80,6 +94,8 @@ def end_lost(database: Database) -> None:
         database.write({_JOB_END: unended, _BEAT: [(None, owner.execution_id)]})
         if unended:
             logger.info("Execution %s was killed.", owner.execution_id)
+    if has_news:
+        database.write({_JOB_END: [(start, job) for job, start in database.select(_LATE)]})
 
 
 @lru_cache(maxsize=1)
@@ -127,9 +143,14 @@ def _read_namespace() -> str:
 
 
 def _read_start(number: int) -> str:
-    """Return when a process was started, as the kernel counts; empty where it does not say, or for a zombie."""
+    """Return when a process was started, as the kernel counts; empty where it does not say, or for a zombie.
+
+    A process that was killed has its files, and so its locks, until the last of its threads is gone.
+    """
+    folder = Path(f"/proc/{number}")
     try:
-        state, *fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        state, *fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        is_gone = state in "ZX" and len(os.listdir(folder / "task")) <= 1
     except OSError:
         return ""
-    return "" if state in "ZX" else fields[18]
+    return "" if is_gone else fields[18]

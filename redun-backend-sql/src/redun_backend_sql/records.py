@@ -232,7 +232,7 @@ def read_executions(database: Database, ids: Sequence[str]) -> Sequence[Executio
 def read_jobs(database: Database, ids: Sequence[str]) -> Sequence[JobRow]:
     """Return jobs in the order of their ids; those that are missing are left out."""
     rows = database.select_in(_JOBS, ids)
-    lost = find_lost(database) if any(row[2] is None for row in rows) else set()
+    lost = find_lost(database, {row[6] for row in rows if row[2] is None})
     found = {row[0]: _make_job(row, row[6] in lost) for row in rows}
     return [found[key] for key in ids if key in found]
 

@@ -7,7 +7,7 @@ it. It counts as long as that execution is alive.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from redun.backends.sharing import Share
 from redun_backend_sql.database import Database, Update
@@ -29,11 +29,14 @@ class SqlShare(Share):
         The database, with the tables of the extension.
     execution_id
         The execution.
+    take_over
+        Records what executions left behind whose process is gone; called before anybody counts as gone.
     """
 
-    def __init__(self, database: Database, execution_id: str) -> None:
+    def __init__(self, database: Database, execution_id: str, take_over: Callable[[], None]) -> None:
         self._database = database
         self._execution_id = execution_id
+        self._take_over = take_over
         self._mark: object = None
         self._rivals: Mapping[str, float] = {}
         database.write({OWNER: [(execution_id, find_host(), find_process(), time.time(), list_plugins())]})
@@ -42,11 +45,12 @@ class SqlShare(Share):
         mark = self._database.read_change_mark()
         if mark is None or mark != self._mark or self._rivals:
             self._mark = mark
-            self._rivals = {
-                owner.execution_id: owner.heartbeat
-                for owner in list_owners(self._database)
-                if owner.execution_id != self._execution_id and owner.is_alive
-            }
+            owners = list_owners(self._database)
+            alive = {owner.execution_id: owner.heartbeat for owner in owners if owner.is_alive}
+            if len(alive) < len(owners):
+                self._take_over()
+            alive.pop(self._execution_id, None)
+            self._rivals = alive
         return self._rivals
 
     def beat(self) -> None:

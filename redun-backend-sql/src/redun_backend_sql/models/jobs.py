@@ -62,7 +62,7 @@ class Job(Base):
         result_type = None if self.call_node is None else self.call_node.value.type
         status = decide_status(self.end_time is not None, self.call_hash is not None, self.cached, result_type)
         backend = backend_of(self) if status == "RUNNING" else None
-        return "LOST" if backend is not None and self.execution_id in find_lost(backend.database) else status
+        return "LOST" if backend is not None and find_lost(backend.database, [self.execution_id]) else status
 
     @property
     def duration(self) -> timedelta | None:

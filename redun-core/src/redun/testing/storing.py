@@ -43,7 +43,7 @@ class StoringContract:
     is_durable: ClassVar[bool] = True
     is_shared: ClassVar[bool] = True
     many: ClassVar[int] = 10_000
-    seconds: ClassVar[float] = 60
+    seconds: ClassVar[float] = 120
 
     def make_backend(self, folder: Path) -> Backend:
         """Return a new instance of the backend, not loaded.
