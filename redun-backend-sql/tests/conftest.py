@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from redun import Scheduler
 from redun.arguments import encode_arguments
 from redun.backends.base import CallRecord
 from redun.hashing import hash_call_node, hash_struct
@@ -140,6 +141,17 @@ def backend(uri, tmp_path):
     backend.load()
     yield backend
     backend.close()
+
+
+@pytest.fixture
+def run(backend, tmp_path, monkeypatch):
+    """Runs an expression on the store, in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_workflow(expr, **kwargs):
+        return Scheduler(backend=backend).run(expr, exec_argv=["redun", "run"], **kwargs)
+
+    return run_workflow
 
 
 @pytest.fixture

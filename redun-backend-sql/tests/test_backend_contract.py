@@ -1,6 +1,7 @@
 """The contract of stores, kept by every kind of database."""
 
 import shutil
+from typing import ClassVar
 
 import pytest
 
@@ -12,15 +13,23 @@ from redun_backend_sql.options import SqlOptions
 class TestSqlite(BackendContract):
     """A database in a file."""
 
+    options: ClassVar = {}
+
     @pytest.fixture(autouse=True)
     def _empty(self, empty_database):
         self.empty_database = empty_database
 
     def make_backend(self, folder):
-        backend = SqlBackend(SqlOptions(config_dir=str(folder)))
+        backend = SqlBackend(SqlOptions(config_dir=str(folder), **self.options))
         if not (folder / "redun.db").exists():
             shutil.copy(self.empty_database, backend.path)
         return backend
+
+
+class TestValueStore(TestSqlite):
+    """A database in a file, with values of some size in files beside it."""
+
+    options: ClassVar = {"value_store_path": "values", "value_store_min_size": 100}
 
 
 class TestSqliteInMemory(BackendContract):
@@ -33,19 +42,10 @@ class TestSqliteInMemory(BackendContract):
         return SqlBackend(SqlOptions("sqlite://"))
 
 
-@pytest.fixture(scope="module")
-def empty_postgres(postgres_server):
-    """The name of a database with tables and no records, to be copied."""
-    name = postgres_server.create_database()
-    backend = SqlBackend(SqlOptions(postgres_server.uri(name), automigrate=True))
-    backend.load()
-    backend.close()
-    yield name
-    postgres_server.drop_database(name)
-
-
 class TestPostgres(BackendContract):
     """A database on a server."""
+
+    random_settings: ClassVar = {"max_examples": 20, "derandomize": True}
 
     @pytest.fixture(autouse=True)
     def _databases(self, postgres_server, empty_postgres):

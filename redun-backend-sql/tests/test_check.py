@@ -535,7 +535,7 @@ def test_report_counts_and_gives_examples(run, backend):
     lines = list(describe_report(report))
 
     assert lines[0].startswith("Checked: ")
-    assert lines[2] == "21 values that are missing in the value store:"
+    assert lines[2] == "Values that are missing in the value store: 21"
     assert sum(line.startswith("  ") and "builtins.list" in line for line in lines) == MAX_EXAMPLES
     assert f"  and {21 - MAX_EXAMPLES} more" in lines
     assert lines[-1] == "Something is wrong: see above."
@@ -573,7 +573,7 @@ def test_command_fails_when_something_is_wrong(workspace):
     again = CliRunner().invoke(check, [], obj=workspace)
 
     assert (text.exit_code, data.exit_code, repaired.exit_code, again.exit_code) == (1, 1, 0, 0)
-    assert "1 values that are missing in the value store:" in text.output
+    assert "Values that are missing in the value store: 1" in text.output
     assert json.loads(data.output)["problems"][0]["kind"] == "missing-blob"
     assert json.loads(data.output)["is_clean"] is False
     assert repaired.output.splitlines()[-1] == "Everything that was wrong is repaired."

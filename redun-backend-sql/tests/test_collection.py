@@ -30,7 +30,7 @@ from redun_backend_sql.commands.gc import gc
 from redun_backend_sql.extension import drop_extension
 from redun_backend_sql.models import Value
 from redun_backend_sql.options import SqlOptions
-from redun_backend_sql.query import open_session
+from redun_backend_sql.querying import open_session
 from redun_backend_sql.rows import format_time
 from redun_backend_sql.usage import Candidate, Usage, find_used_since
 from redun_backend_sql.value_store import name_blob
@@ -421,7 +421,9 @@ def test_dry_run_changes_nothing_and_tells_all(run, backend):
     assert {item.task_name: item.calls for item in done.recomputed} == {"test_collection.make": 3}
     size = 3 * len(encode([3] * 2_000).data)
     assert done.recomputed[0].size == size
-    assert any(line.startswith("  test_collection.make  3 calls, 12.") for line in lines)
+    assert lines[0].startswith("Values in all: 17.")
+    assert lines[1].startswith("Would be dropped: ")
+    assert "  test_collection.make  3 (12.0 KB)" in lines
     assert run([measure_all([1, 2]), make(3)])[1] == []
     assert collect(backend, ALL).dropped_values == done.dropped_values
 
@@ -690,14 +692,14 @@ def test_command_tells_what_it_did(workspace):
     dry = invoke(workspace, "--max-size", "100KB", "--policy", "largest", "--grace", "0", "--dry-run")
     lines = invoke(workspace, "--max-size", "100KB", "--policy", "largest", "--grace", "0")
 
-    assert "would be dropped" in dry[1]
-    assert lines[0].startswith("Values have 2.0 MB")
-    assert lines[1] == "2 values with 2.0 MB are dropped."
-    assert lines[2:4] == [
-        "Later runs make these calls again if they need them:",
-        "  test_collection.make  1 call, 1.0 MB",
+    assert dry[1] == "Would be dropped: 2 (2.0 MB)"
+    assert lines[:4] == [
+        "Values in all: 2.0 MB",
+        "Dropped: 2 (2.0 MB)",
+        "Calls that later runs make again if they need them:",
+        "  test_collection.make  1 (1.0 MB)",
     ]
-    assert lines[-1].endswith("left.")
+    assert lines[-1].startswith("Left: ")
 
 
 def test_command_gives_pages_back(workspace):
@@ -723,7 +725,7 @@ def test_command_takes_pins(workspace):
     """A tag that is named with its value keeps what it is on."""
     lines = invoke(workspace, "--max-size", "0", "--grace", "0", "--pin", "release=1", "--pin", "other")
 
-    assert "3 values with 2.0 MB stay: they are pinned by a tag." in lines
+    assert "Kept by a tag: 3 (2.0 MB)" in lines
     assert lines[-1].startswith("That is more than wanted")
 
 

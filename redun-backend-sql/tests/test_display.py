@@ -6,27 +6,28 @@ import pytest
 from redun.values.registry import get_type_registry
 from redun_backend_sql.display import (
     format_arguments,
+    format_counts,
     format_duration,
     format_execution,
     format_job,
     format_status,
     format_time,
+    indent,
 )
-from redun_backend_sql.models import Argument, CallNode, Execution, Job, Task, Value
+from redun_backend_sql.records import ArgumentRow, ExecutionRow, JobLine, JobRow, ValueRow
 
 START = datetime(2024, 5, 6, 7, 8, 9, 999_999, timezone.utc)
 
 
 def make_argument(value, position=0, key=None):
     encoded = get_type_registry().encode(value)
-    stored = Value(value_hash=encoded.value_hash, type=encoded.type_name, format=encoded.format, value=encoded.data)
-    return Argument(value=stored, arg_position=position, arg_key=key)
+    stored = ValueRow(encoded.value_hash, encoded.type_name, encoded.format, len(encoded.data), encoded.data)
+    return ArgumentRow("a", "c", position, key, stored)
 
 
-def make_job(*arguments, **columns):
-    call_node = CallNode(arguments=list(arguments), value=make_argument(1).value)
-    columns = {"id": "1234567890", "end_time": START, "call_hash": "c", "cached": False, **columns}
-    return Job(start_time=START, task=Task(name="f", namespace="ns"), call_node=call_node, **columns)
+def make_job(**columns):
+    job = JobRow("1234567890", START, START, False, "c", None, "x", "t", "ns.f", "builtins.int")
+    return job._replace(**columns)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +82,9 @@ def test_long_arguments_are_cut(length, expected):
 
 def test_long_calls_are_cut():
     """A call with many arguments stays on one line that can be read."""
-    job = make_job(*[make_argument(number, number) for number in range(1_000)])
+    line = JobLine(make_job(), [make_argument(number, number) for number in range(1_000)], ())
 
-    actual = format_job(job)
+    actual = format_job(line)
 
     assert len(actual) < 400
     assert actual.endswith("...)")
@@ -92,9 +93,11 @@ def test_long_calls_are_cut():
 def test_ids_are_short_or_whole():
     """The id of a job or execution is shown by its start, or whole."""
     job = make_job()
-    execution = Execution(id="abcdefghijkl", args=json.dumps(["redun", "run", "w.py", "--x", "1"]), job=job)
+    args = json.dumps(["redun", "run", "w.py", "--x", "1"])
+    execution = ExecutionRow("abcdefghijkl", args, job.id, None, job)
+    line = JobLine(job, [], ())
 
-    actual = [format_job(job)[:12], format_job(job, full_id=True)[:14]]
+    actual = [format_job(line)[:12], format_job(line, full_id=True)[:14]]
     shown = [format_execution(execution), format_execution(execution, full_id=True)]
 
     assert actual == ["Job 12345678", "Job 1234567890"]
@@ -119,7 +122,43 @@ def test_status_of_a_job(columns, expected):
 
 def test_error_as_result_is_a_failure():
     """A job whose call came to an error has failed."""
-    job = make_job()
-    job.call_node.value.type = "redun.ErrorValue"
+    assert make_job(result_type="redun.ErrorValue").status == "FAILED"
 
-    assert job.status == "FAILED"
+
+def test_tags_end_a_line():
+    """Tags stand in parentheses at the end of the line of a job or an execution, as they are written; long ones cut."""
+    job, tags = make_job(), [("env", "prod"), ("note", "a b"), ("text", "x" * 100)]
+    shown = f'(env=prod, note="a b", text={"x" * 42}...)'
+
+    lines = [
+        format_job(JobLine(job, [make_argument(1)], tags)),
+        format_execution(ExecutionRow("x", "[]", job.id, None, job), tags),
+    ]
+
+    assert [line.partition(":  ")[2] for line in lines] == [f"ns.f(1) {shown}", f" {shown}"]
+
+
+def test_large_values_are_shown_by_type_and_size():
+    """A value with more bytes than are read for a line is shown by its type, address and size."""
+    value = ValueRow("0123456789" * 4, "builtins.list", "application/python-pickle", 5_000_000, None)
+
+    assert value.preview == "list(hash=01234567, size=5000000)"
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({}, "Jobs: 0"),
+        ({"DONE": 0, "FAILED": 0}, "Jobs: 0"),
+        ({"DONE": 2, "CACHED": 1, "FAILED": 0, "RUNNING": 4}, "Jobs: 7 (DONE: 2, CACHED: 1, RUNNING: 4)"),
+    ],
+)
+def test_counts(counts, expected):
+    """How many jobs came to what is one line, without what no job came to."""
+    assert format_counts(counts) == expected
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(0, ""), (3, "      "), (40, " " * 80), (41, " " * 80 + "(41) ")])
+def test_indentation(depth, expected):
+    """A line is indented by its level in the tree; a deep level is told by its number."""
+    assert indent(depth) == expected

@@ -174,7 +174,7 @@ def test_every_query_walks_an_index(query, statement):
     plans = [row[3] for row in query(f"EXPLAIN QUERY PLAN {text}", *["x"] * text.count("?"))]
 
     assert plans
-    assert [plan for plan in plans if not plan.startswith("SEARCH")] == []
+    assert [plan for plan in plans if not plan.startswith("SEARCH") and not plan.endswith(" used")] == []
 
 
 @pytest.fixture(scope="session")

@@ -375,6 +375,25 @@ def test_failed_write_keeps_the_journal(backend, stem, batch):
     assert list_journals(stem) == []
 
 
+def test_journal_of_another_state_of_the_store_is_set_aside(new_uri, tmp_path, caplog):
+    """A journal whose records refer to what a newly made database lacks does not keep that from being used."""
+    uri = new_uri()
+    stem = find_location(uri, str(tmp_path)).journal
+    left = leave_behind(stem, [evaluate(1)])
+
+    with closing(SqlBackend(SqlOptions(uri, config_dir=str(tmp_path)))) as backend:
+        backend.load()
+
+        found = list(backend.lookup([f"{1:040}"]))
+        kept = left.with_name(left.name + ".damaged").exists()
+
+    if backend.path == uri.removeprefix("sqlite:///"):
+        assert (found, kept) == ([f"{1:040}"], False)  # SQLite takes the records as they are.
+    else:
+        assert (found, kept) == ([], True)
+        assert "belongs to another state of the store" in caplog.text
+
+
 def test_store_in_memory_has_no_journal():
     """A store that dies with the process needs no journal."""
     assert SqlBackend(SqlOptions("sqlite://")).journal_delay is None

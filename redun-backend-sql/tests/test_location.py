@@ -14,6 +14,7 @@ from redun_backend_sql.location import PostgresLocation, SqliteLocation, find_lo
         ("sqlite:///redun.db", None, "redun.db"),
         ("sqlite:////data/redun.db", "conf", "/data/redun.db"),
         ("sqlite:///.redun/redun.db", ".redun", ".redun/redun.db"),
+        ("sqlite:///.redun/redun.db", None, ".redun/redun.db"),
         ("sqlite://", "conf", ":memory:"),
         ("sqlite:///", "conf", ":memory:"),
         ("sqlite:///:memory:", "conf", ":memory:"),

@@ -211,6 +211,22 @@ def test_job_is_shown_with_its_call_and_task(run):
         "",
         "    def read(file):",
         "        return file.read()",
+        "",
+        "Upstream dataflow:",
+        "",
+        "  result = <ID> 'text'",
+        "",
+        "  result <-- <ID> test_log.read(file)",
+        "    file = <ID> File(path='a', hash='ID')",
+        "",
+        "  file <-- <ID> test_log.write(path, text)",
+        "    path = <ID> 'a'",
+        "    text = <ID> 'text'",
+        "",
+        "  path <-- argument of <ID> test_log.pipeline(path)",
+        "       <-- origin",
+        "",
+        "  text <-- origin",
     ]
 
 
@@ -221,12 +237,35 @@ def test_call_and_value_are_shown(run):
 
     actual = [show(call_hash[:10]), show(value_hash[:10])]
 
+    dataflow = [
+        "",
+        "Upstream dataflow:",
+        "",
+        "  NAME = <ID> 'text'",
+        "",
+        "  NAME <-- <ID> test_log.read(file)",
+        "    file = <ID> File(path='a', hash='ID')",
+        "",
+        "  file <-- <ID> test_log.write(path, text)",
+        "    path = <ID> 'a'",
+        "    text = <ID> 'text'",
+        "",
+        "  path <-- origin",
+        "",
+        "  text <-- origin",
+    ]
     assert actual == [
-        ["CallNode HASH test_log.read", "  Args:   File(path='a', hash='ID')", "  Result: 'text'"],
+        [
+            "CallNode HASH test_log.read",
+            "  Args:   File(path='a', hash='ID')",
+            "  Result: 'text'",
+            *[line.replace("NAME", "result") for line in dataflow],
+        ],
         [
             "Value HASH builtins.str",
             "  'text'",
             "  In Job ID [ DONE ] TIME:  test_log.read(File(path='a', hash='ID'))",
+            *[line.replace("NAME", "value") for line in dataflow],
         ],
     ]
 
@@ -301,7 +340,7 @@ def test_failed_job_is_shown_with_its_error(run):
 
 
 def test_running_job_is_shown_as_running(folder):
-    """A job that has no end, because it runs or was killed, is shown as such, and its execution as running."""
+    """A job that has no end runs, and its execution with it; once its process was killed, both are lost."""
     with subprocess.Popen(
         [sys.executable, "-c", KILLED_RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -313,11 +352,12 @@ def test_running_job_is_shown_as_running(folder):
     killed = show("-")
     job = show(job_id)
 
-    assert running == killed
-    assert killed[0] == "Exec UUID [ RUN  ] TIME:  killed.forever()"
-    assert killed[2:] == ["Jobs: 1 (RUNNING: 1)", "-" * 80, "Job ID [ RUN  ] TIME:  killed.forever(...)"]
+    assert running[0] == "Exec UUID [ RUN  ] TIME:  killed.forever()"
+    assert running[2:] == ["Jobs: 1 (RUNNING: 1)", "-" * 80, "Job ID [ RUN  ] TIME:  killed.forever(...)"]
+    assert killed[0] == "Exec UUID [ LOST ] TIME:  killed.forever() (0 of 1 jobs had ended)"
+    assert killed[2:] == ["Jobs: 1 (LOST: 1)", "-" * 80, "Job ID [ LOST ] TIME:  killed.forever(...)"]
     assert job[:4] == [
-        "Job UUID [ RUN  ] TIME:  killed.forever(...)",
+        "Job UUID [ LOST ] TIME:  killed.forever(...)",
         "Traceback: Exec ID > (1 Jobs) > Job ID killed.forever",
         "",
         "CallNode UNKNOWN: Job has not finished or has been killed.",

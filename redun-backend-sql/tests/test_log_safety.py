@@ -2,7 +2,6 @@ import gc
 import os
 import pickle
 import sqlite3
-from collections import deque
 from contextlib import closing
 from pathlib import Path
 
@@ -19,9 +18,10 @@ from redun.values.codec import EncodedValue
 from redun.workspace import Workspace
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.commands.log import log
-from redun_backend_sql.display import describe_execution
+from redun_backend_sql.describe import describe_execution
+from redun_backend_sql.display import RULE
 from redun_backend_sql.options import SqlOptions
-from redun_backend_sql.query import list_executions, list_jobs, open_session
+from redun_backend_sql.query import list_executions
 
 redun_namespace = "test_log_safety"
 
@@ -252,23 +252,32 @@ def deep_execution(backend, make_task):
 
 
 def test_deep_execution_is_shown(deep_execution):
-    """The tree of jobs is shown whatever its depth, a line for each job."""
-    with open_session(deep_execution) as session:
-        [execution] = list_executions(session)
-        lines = describe_execution(execution, list_jobs(session, execution.id))
+    """The tree of jobs is shown whatever its depth, a line for each job if all are asked for."""
+    [execution] = list_executions(deep_execution.database)
 
-        count = sum(1 for _ in lines)
+    lines = describe_execution(deep_execution.database, execution, show_all=True)
 
-    assert count == 20_000 + 5
+    assert sum(1 for _ in lines) == 20_000 + 5
+
+
+def test_top_of_a_deep_execution_is_shown(deep_execution):
+    """Of a large execution the top of the tree is shown, and how to see all of it."""
+    [execution] = list_executions(deep_execution.database)
+
+    lines = list(describe_execution(deep_execution.database, execution))
+
+    assert lines.index(RULE) == 5 + 11
+    assert len(lines) == lines.index(RULE) + 1 + 200 + 1
+    assert lines[-1] == "These are the first 200 lines; --all shows all jobs."
 
 
 def test_lines_of_a_deep_execution_stay_short(deep_execution):
     """A line of a deep tree is not longer than can be read."""
-    with open_session(deep_execution) as session:
-        [execution] = list_executions(session)
-        last = deque(describe_execution(execution, list_jobs(session, execution.id)), maxlen=1)
+    [execution] = list_executions(deep_execution.database)
 
-    assert len(last[0]) < 1_000
+    longest = max(map(len, describe_execution(deep_execution.database, execution, show_all=True)))
+
+    assert 100 < longest < 200
 
 
 def test_deep_job_is_shown_with_its_nearest_ancestors(deep_execution, uri, folder):

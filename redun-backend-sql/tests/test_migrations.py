@@ -3,6 +3,7 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 
+from redun.hashing import hash_struct
 from redun_backend_sql.losses import find_losses
 from redun_backend_sql.migrate import Move, migrate
 from redun_backend_sql.migrations.clocks import ZONE_VARIABLE
@@ -124,9 +125,13 @@ def test_rows_outlive_the_way_down_and_up(database, insert_records, read_records
     for table, since in TABLES_SINCE.items():
         if version < since:
             expected[table] = []
+    tasks = [("f" * 40, "redun.Task")] if version < LATEST else []
     if version < SchemaVersion(3, 0):
         # Without its tags, a call that was made in a context must not be taken for one made without.
-        expected["call_subtree_task"] = [row for row in expected["call_subtree_task"] if row[0] != "2" * 40]
+        lost = hash_struct(["Task", "redun.lost_context", "version", "1"])
+        expected["task"].append((lost, "lost_context", "redun", ""))
+        expected["call_subtree_task"].append(("2" * 40, lost))
+        tasks.append((lost, "redun.Task"))
     if version < SchemaVersion(3, 3):
         expected["execution"] = sorted([(*row[:3], None) for row in expected["execution"]], key=repr)
 
@@ -135,8 +140,8 @@ def test_rows_outlive_the_way_down_and_up(database, insert_records, read_records
     actual = read_records(database)
 
     made = [row for row in actual["value"] if row not in expected["value"]]
-    assert {**actual, "value": expected["value"]} == expected
-    assert [row[:2] for row in made] == ([("f" * 40, "redun.Task")] if version < LATEST else [])
+    assert {**actual, "value": expected["value"]} == {table: sorted(rows, key=repr) for table, rows in expected.items()}
+    assert sorted(row[:2] for row in made) == sorted(tasks)
 
 
 @pytest.mark.parametrize(
@@ -191,8 +196,8 @@ def test_tasks_become_values(database, insert_records):
     rows = database.select("SELECT value_hash, type, format, value FROM value WHERE type = 'redun.Task' ORDER BY 1")
     tasks = [get_type_registry().decode(*row[1:]) for row in rows]
 
-    assert [(task.fullname, task.hash) for task in tasks] == [("test.main", "d" * 40), ("step", "f" * 40)]
-    assert [preview(*row[1:]).split(",")[0] for row in rows] == ["Task(name='main'", "Task(name='step'"]
+    assert [(task.fullname, task.hash) for task in tasks][1:] == [("test.main", "d" * 40), ("step", "f" * 40)]
+    assert [preview(*row[1:]).split(",")[0] for row in rows][1:] == ["Task(name='main'", "Task(name='step'"]
 
 
 def test_many_tasks_become_values(database):

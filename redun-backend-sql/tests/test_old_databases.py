@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from redun import Scheduler, get_context, task
 from redun.errors import BackendError
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.migrate import migrate
@@ -197,20 +198,24 @@ def test_calls_learn_the_tasks_below_them(database, lower):
     assert database.select(below, "3999") == [("d" * 40,)]
 
 
-def test_calls_of_which_nothing_is_known_are_no_final_results(backend, make_task, make_call):
-    """A call without a record of the tasks below it is never taken for current."""
-    from redun.backends.base import Batch
+@task(check_valid="shallow")
+def find_place():
+    return get_context("place", "nowhere")
 
-    task = make_task("main")
-    call = make_call(task, (1,), 2)
-    backend.record(Batch(tasks={task.value_hash: task}, calls=[call]))
-    key = (call.task_hash, call.arguments.args_hash)
-    known = backend.lookup_calls([key])
 
-    backend.database.execute("DELETE FROM call_subtree_task")
+@pytest.mark.parametrize("version", ["3.0", "2.3"])
+def test_results_of_a_context_stay_there(uri, open_uri, version):
+    """A final result that was made in a context is not reused without it, also when the tags that tell were lost."""
+    with Scheduler({"backend": {"db_uri": uri}}) as scheduler:
+        scheduler.run(find_place(), context={"place": "here"})
+    database = open_uri(uri)
 
-    assert [found.call_hash for found in known[key]] == [call.call_hash]
-    assert backend.lookup_calls([key]) == {key: []}
+    migrate(database, parse_version(version), may_lower=True)
+    migrate(database, LATEST)
+    with Scheduler({"backend": {"db_uri": uri, "automigrate": "true"}}) as scheduler:
+        actual = [scheduler.run(find_place()), scheduler.run(find_place(), context={"place": "here"})]
+
+    assert actual == ["nowhere", "here"]
 
 
 @pytest.mark.parametrize(

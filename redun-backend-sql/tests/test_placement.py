@@ -29,7 +29,7 @@ from redun_backend_sql.extension import drop_extension
 from redun_backend_sql.models import Value
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.placement import MAX_ROW_BYTES
-from redun_backend_sql.query import open_session
+from redun_backend_sql.querying import open_session
 from redun_backend_sql.value_store import name_blob
 
 redun_namespace = "test_placement"

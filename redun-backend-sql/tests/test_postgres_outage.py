@@ -105,6 +105,9 @@ def test_lost_connection_is_made_again(database, end_sessions):
     end_sessions()
     with database.transaction():
         database.execute("UPDATE item SET number = 4 WHERE key = 'b'")
+    end_sessions()
+    with database.snapshot():
+        assert len(list(database.iterate("SELECT key FROM item"))) == 2
 
     assert found == [("a", 1)]
     assert sorted(database.select("SELECT key, number FROM item")) == [("a", 2), ("b", 4)]
@@ -179,12 +182,23 @@ def test_writers_of_the_same_rows_do_not_lock_each_other_out(database, open_data
     assert (count, values) == (300, 1)
 
 
-SERVERS = {}
+class Outage:
+    """The server that a workflow stops, and whether that is over."""
+
+    server = None
+    has_stopped = threading.Event()
+
+    @classmethod
+    def end(cls):
+        """Start the server again when it has stopped."""
+        cls.has_stopped.wait(60)
+        cls.server.start()
 
 
 @task(cache=False)
 def stop_server(number, how):
-    SERVERS["own"].stop(how)
+    Outage.server.stop(how)
+    Outage.has_stopped.set()
     return number
 
 
@@ -207,7 +221,8 @@ def outlive(how):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL])
 def test_run_outlives_the_server(own_postgres_server, how):
     """A run during which the server is stopped, crashes or is killed waits for it to come back, and succeeds."""
-    SERVERS["own"] = own_postgres_server
+    Outage.server = own_postgres_server
+    Outage.has_stopped.clear()
     backend = {
         "db_uri": own_postgres_server.uri(own_postgres_server.create_database()),
         "automigrate": "true",
@@ -215,7 +230,7 @@ def test_run_outlives_the_server(own_postgres_server, how):
         "db_retries_backoff_max": "0.5",
     }
 
-    with on_warning(own_postgres_server.start) as messages, Scheduler(Config({"backend": backend})) as scheduler:
+    with on_warning(Outage.end) as messages, Scheduler(Config({"backend": backend})) as scheduler:
         result = scheduler.run(outlive(how))
         rows = scheduler.backend.database.select("SELECT count(*), count(call_hash), count(end_time) FROM job")
 

@@ -120,7 +120,7 @@ JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
 WHERE indrelid = ?::text::regclass AND NOT indisprimary
 """
 
-TABLES_WITHOUT_MODEL = {"alembic_version", "redun_version", "handle", "handle_edge", "tag", "tag_edit"}
+TABLES_WITHOUT_MODEL = {"alembic_version"}
 
 
 def describe_columns(connection, table):

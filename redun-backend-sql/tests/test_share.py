@@ -10,17 +10,22 @@ import pytest
 
 from redun import Scheduler, task
 from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.describe import describe_execution
 from redun_backend_sql.extension import CLAIM, OWNER
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.owners import Owner, find_host, find_lost, find_process, list_owners
+from redun_backend_sql.query import list_executions
 from redun_backend_sql.share import SqlShare
 
 redun_namespace = "test_share"
 
 _WORKFLOW = """
 import os, sys, time
+from contextlib import closing
 from pathlib import Path
 from redun import Scheduler, task
+from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.options import SqlOptions
 
 redun_namespace = "shared"
 folder = Path(sys.argv[1])
@@ -55,21 +60,34 @@ def step(number):
 def many(first, count):
     return [step(number) for number in range(first, first + count)]
 
-options = {"backend": {"db_uri": f"sqlite:///{folder}/redun.db", "share_calls": sys.argv[2]}}
+@task()
+def hold(value):
+    wait_for("end")
+    return value
+
+@task()
+def count_stale(value):
+    with closing(SqlBackend(SqlOptions(sys.argv[4]))) as backend:
+        backend.load()
+        rows = backend.database.select("SELECT count(*) FROM redun_ext_claim JOIN evaluation USING (eval_hash)")
+        return value, rows[0][0]
+
+options = {"backend": {"db_uri": sys.argv[4], "share_calls": sys.argv[2]}}
 with Scheduler(options) as scheduler:
     print(scheduler.run(eval(sys.argv[3])), flush=True)
 """
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, uri):
     """A function that starts a process with a workflow on the common store; all are gone at the end."""
     (tmp_path / "shared.py").write_text(_WORKFLOW)
     started = []
 
     def start_process(expression, share_calls="true"):
-        command = [sys.executable, str(tmp_path / "shared.py"), str(tmp_path), share_calls, expression]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, str(tmp_path / "shared.py"), str(tmp_path), share_calls, expression, uri]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, cwd=tmp_path, text=True, **pipes)
         started.append(process)
         return process
 
@@ -114,6 +132,20 @@ def test_call_that_another_run_is_making_is_waited_for(start, read_log, tmp_path
     outputs = [process.communicate(timeout=60)[0] for process in (first, second)]
 
     assert (outputs, read_log()) == (["10\n", "10\n"], ["slow 1"])
+
+
+def test_claims_end_when_the_store_answers(start, read_log, tmp_path):
+    """A call that another run made is not held by the one that waited for it, so that a third one waits for nobody."""
+    first = start("[slow(1), hold(2)]")
+    read_log(1)
+    second = start("count_stale(slow(1))")
+    wait_until_parked(second)
+
+    (tmp_path / "go").touch()
+    output = second.communicate(timeout=60)[0]
+    (tmp_path / "end").touch()
+
+    assert (output, first.communicate(timeout=60)[0]) == ("(10, 0)\n", "[10, 2]\n")
 
 
 def test_call_of_a_killed_run_is_taken_over(start, read_log, tmp_path):
@@ -234,7 +266,7 @@ def test_claims_of_the_dead_are_taken(backend, shares):
     backend.database.execute(f"UPDATE {OWNER.table} SET process = '999999999/1' WHERE execution_id = 'one'")
 
     assert set(two.claim(["a"])) == set()
-    assert find_lost(backend.database) == {"one"}
+    assert find_lost(backend.database, ["one", "two", "gone"]) == {"one"}
 
 
 @task()
@@ -264,3 +296,29 @@ def test_alone_nothing_is_claimed(tmp_path):
     assert len(rows) == 1
     assert rows[0][0] is None
     assert '"backend-sql"' in rows[0][1]
+
+
+def test_killed_run_is_shown_as_lost(start, read_log, tmp_path):
+    """A run whose process was killed is shown as lost with how far it got, not as running."""
+    process = start("[slow(1), step(1), step(2)]")
+    read_log(3)
+    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
+        backend.load()
+        while not (executions := list_executions(backend.database)):
+            time.sleep(0.01)
+        running = executions[0].status
+        process.kill()
+        process.wait()
+        backend.close()
+        backend.load()
+
+        [execution] = list_executions(backend.database)
+        lines = list(describe_execution(backend.database, execution))
+
+    assert (running, execution.status) == ("RUNNING", "LOST")
+    assert execution.progress is not None
+    ended, begun = execution.progress
+    assert 0 <= ended < begun <= 4
+    assert "[ LOST ]" in lines[0]
+    assert f"({ended} of {begun} jobs had ended)" in lines[0]
+    assert not any("[RUN ]" in line or "RUNNING" in line for line in lines)

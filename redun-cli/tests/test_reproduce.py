@@ -139,9 +139,11 @@ def test_script_is_named_from_the_working_directory(again, project, monkeypatch)
     (project / "other").mkdir()
     monkeypatch.chdir(project / "other")
     beside = write_command(again.bare, ["a"], {}, config_dir="my conf")
+    elsewhere = write_command(again.bare, ["a"], {}, repo="team")
 
     assert below == "redun run project/again_flow.py again.bare --value a"
     assert beside == f"redun -c 'my conf' run {project}/again_flow.py again.bare --value a"
+    assert elsewhere == f"redun -r team run {project}/again_flow.py again.bare --value a"
 
 
 def test_module_of_a_package_is_named_with_dots(again, project):

@@ -136,7 +136,7 @@ def test_sentence_follows_the_log(redun, flow):
 
     assert finished.status == 1
     assert [line for line in finished.err.splitlines() if not line.startswith("[redun] ")] == [
-        "redun: there is no backend 'redis'; known are memory, sql"
+        "redun: [backend] type = 'redis': there is no backend 'redis'; known are memory, sql"
     ]
 
 
@@ -147,7 +147,7 @@ def test_debug_shows_the_traceback_of_an_error(redun, flow):
     finished = redun("--debug", "run", "flow.py", "main")
 
     assert (finished.status, finished.err.count("Traceback (most recent call last)")) == (1, 1)
-    assert finished.sentence.startswith("redun.errors.UnknownNameError: there is no backend 'redis'")
+    assert finished.sentence.startswith("redun.errors.UnknownNameError: [backend] type = 'redis': there is no")
 
 
 def test_argument_debug_of_a_task_is_not_the_programs(call, flow):

@@ -126,7 +126,7 @@ def failed(tmp_path_factory):
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
-        timeout=300,
+        timeout=600,
     )
     found = {name: set() for name in ("Good", *ALL_CAUGHT)}
     for case in ET.parse(folder / "report.xml").iter("testcase"):

@@ -42,12 +42,15 @@ ran = []
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    """Each test has events of its own, and lets go of whatever waits in the end."""
+    """Each test has events of its own, lets go in the end of whatever waits, and waits until that is over."""
     events.__init__()
     ran.clear()
     yield
     for event in list(events._events.values()):
         event.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("redun-"):
+            thread.join(20)
 
 
 @task(version="1", cache=False)

@@ -180,6 +180,42 @@ def test_traceback_is_plain_data():
     assert list(pickle.loads(data).format()) == list(made.format())
 
 
+PLACE = {"filename": "old.py", "lineno": 3, "name": "work", "locals": {"x": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({**PLACE, "_line": "  raise\n", "job": None}, ['  File "old.py", line 3, in work', "    raise", "    x = 1"]),
+        (
+            ({"job": "0123456789"}, {**PLACE, "_line": None}),
+            ['  Job 01234567: File "old.py", line 3, in work', "    x = 1"],
+        ),
+        (({}, {**PLACE, "locals": None}), ['  File "old.py", line 3, in work']),
+        (
+            (None, {**PLACE, "line": "raise", "job_id": "0123456789"}),
+            ['  Job 01234567: File "old.py", line 3, in work', "    raise", "    x = 1"],
+        ),
+    ],
+)
+def test_frames_of_existing_stores_are_read(state, expected):
+    """A frame is read whose attributes are in a dictionary, in slots, or in both, with or without the newer ones."""
+    data = b"\x80\x03credun.scheduler\nFrame\n)\x81%sb." % pickle.dumps(state, 3)[2:-1]
+
+    actual = pickle.loads(data)
+
+    assert list(actual.format()) == expected
+
+
+def test_traceback_without_logs_is_read():
+    """A traceback from before logs were kept is read as one without any."""
+    made = Traceback.__new__(Traceback)
+
+    made.__setstate__({"error": ValueError("old"), "frames": []})
+
+    assert list(made.format()) == ["ValueError: old"]
+
+
 @pytest.mark.parametrize("count", [0, 1, 40])
 def test_few_frames_stay(count):
     """Up to 40 frames are shown all."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from redun.backends.base import Backend, Batch, PastCall, StoredCall
+from redun.backends.base import Batch, PastCall, StoredCall
 from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.hashing import hash_call_node
@@ -21,6 +21,7 @@ from redun_backend_sql.location import MEMORY, Location, SqliteLocation, find_lo
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
 from redun_backend_sql.owners import end_lost
 from redun_backend_sql.placement import Placement, choose_max_value_size
+from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
 from redun_backend_sql.rows import make_reason_rows, make_rows
 from redun_backend_sql.share import SqlShare
@@ -50,7 +51,7 @@ _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 _Calls = dict[tuple[str, str], list[tuple[str, EncodedValue]]]
 
 
-class SqlBackend(Backend):
+class SqlBackend(QueryableBackend):
     """Results and provenance in a SQL database.
 
     Parameters
@@ -141,6 +142,7 @@ class SqlBackend(Backend):
         return location.open(Retries(options.db_retries, options.db_retries_backoff, options.db_retries_backoff_max))
 
     def close(self) -> None:
+        super().close()
         if self._journal is not None:
             self._journal.close()
             self._journal = None

@@ -191,9 +191,10 @@ def describe_report(report: Report) -> Iterator[str]:
     checked = ", ".join(f"{count:,} {name}" for name, count in report.counts.items())
     yield f"Checked: {checked or 'nothing'}."
     for problem in report.problems:
+        words = problem.kind.words
         mended = f", {problem.repaired:,} of them repaired" if problem.repaired else ""
         yield ""
-        yield f"{problem.count:,} {problem.kind.words}{mended}:"
+        yield f"{words[0].upper()}{words[1:]}: {problem.count:,}{mended}"
         for example in problem.examples:
             yield f"  {example.subject}{f'  {example.detail}' if example.detail else ''}"
         more = problem.count - len(problem.examples)

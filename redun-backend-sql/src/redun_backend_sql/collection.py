@@ -290,30 +290,28 @@ def _sum(values: Sequence[Candidate]) -> int:
 
 def describe_collection(done: Collection) -> Iterator[str]:
     """Yield the lines that tell people what was done, or would be."""
-    would = "would be " if done.is_dry_run else ""
-    yield f"Values have {format_size(done.total_size)}."
-    yield f"{done.dropped_values:,} values with {format_size(done.dropped_size)} {would or 'are '}dropped."
-    for count, size, why in (
-        (done.pinned_values, done.pinned_size, "pinned by a tag"),
-        (done.used_values, done.used_size, "in use, or were a short while ago"),
-    ):
-        if count:
-            yield f"{count:,} values with {format_size(size)} stay: they are {why}."
+    would = "Would be " if done.is_dry_run else ""
+    yield f"Values in all: {format_size(done.total_size)}"
+    yield f"{'Would be dropped' if would else 'Dropped'}: {done.dropped_values:,} ({format_size(done.dropped_size)})"
+    if done.pinned_values:
+        yield f"Kept by a tag: {done.pinned_values:,} ({format_size(done.pinned_size)})"
+    if done.used_values:
+        yield f"In use, or used a short while ago: {done.used_values:,} ({format_size(done.used_size)})"
     if done.recomputed:
-        yield "Later runs make these calls again if they need them:"
+        yield "Calls that later runs make again if they need them:"
         width = max(len(item.task_name) for item in done.recomputed)
         for item in done.recomputed:
-            calls = f"{item.calls:,} call{'' if item.calls == 1 else 's'}"
-            yield f"  {item.task_name:<{width}}  {calls}, {format_size(item.size)}"
+            yield f"  {item.task_name:<{width}}  {item.calls:,} ({format_size(item.size)})"
+    removed = f"{would}removed" if would else "Removed"
     if done.removed_leftovers:
-        yield f"{done.removed_leftovers:,} leftovers in the value store {would or 'are '}removed."
+        yield f"{removed} from the value store, leftovers: {done.removed_leftovers:,}"
     if done.removed_orphans:
-        yield f"{done.removed_orphans:,} orphans in the value store {would or 'are '}removed."
+        yield f"{removed} from the value store, orphans: {done.removed_orphans:,}"
     elif done.found_orphans:
         yield (
-            f"{done.found_orphans:,} files of the value store belong to no row; if no other database uses it, "
-            "--orphans removes them."
+            f"Files of the value store that belong to no row: {done.found_orphans:,}; if no other database uses it, "
+            "--orphans removes them"
         )
-    yield f"{format_size(done.left_size)} {'would be' if done.is_dry_run else 'are'} left."
+    yield f"Left: {format_size(done.left_size)}"
     if done.is_too_large:
         yield "That is more than wanted: what stays is in use, pinned, too new or too small to drop."

@@ -7,6 +7,7 @@ Statements are written with ``?`` for parameters. What is written regularly is n
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from redun.errors import BackendError
 from redun.logging import logger
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ ECHO_VARIABLE = "REDUN_DB_ECHO"
 """The environment variable that, when it is not empty, lets every statement be logged."""
 
 Row = tuple[Any, ...]
+
+
+class RefusedRowsError(BackendError):
+    """A database does not take rows for what they are: they refer to others that it lacks, for example."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +79,15 @@ class Database(ABC):
         How messages call the database; never holds a password.
     dialect
         The name that SQLAlchemy has for its kind.
+    row_order
+        The hidden column of every table by which rows can be ordered as they were written, about.
     pause
         What `write` calls every few ten milliseconds, so that other work goes on meanwhile; it must not use the
         database.
     """
 
     dialect: ClassVar[str]
+    row_order: ClassVar[str]
     name: str
     pause: Callable[[], None] | None = None
 
@@ -116,6 +125,36 @@ class Database(ABC):
             padded = chunk + chunk[-1:] * (length - len(chunk))
             rows.extend(self.select(fill_keys(statement, length), *first, *padded))
         return rows
+
+    def select_ordered(
+        self, columns: str, table: str, column: str, key: str, limit: int, newest: bool = True
+    ) -> Sequence[Any]:
+        """Return the first or the last rows with a key, in about the order in which they were written.
+
+        An index of the column is walked from one of its ends, so that the cost does not depend on how many there are.
+
+        Parameters
+        ----------
+        columns, table
+            What is asked for.
+        column, key
+            A column with an index, and the value that it has.
+        limit
+            How many rows.
+        newest
+            Whether to begin with those written last.
+        """
+        direction = "DESC" if newest else "ASC"
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {column} = ? "  # noqa: S608
+            f"ORDER BY {self.row_order} {direction} LIMIT ?"
+        )
+        return self.select(statement, key, limit)
+
+    def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
+        """Return a condition, with its parameters, for texts that start with another one; it uses an index."""
+        pattern = re.sub(r"([\\%_])", r"\\\1", prefix)
+        return f"{column} LIKE ?", [f"{pattern}%"]
 
     def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
         """Execute a statement over some keys, chunk by chunk; see `select_in`."""

@@ -1,4 +1,4 @@
-"""The call graph as text: lines for executions, jobs, calls, tasks, values and files.
+"""Records as text: lines for executions, jobs, calls, tasks and values.
 
 Values are shown by previews, which never unpickle: reading a log runs no code that somebody stored.
 """
@@ -6,20 +6,20 @@ Values are shown by previews, which never unpickle: reading a log runs no code t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
+from redun.tags import format_tag_key_value
+from redun.traceback import trim_string
 from redun.values.preview import Inert, format_inert, read_inert
-from redun_backend_sql.models import Argument, CallNode, Execution, Job, Task, Value
-from redun_backend_sql.query import FileUse, count_statuses
+from redun_backend_sql.records import ArgumentRow, CallRow, ExecutionRow, JobLine, JobRow, Tags, TaskRow, ValueRow
 
-_RULE = "-" * 80
+RULE = "-" * 80
 _MAX_ARGUMENT = 60
 _MAX_CALL = 300
 _MAX_INDENTATION = 40
-_STATUSES = ("DONE", "CACHED", "FAILED", "RUNNING")
 
 
 def format_status(status: str) -> str:
@@ -40,154 +40,109 @@ def format_duration(start: datetime, end: datetime) -> str:
     return f"{hours}:{minutes:02}:{hundredths // 100:02}.{hundredths % 100:02}"
 
 
-def format_arguments(arguments: Sequence[Argument], max_length: int = _MAX_ARGUMENT) -> str:
+def format_tags(tags: Tags) -> str:
+    """Return tags in the form that they have at the end of a line, with the space before; nothing for none."""
+    return f" ({', '.join(format_tag_key_value(key, value) for key, value in tags)})" if tags else ""
+
+
+def format_arguments(arguments: Sequence[ArgumentRow], max_length: int = _MAX_ARGUMENT) -> str:
     """Return a call's arguments as they would be written, each cut to a length."""
     shown = []
     for argument in arguments:
-        text = argument.value.preview
-        text = text if len(text) <= max_length else f"{text[: max_length - 3]}..."
-        shown.append(text if argument.arg_key is None else f"{argument.arg_key}={text}")
+        text = trim_string(argument.value.preview, max_length)
+        shown.append(text if argument.key is None else f"{argument.key}={text}")
     return ", ".join(shown)
 
 
-def format_execution(execution: Execution, full_id: bool = False) -> str:
+def format_execution(execution: ExecutionRow, tags: Tags = (), full_id: bool = False) -> str:
     """Return the line of an execution."""
     args = " ".join(json.loads(execution.args)[1:])
     name = execution.id if full_id else execution.id[:8]
-    if execution.job is None:  # Killed before its first job was recorded.
-        time = "" if execution.updated_time is None else f" {format_time(execution.updated_time)}"
-        return f"Exec {name} {format_status('FAILED')}{time}:  {args}"
-    status = "DONE" if execution.job.status == "CACHED" else execution.job.status
-    return f"Exec {name} {format_status(status)} {format_time(execution.job.start_time)}:  {args}"
+    time = execution.updated_time if execution.root is None else execution.root.start_time
+    shown = "" if time is None else f" {format_time(time)}"
+    reached = "" if execution.progress is None else " ({} of {} jobs had ended)".format(*execution.progress)
+    return f"Exec {name} {format_status(execution.status)}{shown}:  {args}{reached}{format_tags(tags)}"
 
 
-def format_job(job: Job, full_id: bool = False) -> str:
+def format_job(line: JobLine, full_id: bool = False) -> str:
     """Return the line of a job."""
-    arguments = format_arguments(job.call_node.arguments) if job.call_node is not None else "..."
-    if len(arguments) > _MAX_CALL:
-        arguments = f"{arguments[: _MAX_CALL - 3]}..."
+    job = line.job
+    arguments = "..." if line.arguments is None else trim_string(format_arguments(line.arguments), _MAX_CALL)
     name = job.id if full_id else job.id[:8]
-    return f"Job {name} {format_status(job.status)} {format_time(job.start_time)}:  {job.task.fullname}({arguments})"
+    call = f"{job.task_name}({arguments}){format_tags(line.tags)}"
+    return f"Job {name} {format_status(job.status)} {format_time(job.start_time)}:  {call}"
 
 
-def describe_executions(executions: Sequence[Execution]) -> Iterator[str]:
-    """Yield the lines that list executions."""
-    yield "Recent executions:"
-    yield ""
-    yield from map(format_execution, executions)
+def format_call(call: CallRow, tags: Tags = ()) -> str:
+    """Return the line of a call."""
+    return f"CallNode {call.call_hash} {call.task_name}{format_tags(tags)}"
 
 
-def describe_execution(execution: Execution, jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield the lines that show an execution with the tree of its jobs."""
-    yield format_execution(execution, full_id=True)
-    if execution.job is not None and execution.job.end_time is not None:
-        yield f"Duration: {format_duration(execution.job.start_time, execution.job.end_time)}"
-    yield ""
-    counts = count_statuses(jobs)
-    shown = ", ".join(f"{status}: {counts[status]}" for status in _STATUSES if counts[status])
-    yield f"Jobs: {len(jobs)} ({shown})" if shown else "Jobs: 0"
-    yield _RULE
-    yield from _describe_tree(jobs)
+def format_task(task: TaskRow, tags: Tags = ()) -> str:
+    """Return the line of a task."""
+    return f"Task {task.hash} {task.fullname}{format_tags(tags)}"
 
 
-def _describe_tree(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield the lines of a job tree; it may be deeper than Python's stack, and than a line is wide."""
-    children: dict[str | None, list[Job]] = {}
-    for job in jobs:
-        children.setdefault(job.parent_id, []).append(job)
-    stack = [(job, 0) for job in reversed(children.get(None, []))]
-    while stack:
-        job, depth = stack.pop()
-        level = "" if depth <= _MAX_INDENTATION else f"({depth}) "
-        yield "  " * min(depth, _MAX_INDENTATION) + level + format_job(job)
-        stack.extend((child, depth + 1) for child in reversed(children.get(job.id, [])))
+def format_value(value: ValueRow, tags: Tags = ()) -> str:
+    """Return the line of a value."""
+    return f"Value {value.value_hash} {value.type_name}{format_tags(tags)}"
 
 
-def describe_job(job: Job, job_count: int) -> Iterator[str]:
-    """Yield the lines that show a job: where it stands, its call, its task's source, and its error if it failed."""
-    yield format_job(job, full_id=True)
-    yield _format_ancestry(job, job_count)
-    if job.end_time is not None:
-        yield f"Duration: {format_duration(job.start_time, job.end_time)}"
-    yield ""
-    if job.call_node is None:
-        if job.end_time is None:
-            yield "CallNode UNKNOWN: Job has not finished or has been killed."
-        else:
-            yield "CallNode UNKNOWN: Job failed before its call could be made; the job above it has the error."
-        yield ""
-        yield from describe_task(job.task, None)
-        return
-    yield from describe_call_node(job.call_node)
-    yield ""
-    yield from describe_task(job.task, None)
-    if job.status == "FAILED":
-        yield ""
-        yield from _describe_error(job.call_node.value)
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Return how many jobs have each status.
+
+    Examples
+    --------
+    >>> format_counts({"DONE": 2, "CACHED": 1, "FAILED": 0})
+    'Jobs: 3 (DONE: 2, CACHED: 1)'
+    """
+    shown = ", ".join(f"{status}: {count}" for status, count in counts.items() if count)
+    return f"Jobs: {sum(counts.values())} ({shown})" if shown else "Jobs: 0"
 
 
-def _format_ancestry(job: Job, job_count: int) -> str:
-    ancestors: list[str] = []
-    parent = job.parent_job
-    while parent is not None and len(ancestors) < 10:
-        ancestors.append(f"Job {parent.id[:8]} {parent.task.fullname}")
-        parent = parent.parent_job
-    jobs = [f"({job_count} Jobs)", *(["..."] if parent is not None else []), *reversed(ancestors)]
-    return f"Traceback: Exec {job.execution_id[:8]} > {' > '.join([*jobs, f'Job {job.id[:8]} {job.task.fullname}'])}"
+def indent(depth: int) -> str:
+    """Return what stands before a line at a level of the job tree; very deep levels are told by their number."""
+    return "  " * min(depth, _MAX_INDENTATION) + ("" if depth <= _MAX_INDENTATION else f"({depth}) ")
 
 
-def describe_call_node(call_node: CallNode) -> Iterator[str]:
+def format_ancestry(job: JobRow, ancestors: Sequence[JobRow], has_more: bool, job_count: int) -> str:
+    """Return the line that says where a job stands: its execution and the jobs above it, the nearest first."""
+    above = [f"Job {ancestor.id[:8]} {ancestor.task_name}" for ancestor in reversed(ancestors)]
+    jobs = [f"({job_count} Jobs)", *(["..."] if has_more else []), *above, f"Job {job.id[:8]} {job.task_name}"]
+    return f"Traceback: Exec {job.execution_id[:8]} > {' > '.join(jobs)}"
+
+
+def describe_call(call: CallRow, arguments: Sequence[ArgumentRow], result: ValueRow, tags: Tags = ()) -> Iterator[str]:
     """Yield the lines that show a call: its arguments and its result."""
-    yield f"CallNode {call_node.call_hash} {call_node.task_name}"
-    yield f"  Args:   {format_arguments(call_node.arguments, max_length=200)}"
-    failed = call_node.value.type == "redun.ErrorValue"
-    shown = _format_error(call_node.value) if failed else call_node.value.preview
+    yield format_call(call, tags)
+    yield f"  Args:   {format_arguments(arguments, max_length=200)}"
+    failed = result.type_name == "redun.ErrorValue"
+    shown = _format_error(result) if failed else result.preview
     yield f"  {'Raised:' if failed else 'Result:'} {shown}"
 
 
-def describe_task(task: Task, first_job: Job | None) -> Iterator[str]:
-    """Yield the lines that show a task's definition."""
-    yield f"Task {task.hash} {task.fullname}"
-    if first_job is not None:
-        yield f"  First {format_job(first_job)}"
-    yield ""
+def describe_source(task: TaskRow) -> Iterator[str]:
+    """Yield the lines of a task's source."""
     yield from (f"    {line}" for line in task.source.rstrip("\n").split("\n"))
 
 
-def describe_value(value: Value, use: Job | None) -> Iterator[str]:
-    """Yield the lines that show a value and the job that made or received it."""
-    yield f"Value {value.value_hash} {value.type}"
-    yield f"  {value.preview}"
-    if value.dropped is not None:
-        yield f"  Dropped {format_time(value.dropped)} to save room; the call that made it makes it again when needed"
-    if use is not None:
-        yield f"  In {format_job(use)}"
-
-
-def describe_file(use: FileUse, job_count: int) -> Iterator[str]:
-    """Yield the lines that show where a file comes from, or who read it."""
-    yield f"File {use.value_hash[:8]} {use.path}"
-    yield f"{'Produced' if use.is_producer else 'Consumed'} by {format_job(use.job)}"
-    yield ""
-    yield from describe_job(use.job, job_count)
-
-
-def _read_error(value: Value) -> tuple[Any, Any]:
+def _read_error(value: ValueRow) -> tuple[Any, Any]:
     """Return the inert error and traceback in a stored error."""
     try:
-        stored = read_inert(value.value)
+        stored = read_inert(value.data or b"")
     except ValueError:
         return None, None
     attributes = stored.attributes() if isinstance(stored, Inert) else {}
     return attributes.get("error"), attributes.get("traceback")
 
 
-def _format_error(value: Value) -> str:
+def _format_error(value: ValueRow) -> str:
     error, _ = _read_error(value)
     return format_inert(error) if error is not None else value.preview
 
 
-def _describe_error(value: Value) -> Iterator[str]:
+def describe_error(value: ValueRow) -> Iterator[str]:
+    """Yield the lines that show a stored error with its traceback."""
     _, traceback = _read_error(value)
     frames = traceback.attributes().get("frames") if isinstance(traceback, Inert) else None
     yield "Traceback (most recent task last):"

@@ -13,6 +13,7 @@ from typing import Any
 from redun.errors import BackendError
 from redun.values.preview import MAX_BYTES, preview, summarize
 from redun_backend_sql.backend import SqlBackend
+from redun_backend_sql.bulk import encode_text
 from redun_backend_sql.database import Database, fill_keys
 from redun_backend_sql.extension import VALUE_NOTE, ensure_extension
 from redun_backend_sql.value_store import name_blob
@@ -70,7 +71,7 @@ def drop_values(backend: SqlBackend, value_hashes: Sequence[str], now: float, si
             if length:
                 line = preview(type_name, data_format, data, value_hash=value_hash) if data is not None else None
                 line = line or summarize(type_name, value_hash, length)
-                database.execute(_NEW_NOTE, value_hash, length, line, now)
+                database.execute(_NEW_NOTE, value_hash, length, encode_text(line).decode(), now)
             else:
                 line = summarize(type_name, value_hash, sizes.get(value_hash))
                 database.execute(_NOTE, value_hash, sizes.get(value_hash, 0), line, now)

@@ -1,4 +1,4 @@
-"""Tables beside those of the schema: what this store keeps that the schema has no place for.
+"""Tables beside those of the schema, and views of it: what this store keeps that the schema has no place for.
 
 They have a version of their own, in `VERSION_TABLE`, and nothing in the schema refers to them. So a program that knows
 the schema alone works on as before, and dropping them (`drop_extension`) gives back a database as it was; lost then
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from redun.errors import BackendError
 from redun_backend_sql.database import Database, Insert
+from redun_backend_sql.views import VIEWS, make_views
 
 EXTENSION_VERSION = 1
 """The version of these tables that this redun makes and works with."""
@@ -61,6 +62,12 @@ _TABLES: Mapping[str, str] = {
 }
 
 
+_LIVE_OWNERS = (
+    f"CREATE INDEX IF NOT EXISTS {OWNER.table}_live ON {OWNER.table} (execution_id) WHERE heartbeat IS NOT NULL"
+)
+"""Leads to the few executions that have not ended, among all that there have been."""
+
+
 def is_extension_table(name: str) -> bool:
     """Whether a table is one of these."""
     return name.startswith("redun_ext_")
@@ -94,6 +101,10 @@ def ensure_extension(database: Database, may_create: bool) -> bool:
         with database.transaction():
             for table, columns in _TABLES.items():
                 database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+            database.execute(_LIVE_OWNERS)
+            for view, query in make_views(database.dialect).items():
+                database.execute(f"DROP VIEW IF EXISTS {view}")
+                database.execute(f"CREATE VIEW {view} AS {query}")
             if read_extension_version(database) is None:
                 database.execute(f"INSERT INTO {VERSION_TABLE} (version) VALUES (?)", EXTENSION_VERSION)  # noqa: S608
         version = read_extension_version(database)
@@ -106,7 +117,9 @@ def ensure_extension(database: Database, may_create: bool) -> bool:
 
 
 def drop_extension(database: Database) -> None:
-    """Remove the tables, so that the database is as the schema has it."""
+    """Remove the tables and views, so that the database is as the schema has it."""
     with database.transaction():
+        for view in VIEWS:
+            database.execute(f"DROP VIEW IF EXISTS {view}")
         for table in _TABLES:
             database.execute(f"DROP TABLE IF EXISTS {table}")

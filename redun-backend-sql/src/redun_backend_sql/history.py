@@ -42,21 +42,24 @@ class Walks(NamedTuple):
 
 _COLUMNS = "call_node.call_hash, call_node.task_hash, call_node.args_hash, call_node.value_hash, call_node.timestamp"
 
+_MAX_GIVEN = 10_000  # Calls of any task: those of the wanted one may be few among very many.
 _ON_SQLITE = Walks(
     definitions=f"SELECT hash FROM task WHERE name = ? AND namespace = ? ORDER BY rowid DESC LIMIT {MAX_DEFINITIONS}",  # noqa: S608
     latest=f"SELECT {_COLUMNS} FROM call_node WHERE task_hash = ? ORDER BY rowid DESC LIMIT {MAX_PAST_CALLS}",  # noqa: S608
     given=(
-        f"SELECT {_COLUMNS} FROM file CROSS JOIN argument ON argument.value_hash = file.value_hash "  # noqa: S608
-        "CROSS JOIN call_node ON call_node.call_hash = argument.call_hash "
-        "WHERE file.path = ? AND call_node.task_name = ? "
-        f"ORDER BY file.rowid DESC, argument.rowid DESC LIMIT {MAX_PAST_CALLS}"
+        f"SELECT {_COLUMNS} FROM ("  # noqa: S608
+        "SELECT argument.call_hash AS call_hash FROM file CROSS JOIN argument ON argument.value_hash = file.value_hash "
+        f"WHERE file.path = ? ORDER BY file.rowid DESC, argument.rowid DESC LIMIT {_MAX_GIVEN}) AS used "
+        "CROSS JOIN call_node ON call_node.call_hash = used.call_hash "
+        f"WHERE call_node.task_name = ? LIMIT {MAX_PAST_CALLS}"
     ),
     given_inside=(
-        f"SELECT {_COLUMNS} FROM file CROSS JOIN subvalue ON subvalue.value_hash = file.value_hash "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM ("  # noqa: S608
+        "SELECT argument.call_hash AS call_hash FROM file CROSS JOIN subvalue ON subvalue.value_hash = file.value_hash "
         "CROSS JOIN argument ON argument.value_hash = subvalue.parent_value_hash "
-        "CROSS JOIN call_node ON call_node.call_hash = argument.call_hash "
-        "WHERE file.path = ? AND call_node.task_name = ? "
-        f"ORDER BY file.rowid DESC, subvalue.rowid DESC, argument.rowid DESC LIMIT {MAX_PAST_CALLS}"
+        "WHERE file.path = ? ORDER BY file.rowid DESC, subvalue.rowid DESC, argument.rowid DESC "
+        f"LIMIT {_MAX_GIVEN}) AS used CROSS JOIN call_node ON call_node.call_hash = used.call_hash "
+        f"WHERE call_node.task_name = ? LIMIT {MAX_PAST_CALLS}"
     ),
 )
 

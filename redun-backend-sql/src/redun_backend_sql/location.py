@@ -186,7 +186,7 @@ def find_location(
 
 
 def _find_path(db_uri: str, config_dir: str | None) -> str:
-    if db_uri == _LEGACY_URI:
+    if db_uri == _LEGACY_URI and config_dir is not None:  # Configurations of old said it relative to the folder above.
         db_uri = DEFAULT_URI
     rest = db_uri.removeprefix("sqlite:")
     if rest != "//" and not rest.startswith("///"):

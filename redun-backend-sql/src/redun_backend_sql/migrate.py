@@ -13,6 +13,7 @@ from redun.logging import logger
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import is_extension_table
 from redun_backend_sql.versions import NO_SCHEMA, SchemaVersion, check_not_newer, find_migration, read_version
+from redun_backend_sql.views import VIEWS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -61,6 +62,8 @@ def migrate(database: Database, target: SchemaVersion, may_lower: bool = False, 
         if NO_SCHEMA < initial < final:
             logger.info("Upgrading db from version %s to %s...", initial, final)
         if drop_extension or final < initial:
+            for view in VIEWS:
+                connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
             for table in filter(is_extension_table, database.tables()):
                 connection.exec_driver_sql(f"DROP TABLE {table}")
         if initial == NO_SCHEMA:

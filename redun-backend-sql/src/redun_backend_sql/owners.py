@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,7 @@ _LATE = (
     f"WHERE job.end_time IS NULL AND {OWNER.table}.heartbeat IS NULL"
 )
 _LIVE = f"SELECT execution_id, host, process, heartbeat FROM {OWNER.table} WHERE heartbeat IS NOT NULL"  # noqa: S608
+_AMONG = f"{_LIVE} AND execution_id IN ({{keys}})"
 
 
 class Owner(NamedTuple):
@@ -62,9 +64,12 @@ def list_owners(database: Database) -> list[Owner]:
     return [Owner(*row) for row in database.select(_LIVE)]
 
 
-def find_lost(database: Database) -> set[str]:
-    """Return the executions that have not ended though their process is gone."""
-    return {owner.execution_id for owner in list_owners(database) if not owner.is_alive}
+def find_lost(database: Database, execution_ids: Collection[str]) -> set[str]:
+    """Return those of some executions that have not ended though their process is gone, as far as is known."""
+    if not execution_ids or OWNER.table not in database.tables():
+        return set()
+    owners = [Owner(*row) for row in database.select_in(_AMONG, list(execution_ids))]
+    return {owner.execution_id for owner in owners if not owner.is_alive}
 
 
 def end_lost(database: Database, has_news: bool = False) -> None:

@@ -70,6 +70,10 @@ _COLUMNS = (
 _IS_WRITABLE = "SELECT current_setting('transaction_read_only') = 'off'"
 
 
+class _UnknownTableError(BackendError):
+    """A table is not among those that were there when the database was last asked."""
+
+
 class PostgresDatabase(Database):
     """An open PostgreSQL database.
 
@@ -87,6 +91,7 @@ class PostgresDatabase(Database):
     """
 
     dialect = "postgresql"
+    row_order = "ctid"
 
     def __init__(self, location: PostgresLocation, retries: Retries = NEVER) -> None:
         self.name = location.name
@@ -117,6 +122,18 @@ class PostgresDatabase(Database):
         query = number_parameters(statement)
         return self._run(lambda connection: _cursor(connection).execute(query, parameters, binary=True).fetchall())
 
+    def select_ordered(
+        self, columns: str, table: str, column: str, key: str, limit: int, newest: bool = True
+    ) -> Sequence[Any]:
+        # An index keeps equal keys in the order of their places in the table, and new rows go to its last pages. It is
+        # walked in order where the order is asked for and the key is a range, though of one value.
+        direction = "DESC" if newest else "ASC"
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {column} >= ? AND {column} <= ? "  # noqa: S608
+            f"ORDER BY {column} {direction} LIMIT ?"
+        )
+        return self.select(statement, key, key, limit)
+
     def select_in(self, statement: str, keys: Sequence[str], *first: Any) -> Sequence[Any]:
         statement = _ask_at_once(statement)
         distinct = list(dict.fromkeys(keys))
@@ -134,7 +151,7 @@ class PostgresDatabase(Database):
             yield from self._cursors.read(self._connection, number_parameters(statement), parameters, _cursor)
 
     def iterate_in(self, statement: str, keys: Sequence[str]) -> Iterator[Any]:
-        return self.iterate(statement.replace("IN ({keys})", "= ANY(?)"), make_text_array(keys))
+        return self.iterate(_ask_at_once(statement), make_text_array(keys))
 
     def execute(self, statement: str, *parameters: Any) -> int:
         log_statement(statement)
@@ -161,9 +178,7 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        connection = self._run(lambda opened: opened)
-        with self.translating_errors():
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection = self._run(_begin_reading)
         self._in_transaction, self._cursors = True, Cursors()
         try:
             yield connection
@@ -174,7 +189,11 @@ class PostgresDatabase(Database):
     def write_groups(self, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         if not self._types:
             self._load_types()
-        self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+        try:
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+        except _UnknownTableError:
+            self._load_types()  # It may have been made since.
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
 
     def make_engine(self) -> Engine:
         return self._make_engine("SET default_transaction_read_only = on")
@@ -312,8 +331,7 @@ class PostgresDatabase(Database):
     def _find_types(self, table: str) -> Types:
         """Return the types of a table's columns by name."""
         if table not in self._types:
-            self._types.clear()
-            raise BackendError(f"the database {self.name} can't be used: it has no table {table}")
+            raise _UnknownTableError(f"the database {self.name} can't be used: it has no table {table}")
         return self._types[table]
 
     def _make_engine(self, *settings: str) -> Engine:
@@ -352,6 +370,11 @@ def number_parameters(statement: str) -> bytes:
             number += 1
             parts[place] = f"${number}"
     return "".join(parts).encode()
+
+
+def _begin_reading(connection: Connection) -> Connection:
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    return connection
 
 
 def _ask_at_once(statement: str) -> str:

@@ -11,10 +11,12 @@ import re
 import psycopg
 
 from redun.errors import BackendError
+from redun_backend_sql.database import RefusedRowsError
 from redun_backend_sql.retry import Trouble
 
 _COLLISIONS = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
 _AWAY = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})  # stops, crashed, starts, ended an idle session
+_REFUSED = frozenset({"22", "23"})  # no value of its type, a broken constraint
 _IS_FULL = re.compile(r"too many clients|too many connections|remaining connection slots|starting up|shutting down")
 _ADVICE = (
     (
@@ -86,4 +88,5 @@ def explain(name: str, error: Exception) -> Exception:
         is_lost = isinstance(error, psycopg.OperationalError)
         found = (hint for pattern, hint in _ADVICE if pattern.search(text))
         advice = next(found, _DEFAULT_ADVICE if is_lost else None)
-    return BackendError(f"the database {name} can't be used: {text}{f'; {advice}' if advice else ''}")
+    kind = RefusedRowsError if (error.sqlstate or "")[:2] in _REFUSED else BackendError
+    return kind(f"the database {name} can't be used: {text}{f'; {advice}' if advice else ''}")

@@ -1,33 +1,56 @@
-"""Questions to the call graph: what happened, and where a file comes from."""
+"""Questions to the call graph: which records a user means, and where a file comes from.
+
+Answers are the plain records of `records`. Every question is answered by short walks along indexes, so that it costs
+about the same in a database of any size.
+"""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import CompoundSelect, func, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, aliased, joinedload, selectinload
-
-from redun_backend_sql.backend import SqlBackend
-from redun_backend_sql.models import (
-    HAS_NOTES,
-    Argument,
-    CallEdge,
-    CallNode,
-    Execution,
-    File,
-    Job,
-    Subvalue,
-    Task,
-    Value,
+from redun_backend_sql.database import Database
+from redun_backend_sql.lineage import Use, find_use, list_holders, list_makers, list_newest, list_readers
+from redun_backend_sql.records import (
+    CallRow,
+    ExecutionRow,
+    JobRow,
+    TaskRow,
+    ValueRow,
+    read_calls,
+    read_executions,
+    read_jobs,
+    read_tasks,
+    read_values,
 )
 
 MIN_PREFIX = 2
-_Record = Execution | Job | CallNode | Task | Value
+MAX_RECORDS = 100
+"""How many records of one kind a prefix finds at most."""
+
+MAX_EXECUTIONS = 10_000
+"""Of how many executions, those recorded last, the newest are listed."""
+
+_STATES, _STATES_TOGETHER = 500, 50
+
+_NEWEST = (
+    "SELECT id FROM (SELECT execution.id AS id, job.start_time AS start_time FROM execution "
+    "LEFT JOIN job ON job.id = execution.job_id{recent}) AS latest "
+    "ORDER BY start_time IS NULL, start_time DESC, id LIMIT ? OFFSET ?"
+)
+_TASKS_NAMED = "SELECT hash FROM task WHERE name = ? ORDER BY namespace, hash LIMIT ?"
+_TASKS_NAMED_FULLY = "SELECT hash FROM task WHERE name = ? AND namespace = ? ORDER BY hash LIMIT ?"
+
+Record = ExecutionRow | JobRow | CallRow | TaskRow | ValueRow
+
+_KINDS: Sequence[tuple[str, str, Callable[[Database, Sequence[str]], Sequence[Record]]]] = (
+    ("execution", "id", read_executions),
+    ("job", "id", read_jobs),
+    ("call_node", "call_hash", read_calls),
+    ("task", "hash", read_tasks),
+)
 
 
 class FileUse(NamedTuple):
@@ -47,160 +70,123 @@ class FileUse(NamedTuple):
 
     path: str
     value_hash: str
-    job: Job
+    job: JobRow
     is_producer: bool
 
 
-@contextmanager
-def open_session(backend: SqlBackend) -> Iterator[Session]:
-    """Open a session for queries on a store that is loaded; what goes wrong inside is a `BackendError`."""
-    database = backend.database
-    info = {HAS_NOTES: backend.has_extension}
-    with database.translating_errors(), Session(database.make_engine(), info=info) as session:
-        try:
-            yield session
-        except DBAPIError as error:
-            raise error.orig or error from None
+def list_executions(database: Database, limit: int | None = None, offset: int = 0) -> Sequence[ExecutionRow]:
+    """Return executions, newest first.
+
+    Parameters
+    ----------
+    database
+        The database.
+    limit
+        How many. When there are very many, these are the newest of those that were recorded last; None for all.
+    offset
+        How many to leave out before.
+    """
+    order = f" ORDER BY execution.{database.row_order} DESC LIMIT {MAX_EXECUTIONS}"
+    recent = "" if limit is None or limit + offset > MAX_EXECUTIONS else order
+    end = 2**62 if limit is None else limit
+    rows = database.select(_NEWEST.replace("{recent}", recent), end, offset)
+    return read_executions(database, [key for (key,) in rows])
 
 
-def list_executions(session: Session, limit: int | None = None) -> Sequence[Execution]:
-    """Return executions, newest first."""
-    statement = (
-        select(Execution)
-        .outerjoin(Job, Execution.job_id == Job.id)
-        .options(joinedload(Execution.job).joinedload(Job.call_node).joinedload(CallNode.value))
-        .order_by(Job.start_time.desc(), Execution.id)
-        .limit(limit)
-    )
-    return session.scalars(statement).all()
+def count_jobs(database: Database, execution_id: str) -> int:
+    """Return how many jobs an execution has."""
+    [(count,)] = database.select("SELECT count(*) FROM job WHERE execution_id = ?", execution_id)
+    return int(count)
 
 
-def list_jobs(session: Session, execution_id: str) -> Sequence[Job]:
-    """Return all jobs of an execution, with what is shown of them, in the order in which they started."""
-    statement = (
-        select(Job)
-        .where(Job.execution_id == execution_id)
-        .options(
-            joinedload(Job.task),
-            joinedload(Job.call_node).options(
-                joinedload(CallNode.value), selectinload(CallNode.arguments).joinedload(Argument.value)
-            ),
-        )
-        .order_by(Job.start_time, Job.id)
-    )
-    return session.scalars(statement).all()
-
-
-def count_statuses(jobs: Sequence[Job]) -> Counter[str]:
-    """Return how many jobs have each status."""
-    return Counter(job.status for job in jobs)
-
-
-def find_records(session: Session, key: str) -> Sequence[_Record]:
+def find_records(database: Database, key: str) -> Sequence[Record]:
     """Return what a user may mean by a key.
 
     Parameters
     ----------
+    database
+        The database.
     key
         ``-`` for the latest execution, ``~n`` for the one n before it, the start of an id or hash, or a task's name,
         with or without its namespace.
     """
-    if key == "-" or (key.startswith("~") and key[1:].isdigit()):
-        position = int(key[1:]) if key.startswith("~") else 0
-        return list_executions(session, position + 1)[position:]
-    found: list[_Record] = []
+    if key == "-" or (key.startswith("~") and key[1:].isdecimal()):
+        return list_executions(database, 1, int(key[1:] or 0))
+    found: list[Record] = []
     if len(key) >= MIN_PREFIX:
-        for column in (Execution.id, Job.id, CallNode.call_hash, Task.hash):
-            found.extend(session.scalars(select(column.class_).where(column.startswith(key, autoescape=True))))
+        for table, column, read in _KINDS:
+            found += read(database, _find_prefix(database, table, column, key))
         if not found:
-            found.extend(session.scalars(select(Value).where(Value.value_hash.startswith(key, autoescape=True))))
-    namespace, dot, name = key.rpartition(".")
-    named = [Task.name == name, *([Task.namespace == namespace] if dot else [])]
-    found.extend(session.scalars(select(Task).where(*named).order_by(Task.namespace, Task.hash)))
-    return found
+            hashes = _find_prefix(database, "value", "value_hash", key)
+            found += read_values(database, hashes).values()
+    known = {record.hash for record in found if isinstance(record, TaskRow)}
+    return [*found, *(task for task in find_tasks(database, key) if task.hash not in known)]
 
 
-def find_first_job(session: Session, task: Task) -> Job | None:
-    """Return the first job of a task."""
-    return session.scalars(select(Job).where(Job.task_hash == task.hash).order_by(Job.start_time).limit(1)).first()
+def _find_prefix(database: Database, table: str, column: str, prefix: str) -> Sequence[str]:
+    condition, parameters = database.match_prefix(column, prefix)
+    statement = f"SELECT {column} FROM {table} WHERE {condition} ORDER BY {column} LIMIT ?"  # noqa: S608
+    return [row[0] for row in database.select(statement, *parameters, MAX_RECORDS)]
 
 
-def find_value_use(session: Session, value_hash: str) -> Job | None:
+def find_tasks(database: Database, name: str) -> Sequence[TaskRow]:
+    """Return the definitions of a task, by its name with or without its namespace."""
+    namespace, dot, own_name = name.rpartition(".")
+    statement, parameters = (_TASKS_NAMED_FULLY, (own_name, namespace)) if dot else (_TASKS_NAMED, (own_name,))
+    return read_tasks(database, [key for (key,) in database.select(statement, *parameters, MAX_RECORDS)])
+
+
+def find_first_job(database: Database, task_hash: str) -> JobRow | None:
+    """Return the first job of a task, of those that were recorded first."""
+    rows = database.select_ordered("id", "job", "task_hash", task_hash, MAX_RECORDS, newest=False)
+    jobs = read_jobs(database, [key for (key,) in rows])
+    return min(jobs, key=lambda job: job.start_time, default=None)
+
+
+def find_value_use(database: Database, value_hash: str) -> JobRow | None:
     """Return the latest job that made a value, or else that received it."""
-    holders = _holders(value_hash)
-    for statement in (
-        select(Job).join(CallNode).where(CallNode.value_hash.in_(holders)),
-        select(Job).join(CallNode).join(Argument).where(Argument.value_hash.in_(holders)),
-    ):
-        job = session.scalars(statement.order_by(Job.start_time.desc()).limit(1)).first()
-        if job is not None:
-            return job
-    return None
+    holders = list_holders(database, value_hash)
+    use = find_use(database, list_makers(database, holders), True)
+    use = use or find_use(database, list_readers(database, holders), False)
+    return None if use is None else read_jobs(database, [use.job_id])[0]
 
 
-def find_file(session: Session, path: str) -> FileUse | None:
+def find_file(database: Database, path: str) -> FileUse | None:
     """Return the latest job that made a file, in whatever state; or else the latest that read it.
 
     A call that passed on what a call below it returned, or what it was given, did not make the file. The path is
     looked for as given, and as it may have been written relative to the working directory.
     """
-    spellings = _spell(path)
-    states = select(File.value_hash).where(File.path.in_(spellings))
-    holders = states.union(select(Subvalue.parent_value_hash).where(Subvalue.value_hash.in_(states)))
-    below = aliased(CallNode)
-    from_below = (
-        select(CallEdge.parent_id)
-        .join(below, below.call_hash == CallEdge.child_id)
-        .where(CallEdge.parent_id == CallNode.call_hash, below.value_hash.in_(holders))
+    states = list(
+        chain.from_iterable(
+            list_newest(database, "file", "value_hash", "path", spelling, _STATES) for spelling in _spell(path)
+        )
     )
-    was_given = select(Argument.arg_hash).where(
-        Argument.call_hash == CallNode.call_hash, Argument.value_hash == CallNode.value_hash
-    )
-    made = (
-        select(Job)
-        .join(CallNode)
-        .where(CallNode.value_hash.in_(holders), ~from_below.exists(), ~was_given.exists())
-        .order_by(Job.cached)
-    )
-    read = select(Job).join(CallNode).join(Argument).where(Argument.value_hash.in_(holders))
-    for statement, is_producer in ((made, True), (read, False)):
-        job = session.scalars(statement.order_by(Job.start_time.desc(), Job.id).limit(1)).first()
-        if job is not None:
-            state = _state_in(session, job, path, spellings, is_producer)
-            return FileUse(path, state, job, is_producer)
+    for is_producer, list_calls in ((True, list_makers), (False, list_readers)):
+        found = next(filter(None, _find_uses(database, states, is_producer, list_calls)), None)
+        if found is not None:
+            use, state = found
+            return FileUse(path, state, read_jobs(database, [use.job_id])[0], is_producer)
     return None
 
 
-def _spell(path: str) -> set[str]:
+def _find_uses(
+    database: Database, states: Sequence[str], is_producer: bool, list_calls: Callable[[Database, Any], list[str]]
+) -> Iterator[tuple[Use, str] | None]:
+    """Yield the best use of a file in some of its states, then in the next ones, and so on."""
+    remaining = iter(states)
+    while some := list(islice(remaining, _STATES_TOGETHER)):
+        uses = (
+            (find_use(database, list_calls(database, list_holders(database, state)), is_producer), state)
+            for state in some
+        )
+        yield max(((use, state) for use, state in uses if use is not None), default=None)
+
+
+def _spell(path: str) -> Sequence[str]:
     """Return the ways in which a workflow may have written a path."""
-    spellings = {path, os.path.normpath(path)}
+    spellings = [path, os.path.normpath(path)]
     if "://" not in path:
         relative, absolute = os.path.relpath(path), os.path.abspath(path)
-        spellings |= {relative, f"./{relative}", absolute, f"file://{absolute}"}
-    return spellings
-
-
-def _holders(value_hash: str) -> CompoundSelect[Any]:
-    return (
-        select(Value.value_hash)
-        .where(Value.value_hash == value_hash)
-        .union(select(Subvalue.parent_value_hash).where(Subvalue.value_hash == value_hash))
-    )
-
-
-def _state_in(session: Session, job: Job, path: str, spellings: set[str], is_producer: bool) -> str:
-    call_node = job.call_node
-    assert call_node is not None
-    holders = [call_node.value_hash] if is_producer else [argument.value_hash for argument in call_node.arguments]
-    inside = select(Subvalue.value_hash).where(Subvalue.parent_value_hash.in_(holders))
-    statement = select(File.value_hash).where(
-        File.path.in_(spellings), File.value_hash.in_(holders) | File.value_hash.in_(inside)
-    )
-    state = session.scalars(statement.limit(1)).first()
-    assert state is not None, f"{path} is recorded with the job"
-    return state
-
-
-def count_jobs(session: Session, execution_id: str) -> int:
-    """Return how many jobs an execution has."""
-    return session.scalar(select(func.count()).select_from(Job).where(Job.execution_id == execution_id)) or 0
+        spellings += [relative, f"./{relative}", absolute, f"file://{absolute}"]
+    return list(dict.fromkeys(spellings))

@@ -32,6 +32,7 @@ T = TypeVar("T")
 _BUSY_SECONDS = 60
 _SLICE = 5_000
 _CACHE_KIB = 128 * 1024
+_LAST_CHARACTER = "\U0010ffff"
 
 
 class SqliteDatabase(Database):
@@ -51,6 +52,7 @@ class SqliteDatabase(Database):
     """
 
     dialect = "sqlite"
+    row_order = "rowid"
 
     def __init__(self, path: str, retries: Retries = NEVER) -> None:
         self.name = self.path = path
@@ -110,6 +112,9 @@ class SqliteDatabase(Database):
         log_statement(statement)
         return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
 
+    def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
+        return f"{column} >= ? AND {column} < ?", [prefix, prefix + _LAST_CHARACTER]  # LIKE ignores case: no index.
+
     def read_change_mark(self) -> object:
         return self.select("PRAGMA data_version")[0][0]
 
@@ -129,6 +134,16 @@ class SqliteDatabase(Database):
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
+        from sqlalchemy.pool import NullPool
+
+        if self.path == MEMORY:
+            return self._share_connection()
+        return log_statements(
+            create_engine("sqlite://", creator=lambda: _connect_to_read(self.path), poolclass=NullPool)
+        )
+
+    def _share_connection(self) -> Engine:
+        from sqlalchemy import create_engine
         from sqlalchemy.pool import StaticPool
 
         return log_statements(create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool))
@@ -137,7 +152,7 @@ class SqliteDatabase(Database):
     def migrating(self) -> Iterator[Connection]:
         from sqlalchemy.exc import DBAPIError
 
-        with translating_errors(self.path), self.make_engine().connect() as shared:
+        with translating_errors(self.path), self._share_connection().connect() as shared:
             try:
                 # Begun here and not before: the engine rolls back what it finds open when it first takes a connection.
                 shared.exec_driver_sql("BEGIN IMMEDIATE")
@@ -194,6 +209,12 @@ def _connect(path: str) -> sqlite3.Connection:
         except BaseException:
             connection.close()
             raise
+    return connection
+
+
+def _connect_to_read(path: str) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 

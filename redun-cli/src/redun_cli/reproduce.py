@@ -18,6 +18,7 @@ from typing import Any
 from redun.errors import InvalidValueError
 from redun.masking import looks_secret
 from redun.registry import get_task_registry
+from redun.repositories import DEFAULT_REPOSITORY
 from redun.task import Task
 from redun.values.base import Value
 from redun.values.registry import get_type_registry
@@ -33,6 +34,7 @@ def write_command(
     kwargs: Mapping[str, Any],
     config_dir: str | None = None,
     reserved: Collection[str] = (),
+    repo: str = DEFAULT_REPOSITORY,
 ) -> str | None:
     """Return the command that makes a call, or None if there is none.
 
@@ -47,12 +49,16 @@ def write_command(
         The configuration folder, if it has to be named.
     reserved
         Options that are not the task's.
+    repo
+        The repository to work in.
     """
     script = _find_script(task)
     options = _write_options(task, args, kwargs)
     if script is None or options is None or not set(options).isdisjoint(reserved):
         return None
-    program = ["redun", *(["-c", config_dir] if config_dir is not None else []), "run", script, task.fullname]
+    folder = ["-c", config_dir] if config_dir is not None else []
+    repository = ["-r", repo] if repo != DEFAULT_REPOSITORY else []
+    program = ["redun", *folder, *repository, "run", script, task.fullname]
     words = [shlex.quote(word) for word in program]
     for option, texts in options.items():
         words += _quote(option, texts)

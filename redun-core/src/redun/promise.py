@@ -43,15 +43,15 @@ def run_callbacks() -> None:
 
 
 @contextmanager
-def collecting_callbacks() -> Iterator[deque[Any]]:
-    """Let callbacks of this thread wait in a queue until `run_callbacks` is called."""
+def collecting_callbacks(queue: deque[Any]) -> Iterator[None]:
+    """Let callbacks of promises that this thread settles wait in a queue until `run_callbacks` is called."""
     trampoline = _trampoline
-    trampoline.is_running = True
+    before = trampoline.queue, trampoline.is_running
+    trampoline.queue, trampoline.is_running = queue, True
     try:
-        yield trampoline.queue
+        yield
     finally:
-        trampoline.is_running = False
-        trampoline.queue.clear()
+        trampoline.queue, trampoline.is_running = before
 
 
 def _run_unless_running() -> None:

@@ -134,6 +134,16 @@ class Frame:
         for name in sorted(self.locals):
             yield Line(Part.VARIABLE, f"    {name:<{width}} = {self.locals[name]}")
 
+    def __setstate__(self, state: Any) -> None:
+        """Read a state that has the attributes as slots or in a dictionary; existing stores have either, and fewer."""
+        parts = state if isinstance(state, tuple) else (state,)
+        known = {name: value for part in parts if part for name, value in part.items()}
+        self.filename, self.lineno, self.name = known["filename"], known["lineno"], known["name"]
+        self.line = known.get("line") or (known.get("_line") or "").strip()
+        self.locals = known.get("locals") or {}
+        job_id = known.get("job_id") or getattr(known.get("job"), "id", known.get("job"))
+        self.job_id = job_id if isinstance(job_id, str) else None
+
 
 class Traceback:
     """An error with the frames that led to it, outermost first, and the last lines that the task logged."""
@@ -184,8 +194,7 @@ class Traceback:
         return {name: getattr(self, name) for name in self.__slots__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        for name in self.__slots__:
-            setattr(self, name, state[name])
+        self.error, self.frames, self.logs = state["error"], state["frames"], state.get("logs") or []
 
 
 def _list_frames(entry: TracebackType | None, trim: bool) -> list[Frame]:

@@ -25,6 +25,7 @@ from redun_backend_sql.commands.units import read_age
 )
 @click.option(
     "--grace",
+    metavar="AGE",
     default="1d",
     show_default=True,
     callback=read_age,

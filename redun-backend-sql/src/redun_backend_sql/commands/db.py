@@ -11,16 +11,16 @@ _PROVIDERS = (
     Provider("info", "redun_backend_sql.commands.db_info:info", "Show the version of the database"),
     Provider("versions", "redun_backend_sql.commands.db_info:versions", "List the versions that there have been"),
     Provider("upgrade", "redun_backend_sql.commands.db_move:upgrade", "Bring the database to a newer version"),
-    Provider("check", "redun_backend_sql.commands.check:check", "Check that everything in the store is sound"),
     Provider("downgrade", "redun_backend_sql.commands.db_move:downgrade", "Bring the database to an older version"),
+    Provider("check", "redun_backend_sql.commands.check:check", "Check that everything in the store is sound"),
 )
 
 
 @click.group(cls=LazyGroup, providers=_PROVIDERS)
 def db() -> None:
-    """Look after the database: show its version, upgrade it or downgrade it.
+    """Look after the database: show its version, upgrade it, downgrade it, check it.
 
-    These commands work on databases that others refuse to open because of their version.
+    All but check work on databases that other commands refuse to open because of their version.
 
     \b
     Examples:
@@ -28,4 +28,5 @@ def db() -> None:
       redun db versions
       redun db upgrade
       redun db downgrade 3.3
+      redun db check
     """

@@ -39,6 +39,7 @@ from redun_backend_sql.usage import PIN_KEYS, Pin
 )
 @click.option(
     "--min-size",
+    metavar="SIZE",
     default="1KiB",
     show_default=True,
     callback=read_size,
@@ -46,6 +47,7 @@ from redun_backend_sql.usage import PIN_KEYS, Pin
 )
 @click.option(
     "--grace",
+    metavar="AGE",
     default="1d",
     show_default=True,
     callback=read_age,
@@ -58,7 +60,10 @@ from redun_backend_sql.usage import PIN_KEYS, Pin
     help="Remove blobs too that no row refers to. Not where several databases use one value store.",
 )
 @click.option(
-    "--vacuum", is_flag=True, help="Give freed pages back to the disk; otherwise the database uses them again."
+    "--vacuum",
+    is_flag=True,
+    help="Give the pages that are free now back to the disk; without it SQLite fills them again. PostgreSQL keeps them "
+    "either way, and this makes it see at once that they are free.",
 )
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
 @click.pass_obj
@@ -96,7 +101,7 @@ def gc(
             raise BackendError("the configured store is no database: set [backend] db_uri to one")
         done = collect(backend, budget, dry_run, orphans)
         if vacuum and not dry_run:
-            backend.database.execute("VACUUM")
+            backend.database.execute("VACUUM" if backend.database.dialect == "sqlite" else "VACUUM value")
         if output == "json":
             click.echo(json.dumps({"database": backend.path, **done.as_data()}, indent=2))
         else:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from redun.backends.base import Backend
 from redun.errors import BackendError
 from redun_backend_sql.backend import SqlBackend
-from redun_backend_sql.sync.transfer import Report
+from redun_backend_sql.sync.plan import Report
 
 _INTERVAL = 0.1
 
@@ -32,7 +32,7 @@ def using(backend: Backend) -> Iterator[SqlBackend]:
 
 @contextmanager
 def showing_progress(verb: str) -> Iterator[Report]:
-    """Show how many records are done, on one line that goes at the end; only if somebody can see it."""
+    """Show how far an exchange is, on one line that goes at the end; only if somebody can see it."""
     stream = sys.stderr
     shown = 0.0
 
@@ -40,7 +40,8 @@ def showing_progress(verb: str) -> Iterator[Report]:
         nonlocal shown
         if stream.isatty() and time.monotonic() - shown >= _INTERVAL:
             shown = time.monotonic()
-            stream.write(f"\r{verb} {done:,} of {total:,} records")
+            progress = f"{verb} {done:,} of {total:,} records" if total else f"Looked at {done:,} records"
+            stream.write(f"\r{progress}\x1b[K")
             stream.flush()
 
     try:

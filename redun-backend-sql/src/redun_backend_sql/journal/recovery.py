@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from redun.backends.base import Batch
 from redun.logging import logger
+from redun_backend_sql.database import RefusedRowsError
 from redun_backend_sql.journal.batches import unpack_batch
 from redun_backend_sql.journal.frames import Damage, read_frames
 from redun_backend_sql.journal.segment import SUFFIX, UNNAMED_SUFFIX, open_segments
@@ -101,6 +102,18 @@ def inspect(stem: str) -> Iterator[Content]:
 
 
 def _recover_one(path: Path, stream: BinaryIO, record: Callable[[Batch], None]) -> int:
+    try:
+        return _record_all(path, stream, record)
+    except RefusedRowsError as error:
+        kept = path.with_name(path.name + DAMAGED_SUFFIX)
+        path.rename(kept)
+        logger.warning(
+            "The journal %s belongs to another state of the store: %s. It is kept as %s.", path, error, kept.name
+        )
+        return 0
+
+
+def _record_all(path: Path, stream: BinaryIO, record: Callable[[Batch], None]) -> int:
     waiting, total, damage = Batch(), 0, None
     for content in _read_batches(stream):
         if isinstance(content, Damage):

@@ -47,7 +47,7 @@ def _convert(connection: sa.Connection, to_utc: bool) -> None:
         for columns, name in ((_LOCAL_COLUMNS, zone), (_UTC_COLUMNS, UTC)):
             _retype(connection, columns, name, to_utc)
     elif has_jobs:
-        _rewrite(connection, _load_zone(zone), to_utc)
+        _rewrite(connection, load_zone(zone), to_utc)
 
 
 def _retype(connection: sa.Connection, tables: Mapping[str, Sequence[str]], zone: str, to_utc: bool) -> None:
@@ -130,13 +130,14 @@ def find_local_zone() -> str:
     )
 
 
-def _load_zone(name: str) -> tzinfo:
+def load_zone(name: str) -> tzinfo:
+    """Return a zone by its name."""
     return timezone.utc if name == UTC else ZoneInfo(name)  # A machine without a list of zones still knows UTC.
 
 
 def _is_zone(name: str) -> bool:
     try:
-        _load_zone(name)
+        load_zone(name)
     except (ValueError, OSError, LookupError):
         return False
     return True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
+from redun.hashing import hash_struct
 from redun.tags import CONTEXT_KEY
 from redun.task import Task
 from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps
@@ -34,8 +35,19 @@ WITH RECURSIVE below (call_hash, task_hash) AS (
 )
 INSERT INTO call_subtree_task (call_hash, task_hash) SELECT call_hash, task_hash FROM below
 """
-_FORGET_CONTEXTS = f"""
-DELETE FROM call_subtree_task WHERE call_hash IN (SELECT entity_id FROM tag WHERE key = '{CONTEXT_KEY}')
+_LOST_CONTEXT = hash_struct(["Task", "redun.lost_context", "version", "1"])
+"""The hash of a task that nobody defines."""
+
+_ADD_LOST_CONTEXT = f"""
+INSERT INTO task (hash, name, namespace, source)
+SELECT DISTINCT '{_LOST_CONTEXT}', 'lost_context', 'redun', '' FROM tag
+WHERE key = '{CONTEXT_KEY}' AND NOT EXISTS (SELECT 1 FROM task WHERE hash = '{_LOST_CONTEXT}')
+"""  # noqa: S608
+_MARK_CALLS_IN_CONTEXTS = f"""
+INSERT INTO call_subtree_task (call_hash, task_hash)
+SELECT DISTINCT call_hash, '{_LOST_CONTEXT}' FROM call_node JOIN tag ON entity_id = call_hash
+WHERE key = '{CONTEXT_KEY}'
+    AND call_hash NOT IN (SELECT call_hash FROM call_subtree_task WHERE task_hash = '{_LOST_CONTEXT}')
 """  # noqa: S608
 _TASKS = """
 SELECT task.hash, task.name, task.namespace FROM task LEFT JOIN value ON value.value_hash = task.hash
@@ -60,12 +72,14 @@ def fill_subtrees(connection: sa.Connection) -> None:
     connection.exec_driver_sql(_SUBTREES)
 
 
-def forget_subtrees_in_contexts(connection: sa.Connection) -> None:
+def mark_calls_in_contexts(connection: sa.Connection) -> None:
     """Let calls that were made in a context be no final results for calls made without one.
 
-    Without tags nothing else would tell them apart, and a call that names no task below it is never taken for current.
+    Without tags nothing else would tell them apart. A task that nobody defines is noted below them, so that no program
+    takes them for current.
     """
-    connection.exec_driver_sql(_FORGET_CONTEXTS)
+    connection.exec_driver_sql(_ADD_LOST_CONTEXT)
+    connection.exec_driver_sql(_MARK_CALLS_IN_CONTEXTS)
 
 
 def fill_task_values(connection: sa.Connection) -> None:

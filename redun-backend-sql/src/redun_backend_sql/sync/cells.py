@@ -5,6 +5,7 @@ Columns have both as text, whichever the database.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
 
 _FORMAT = "%Y-%m-%d %H:%M:%S.%f"
@@ -21,15 +22,15 @@ def show_time(text: str) -> str:
     return f"{text.removesuffix('.000000')}+00:00"
 
 
-def parse_time(text: str, zone: tzinfo | None = timezone.utc) -> str:
+def parse_time(text: str, find_zone: Callable[[], tzinfo] = lambda: timezone.utc) -> str:
     """Return a point in time of a record as columns have it.
 
     Parameters
     ----------
     text
         The point in time.
-    zone
-        Where it was noted, if it doesn't say so itself; None for this machine's zone.
+    find_zone
+        Returns the zone of times that don't say so themselves.
 
     Raises
     ------
@@ -43,5 +44,5 @@ def parse_time(text: str, zone: tzinfo | None = timezone.utc) -> str:
     """
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
-        time = time.replace(tzinfo=zone) if zone is not None else time.astimezone()
+        time = time.replace(tzinfo=find_zone())
     return time.astimezone(timezone.utc).strftime(_FORMAT)

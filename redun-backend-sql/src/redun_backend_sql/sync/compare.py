@@ -5,7 +5,7 @@ Most records never change: it has them or it doesn't. The others:
 - An *execution* whose root job has ended is settled: another repository has it as a whole once the root job has ended
   there too, which is why that is written last. Of one that is open on both sides, how many jobs there are and how many
   have ended tells whether there is news.
-- A *job* ends once.
+- A *job* ends once. One that was taken for dead may still come to a call.
 - An *evaluation* has one result. Where two repositories disagree, the one wins that made its call later.
 - A *handle* can become invalid, and valid again. Where two repositories disagree it is invalid: a call too many does no
   harm.
@@ -24,13 +24,13 @@ from redun_backend_sql.sync.kinds import TABLES, Kind
 from redun_backend_sql.sync.plan import Plan
 
 _ROOTS = (
-    "SELECT execution.id, job.id, job.end_time FROM execution "
+    "SELECT execution.id, job.id, job.end_time, job.call_hash FROM execution "
     "LEFT JOIN job ON job.id = execution.job_id WHERE execution.id IN ({keys})"
 )
 _PROGRESS = (
     "SELECT execution_id, count(*), count(end_time) FROM job WHERE execution_id IN ({keys}) GROUP BY execution_id"
 )
-_JOB_ENDS = "SELECT id, end_time FROM job WHERE id IN ({keys})"
+_JOB_ENDS = "SELECT id, end_time, call_hash FROM job WHERE id IN ({keys})"
 _VALIDITY = "SELECT hash, is_valid FROM handle WHERE hash IN ({keys})"
 _EVALUATIONS = "SELECT eval_hash, value_hash, task_hash, args_hash FROM evaluation WHERE eval_hash IN ({keys})"
 _NEWEST_CALLS = (
@@ -39,11 +39,24 @@ _NEWEST_CALLS = (
 _SUBTREES = "SELECT DISTINCT call_hash FROM call_subtree_task WHERE call_hash IN ({keys})"
 
 
+class End(NamedTuple):
+    """How a job ended: when, if it did, and with which call, if it came to one."""
+
+    time: str | None
+    call_hash: str | None
+
+    def tells_more(self, other: End) -> bool:
+        """Whether this is news to somebody who knows of another end; a job that was taken for dead may end yet."""
+        return (self.time is not None and other.time is None) or (
+            self.call_hash is not None and other.call_hash is None
+        )
+
+
 class Root(NamedTuple):
-    """How far an execution is: its root job, if that is recorded, and when it ended."""
+    """How far an execution is: its root job, if that is recorded, and how that ended."""
 
     job_id: str | None
-    end: Any
+    end: End
 
 
 class Comparison:
@@ -144,24 +157,25 @@ class Comparison:
         return wanted
 
     def _compare_jobs(self, ids: Sequence[str]) -> Sequence[str]:
-        here = dict(self._source.select_in(_JOB_ENDS, ids))
-        there = dict(self._there(_JOB_ENDS, ids))
+        here = {key: End(*end) for key, *end in self._source.select_in(_JOB_ENDS, ids)}
+        there = {key: End(*end) for key, *end in self._there(_JOB_ENDS, ids)}
         lacking = [key for key in ids if key not in there]
-        ended = [key for key, end in there.items() if end is None and here.get(key) is not None]
+        ended = [key for key, end in there.items() if key in here and here[key].tells_more(end)]
         self._want(Kind.JOB, lacking, here)
         self._plan.change(Kind.JOB, ended)
         return lacking + ended
 
     def _compare_executions(self, ids: Sequence[str]) -> Sequence[str]:
-        here = {key: Root(*root) for key, *root in self._source.select_in(_ROOTS, ids)}
-        there = {key: Root(*root) for key, *root in self._there(_ROOTS, ids)}
+        here = {key: Root(job_id, End(*end)) for key, job_id, *end in self._source.select_in(_ROOTS, ids)}
+        there = {key: Root(job_id, End(*end)) for key, job_id, *end in self._there(_ROOTS, ids)}
         lacking = [key for key in ids if key not in there]
         whole = {key for key, root in here.items() if root.job_id is not None}
         if not self._is_strict:
             lacking = [key for key in lacking if key in whole]
-        open_there = [key for key, root in there.items() if root.end is None and key in here]
-        changed = [key for key in open_there if here[key].end is not None]
-        changed += self._list_progressed([key for key in open_there if here[key].end is None])
+        known = [key for key in there if key in here]
+        changed = [key for key in known if here[key].end.tells_more(there[key].end)]
+        open_here = [key for key in known if here[key].end.time is None and there[key].end.time is None]
+        changed += self._list_progressed(open_here)
         self._want(Kind.EXECUTION, lacking, whole)
         self._plan.change(Kind.EXECUTION, changed)
         return lacking + changed

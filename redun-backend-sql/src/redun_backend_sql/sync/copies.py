@@ -51,13 +51,19 @@ class Copy(NamedTuple):
 
 
 def _copy(insert: Insert, key: str) -> Copy:
-    columns = ", ".join(insert.columns)
+    # An enumeration is no text to PostgreSQL.
+    columns = ", ".join(insert.columns).replace("entity_type", "CAST(entity_type AS VARCHAR)")
     return Copy(insert, f"SELECT {columns} FROM {insert.table} WHERE {key} IN ({{keys}})")  # noqa: S608
 
 
 COPIES: Mapping[Kind, Sequence[Copy]] = {
+    Kind.VALUE: (
+        _copy(VALUE, "value_hash"),
+        _copy(FILE, "value_hash"),
+        _copy(SUBVALUE, "parent_value_hash"),
+        _copy(TASK, "hash"),
+    ),
     Kind.TASK: (_copy(TASK, "hash"),),
-    Kind.VALUE: (_copy(VALUE, "value_hash"), _copy(FILE, "value_hash"), _copy(SUBVALUE, "parent_value_hash")),
     Kind.HANDLE: (_copy(HANDLE, "hash"), _copy(HANDLE_EDGE, "child_id")),
     Kind.TAG: (_copy(TAG, "tag_hash"), _copy(TAG_EDIT, "child_id")),
     Kind.EVALUATION: (_copy(EVALUATION, "eval_hash"),),

@@ -8,10 +8,10 @@ from redun.errors import RedunError
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import SENT
+from redun_backend_sql.sync.plan import Report
 from redun_backend_sql.sync.resolve import resolve_ids
 from redun_backend_sql.sync.send import Find, FindExecutions, FindSome, send
 from redun_backend_sql.sync.store import Store
-from redun_backend_sql.sync.transfer import Report
 
 _IDENTITY = "SELECT id FROM redun_version ORDER BY timestamp, id LIMIT 1"
 _SENT_TAGS = f"SELECT tags FROM {SENT.table} WHERE way = ?"  # noqa: S608

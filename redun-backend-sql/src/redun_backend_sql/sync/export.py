@@ -19,7 +19,6 @@ PAGE = 500
 """How many records are read together."""
 
 _RECORDED = "SELECT value_hash FROM value WHERE value_hash IN ({keys})"
-_TASKS = "SELECT hash, name, namespace, source FROM task WHERE hash IN ({keys})"
 _JOB_CHILDREN = "SELECT parent_id, start_time, id FROM job WHERE parent_id IN ({keys})"
 _RESULT_TYPES = (
     "SELECT call_node.call_hash, value.type FROM call_node JOIN value ON value.value_hash = call_node.value_hash "
@@ -74,17 +73,16 @@ def _read_tasks(store: Store, ids: Sequence[str]) -> Iterator[Record]:
 
 
 def _read_values(store: Store, ids: Sequence[str]) -> Iterator[Record]:
-    database = store.database
     for part in store.split_by_size(ids):
         values = store.read_values(part)
         rows = _by_id(values.rows)
-        _, files, subvalues = _read_tables(database, Kind.VALUE, part)
+        _, files, subvalues, tasks = _read_tables(store.database, Kind.VALUE, part)
         paths: dict[str, str] = dict(files)
         inside = _group([(parent, subvalue) for subvalue, parent in subvalues])
-        tasks = _by_id(database.select_in(_TASKS, part))
+        definitions = _by_id(tasks)
         for key in part:
             yield records.make_value(
-                rows[key], inside.get(key, ()), paths.get(key), tasks.get(key), values.absent.get(key)
+                rows[key], inside.get(key, ()), paths.get(key), definitions.get(key), values.absent.get(key)
             )
 
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 class Kind(Enum):
     """A kind of records; the value is the name under which users meet it. They are written in this order."""
 
-    TASK = "Task"
     VALUE = "Value"
+    TASK = "Task"
     HANDLE = "Handle"
     TAG = "Tag"
     EVALUATION = "Evaluation"
@@ -89,7 +89,6 @@ REFERENCES: Mapping[Kind, Sequence[Reference]] = {
     Kind.VALUE: (
         _refer(Kind.VALUE, "subvalue", "parent_value_hash", "value_hash", Order.FIRST),
         _refer(Kind.TASK, "task", "hash", "hash"),
-        _refer(Kind.HANDLE, "handle", "value_hash", "hash"),
     ),
     Kind.HANDLE: (
         _refer(Kind.VALUE, "handle", "hash", "value_hash"),
@@ -120,4 +119,13 @@ REFERENCES: Mapping[Kind, Sequence[Reference]] = {
     ),
     Kind.EXECUTION: (_refer(Kind.JOB, "job", "execution_id", "id"),),
 }
-"""What records refer to; beside it, records have tags, and calls have evaluations (`walk`)."""
+"""What records refer to."""
+
+ATTACHED: Mapping[Kind, Sequence[Reference]] = {
+    Kind.VALUE: (_refer(Kind.HANDLE, "handle", "value_hash", "hash"), _refer(Kind.TAG, "tag", "entity_id", "tag_hash")),
+    **{
+        kind: (_refer(Kind.TAG, "tag", "entity_id", "tag_hash"),)
+        for kind in (Kind.TASK, Kind.CALL, Kind.JOB, Kind.EXECUTION)
+    },
+}
+"""What refers to records, and may be new where they are not."""

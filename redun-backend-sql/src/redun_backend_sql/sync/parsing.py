@@ -15,9 +15,9 @@ import re
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timezone, tzinfo
+from datetime import tzinfo
+from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from redun.hashing import hash_argument, hash_call_node, hash_eval, hash_tag
 from redun_backend_sql.database import Insert, Row
@@ -44,7 +44,7 @@ from redun_backend_sql.sync.records import VERSION
 from redun_backend_sql.sync.store import ABSENCE
 from redun_backend_sql.verify import Verdict, judge_bytes
 
-LOCAL_ZONE_VARIABLE = "REDUN_LOCALTIMEZONE"
+ZONE_VARIABLE = "REDUN_LOCALTIMEZONE"
 
 JOB_CHILD = Insert("job_child", ("parent_id", "child_id"), ("parent_id", "child_id"))
 """That a record of a job names a job below it; such a job must be there as well."""
@@ -108,11 +108,11 @@ class Fields:
             raise InvalidRecord(f"{self._what} has {json.dumps(address)[:60]} as its {name!r}, which is no address")
         return address
 
-    def time(self, name: str, zone: tzinfo | None = timezone.utc) -> str | None:
-        """Return a field that is a point in time or null."""
-        text = self.get(name, str, type(None))
+    def time(self, name: str, is_local: bool = False) -> str | None:
+        """Return a field that is a point in time or null; one that names no zone is local, or else in UTC."""
+        text: str | None = self.get(name, str, type(None))
         try:
-            return None if text is None else parse_time(text, zone)
+            return None if text is None else parse_time(text, *([find_local_zone] if is_local else []))
         except ValueError:
             raise InvalidRecord(f"{self._what} has {text!r} as its {name!r}, which is no point in time") from None
 
@@ -259,8 +259,8 @@ def _read_place(place: str) -> Iterator[tuple[int | None, str | None]]:
 
 
 def _parse_job(fields: Fields, is_checked: bool) -> Found:
-    job_id, zone = fields.text("id"), read_local_zone()
-    start, end = fields.time("start_time", zone), fields.time("end_time", zone)
+    job_id = fields.text("id")
+    start, end = fields.time("start_time", is_local=True), fields.time("end_time", is_local=True)
     if start is None:
         raise InvalidRecord(f"the Job {job_id} has no 'start_time'")
     call_hash = None if fields.get("call_hash") is None else fields.address("call_hash")
@@ -280,19 +280,16 @@ def _parse_execution(fields: Fields, is_checked: bool) -> Found:
     yield EXECUTION, (fields.text("id"), fields.text("args"), fields.text("job_id"), updated)
 
 
-def read_local_zone() -> tzinfo | None:
-    """Return the zone of times that don't name theirs; None for this machine's.
+def find_local_zone() -> tzinfo:
+    """Return the zone of the local times that older versions wrote."""
+    return _load_local_zone(os.environ.get(ZONE_VARIABLE))
 
-    Raises
-    ------
-    InvalidRecord
-        When the environment names an unknown zone.
-    """
-    name = os.environ.get(LOCAL_ZONE_VARIABLE)
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError):
-        raise InvalidRecord(f"{LOCAL_ZONE_VARIABLE} is {name!r}, which is no zone of time") from None
+
+@lru_cache(maxsize=1)
+def _load_local_zone(named: str | None) -> tzinfo:
+    from redun_backend_sql.migrations import clocks
+
+    return clocks.load_zone(clocks.find_local_zone())
 
 
 _PARSERS: Mapping[str, Callable[[Fields, bool], Found]] = {

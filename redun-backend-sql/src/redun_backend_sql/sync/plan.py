@@ -11,10 +11,13 @@ executions. Where nothing else can come next, they are put aside; they are *late
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from redun.errors import BackendError
 from redun_backend_sql.sync.kinds import Kind, Order
+
+Report = Callable[[int, int], None]
+"""Is told how many records were looked at, of a number that is not known, 0; then how many are written, of how many."""
 
 _CACHE_KIB = 64 * 1024
 

@@ -25,9 +25,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from redun.backends.base import ERROR_TYPE
 from redun.hashing import hash_call_node
 from redun_backend_sql.database import Row
+from redun_backend_sql.records import decide_status
 from redun_backend_sql.sync.cells import show_time
 from redun_backend_sql.sync.kinds import Kind
 from redun_backend_sql.sync.store import ABSENCE
@@ -211,24 +211,13 @@ def make_job(row: Row, children: Iterable[str], result_type: str | None, reason:
         "end_time": None if end is None else show_time(end),
         "task_hash": task_hash,
         "cached": bool(cached),
-        "status": tell_status(row, result_type),
+        "status": decide_status(end is not None, call_hash is not None, bool(cached), result_type),
         "call_hash": call_hash,
         "parent_id": parent_id,
         "children": list(children),
         "execution_id": execution_id,
         "reason": reason,
     }
-
-
-def tell_status(row: Row, result_type: str | None) -> str:
-    """Return the status of a job, from its row and the type of its call's result."""
-    if result_type == ERROR_TYPE:
-        return "FAILED"
-    if row[2] is None:
-        return "RUNNING"
-    if row[5] is None:
-        return "FAILED"
-    return "CACHED" if row[4] else "DONE"
 
 
 def make_execution(row: Row) -> Record:

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 
 from redun.errors import RedunError
 from redun_backend_sql.database import Database
+from redun_backend_sql.query import MIN_PREFIX
 from redun_backend_sql.sync.kinds import TABLES, Kind
 
-MIN_PREFIX = 2
-"""How many characters of an id are needed."""
-
 _NTH = re.compile(r"-|~([0-9]+)")
-_PREFIX = re.compile(r"[\w-]+")
 _KINDS = (Kind.EXECUTION, Kind.JOB, Kind.CALL, Kind.TASK, Kind.VALUE, Kind.TAG, Kind.HANDLE)
 _RECENT = (
     "SELECT execution.id FROM execution JOIN job ON job.id = execution.job_id "
@@ -61,10 +58,9 @@ def _resolve(database: Database, text: str) -> tuple[Kind, str]:
 
 def _find(database: Database, kind: Kind, text: str) -> Sequence[str]:
     table = TABLES[kind]
-    select = f"SELECT {table.key} FROM {table.name} WHERE {table.key}"  # noqa: S608
-    rows = database.select(f"{select} = ?", text)
-    if not rows and len(text) >= MIN_PREFIX and _PREFIX.fullmatch(text):
-        is_sqlite = database.dialect == "sqlite"
-        like, pattern = ("GLOB", f"{text}*") if is_sqlite else ("LIKE", text.replace("_", r"\_") + "%")
-        rows = database.select(f"{select} {like} ? ORDER BY {table.key} LIMIT {_MAX_SHOWN + 1}", pattern)
+    select = f"SELECT {table.key} FROM {table.name}"  # noqa: S608
+    rows = database.select(f"{select} WHERE {table.key} = ?", text)
+    if not rows and len(text) >= MIN_PREFIX:
+        condition, parameters = database.match_prefix(table.key, text)
+        rows = database.select(f"{select} WHERE {condition} ORDER BY {table.key} LIMIT {_MAX_SHOWN + 1}", *parameters)
     return [key for (key,) in rows]

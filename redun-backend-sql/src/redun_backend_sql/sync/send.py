@@ -15,15 +15,20 @@ from dataclasses import dataclass
 
 from redun_backend_sql.sync.compare import Comparison
 from redun_backend_sql.sync.kinds import TABLES, Kind
-from redun_backend_sql.sync.plan import Plan
+from redun_backend_sql.sync.plan import Plan, Report
 from redun_backend_sql.sync.store import Store
-from redun_backend_sql.sync.transfer import Report, Transfer
+from redun_backend_sql.sync.transfer import Transfer
 from redun_backend_sql.sync.walk import Walk
 
 _EXECUTIONS = "SELECT id FROM execution"
 _INVALID_HANDLES = "SELECT hash FROM handle WHERE NOT is_valid"
 _TAGS = "SELECT tag_hash FROM tag"
 _COUNT_TAGS = "SELECT count(*) FROM tag"
+_TASKS_WITHOUT_CALLS = (
+    "SELECT hash FROM task WHERE EXISTS (SELECT 1 FROM evaluation WHERE evaluation.task_hash = task.hash) "
+    "AND NOT EXISTS (SELECT 1 FROM call_node WHERE call_node.task_hash = task.hash)"
+)
+_EVALUATIONS = "SELECT eval_hash FROM evaluation WHERE task_hash = ?"
 
 
 def ignore_progress(done: int, total: int) -> None:
@@ -42,17 +47,20 @@ class Search:
         Whether to look below records that the destination has too.
     is_strict
         Whether the source must have every execution's root job.
+    report
+        Is told how many records were looked at.
     """
 
     destination: Store | None = None
     is_full: bool = False
     is_strict: bool = False
+    report: Report = ignore_progress
 
     def start(self, source: Store, plan: Plan, looks_at_tags: bool = True) -> Walk:
         """Return a walk through a store."""
         there = self.destination.database if self.destination is not None else None
         comparison = Comparison(source.database, there, plan, self.is_full, self.is_strict)
-        return Walk(source.database, comparison, plan, looks_at_tags)
+        return Walk(source.database, comparison, plan, self.report, looks_at_tags)
 
 
 Find = Callable[[Search, Store, Plan], None]
@@ -98,6 +106,11 @@ class FindExecutions:
         if known is not None and self.tags != known + plan.count(Kind.TAG):
             walk.find(Kind.TAG, database.iterate(_TAGS))
             walk.run()
+        if plan.total():
+            # How a `catch` ended is recorded without a call, so nothing leads there.
+            for (task_hash,) in database.select(_TASKS_WITHOUT_CALLS):
+                walk.find(Kind.EVALUATION, database.iterate(_EVALUATIONS, task_hash))
+            walk.run()
 
 
 def find_everything(search: Search, source: Store, plan: Plan) -> None:
@@ -125,7 +138,7 @@ def send(
     find
         Finds them.
     report
-        Is told how many are written.
+        Is told about the progress.
     is_full
         Whether to look below records that the destination has too.
     is_strict
@@ -142,7 +155,7 @@ def send(
         When something is missing on both sides that is referred to, or a database can't be used.
     """
     with closing(Plan()) as plan, source.database.snapshot():
-        find(Search(destination, is_full, is_strict), source, plan)
+        find(Search(destination, is_full, is_strict, report), source, plan)
         count = plan.total()
         if count:
             Transfer(source, destination, plan, report).run()

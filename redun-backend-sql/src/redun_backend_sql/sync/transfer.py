@@ -25,7 +25,7 @@ from redun_backend_sql.sync.copies import (
     read_groups,
 )
 from redun_backend_sql.sync.kinds import Kind
-from redun_backend_sql.sync.plan import Plan
+from redun_backend_sql.sync.plan import Plan, Report
 from redun_backend_sql.sync.store import Store
 from redun_backend_sql.sync.subtrees import find_subtrees
 
@@ -47,9 +47,6 @@ _LATE_ROWS = (
 _UNTIMED_EXECUTION = replace(EXECUTION, changed=())
 _END, _PARENT = JOB.columns.index("end_time"), JOB.columns.index("parent_id")
 _UPDATED = EXECUTION.columns.index("updated_time")
-
-Report = Callable[[int, int], None]
-"""Is told how many records are written, and of how many."""
 
 
 class Transfer:
@@ -76,9 +73,10 @@ class Transfer:
 
     def run(self) -> None:
         """Write everything."""
+        self._write_values()
+        # Those that are values too came with these, unless only the value was there.
         for ids in self._plan.pages(Kind.TASK, PAGE):
             self._write(partial(read_groups, self._source, COPIES[Kind.TASK], ids))
-        self._write_values()
         self._write_kind(Kind.HANDLE)
         for ids in self._plan.changed_pages(Kind.HANDLE, PAGE):
             self._destination.write({INVALID_HANDLE: [(False, key) for key in sorted(ids)]})

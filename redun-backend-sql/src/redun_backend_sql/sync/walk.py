@@ -1,8 +1,8 @@
 """Finding everything that hangs together with some records.
 
 The walk goes from records that are asked for to all that they refer to, a batch of one kind at a time. What the
-destination has already, it has with everything below (`kinds`), so the walk goes no further there; but tags may be new
-on anything, so those of everything that is met are looked at.
+destination has already, it has with everything below (`kinds`), so the walk goes no further there; but what is attached
+to it may be new: tags, and states of handles. That is looked for on everything that is met.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from redun.hashing import hash_eval
 from redun.tags import CONTEXT_KEY
 from redun_backend_sql.database import Database
 from redun_backend_sql.sync.compare import Comparison
-from redun_backend_sql.sync.kinds import REFERENCES, Kind, Order, Reference
-from redun_backend_sql.sync.plan import Plan
+from redun_backend_sql.sync.kinds import ATTACHED, REFERENCES, TABLES, Kind, Order, Reference
+from redun_backend_sql.sync.plan import Plan, Report
 
 BATCH = 2_000
 """How many ids are looked at together."""
 
-_TAGGED = frozenset({Kind.TASK, Kind.VALUE, Kind.CALL, Kind.JOB, Kind.EXECUTION})
-_TAGS = "SELECT tag_hash FROM tag WHERE entity_id IN ({keys})"
 _CONTEXTS = "SELECT value FROM tag WHERE key = ? AND tag_hash IN ({keys})"
 _VALUES = "SELECT value_hash FROM value WHERE value_hash IN ({keys})"
 _CALL_KEYS = "SELECT task_hash, args_hash FROM call_node WHERE call_hash IN ({keys})"
@@ -45,15 +43,23 @@ class Walk:
         What the destination lacks.
     plan
         Has the records to begin with.
+    report
+        Is told how many records were looked at.
     looks_at_tags
         Whether to find the tags of everything that is met.
     """
 
-    def __init__(self, source: Database, comparison: Comparison, plan: Plan, looks_at_tags: bool = True) -> None:
+    def __init__(
+        self, source: Database, comparison: Comparison, plan: Plan, report: Report, looks_at_tags: bool = True
+    ) -> None:
         self._source = source
         self._comparison = comparison
         self._plan = plan
-        self._looks_at_tags = looks_at_tags
+        self._report = report
+        self._met = 0
+        self._attachable = {kind for kind in (Kind.TAG, Kind.HANDLE) if self._has(kind)}
+        if not looks_at_tags:
+            self._attachable.discard(Kind.TAG)
         self._open_tasks: set[str] = set()
 
     def run(self) -> None:
@@ -71,6 +77,8 @@ class Walk:
         ids = self._plan.take(kind, BATCH)
         if not ids:
             return False
+        self._met += len(ids)
+        self._report(self._met, 0)
         followed = self._comparison.compare(kind, ids)
         # An edit of a tag may be new where the tag is not.
         for reference in REFERENCES[kind]:
@@ -81,9 +89,13 @@ class Walk:
             self._find_evaluations(self._source.iterate_in(_CALL_KEYS, followed))
         elif kind is Kind.JOB:
             self._find_evaluations_without_call(followed)
-        if self._looks_at_tags and kind in _TAGGED:
-            self.find(Kind.TAG, self._source.iterate_in(_TAGS, ids))
+        for reference in ATTACHED.get(kind, ()):
+            if reference.target in self._attachable:
+                self._follow(kind, reference, ids)
         return True
+
+    def _has(self, kind: Kind) -> bool:
+        return bool(self._source.select(f"SELECT 1 FROM {TABLES[kind].name} LIMIT 1"))  # noqa: S608
 
     def find(self, kind: Kind, rows: Iterable[Sequence[Any]]) -> None:
         """Note records by the ids that some rows begin with, however many rows these are."""

@@ -112,7 +112,9 @@ def _show_ways_on(workspace: Workspace, backend: Backend, failure: Failure | Non
     if failure is None:
         return
     reserved = {option for parameter in run.params for option in parameter.opts}
-    command = write_command(failure.task, failure.args, failure.kwargs, workspace.explicit_dir, reserved)
+    command = write_command(
+        failure.task, failure.args, failure.kwargs, workspace.explicit_dir, reserved, workspace.repo
+    )
     hints = [f"Run this call again: {command}"] if command is not None else []
     if "log" in commands and not isinstance(backend, MemoryBackend):
         hints.append(f"Look at its record:  redun log {failure.job_id[:8]}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
 from redun.arguments import EncodedArguments
@@ -92,6 +93,17 @@ class ExecutionRecord(NamedTuple):
     args: str
     job_id: str
     updated_time: float
+
+
+class TagEntity(str, Enum):
+    """What a tag may be on; `Null` is what a deleted tag has become."""
+
+    Execution = "Execution"
+    Job = "Job"
+    CallNode = "CallNode"
+    Task = "Task"
+    Value = "Value"
+    Null = "Null"
 
 
 class TagRecord(NamedTuple):

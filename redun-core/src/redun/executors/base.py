@@ -51,6 +51,15 @@ class Call(NamedTuple):
     is_script: bool
 
 
+class LendingFuture(Future[Any]):
+    """The future of a call whose thread lends itself to the scheduler, in the callbacks that run when it is settled.
+
+    An executor may return such futures, and settles them on threads that hold nothing then and have nothing to do but
+    to wait for the next call. In a chain of calls, the scheduler goes on there, which saves handing over to its own
+    thread and back.
+    """
+
+
 class Executor(ABC):
     """Base of executors.
 

@@ -14,7 +14,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import ExecutorError
-from redun.executors.base import Call, Executor, settle
+from redun.executors.base import Call, Executor, LendingFuture, settle
 from redun.executors.pool import Work, WorkerPool
 
 if TYPE_CHECKING:
@@ -74,11 +74,14 @@ class LocalExecutor(Executor):
         futures: list[Future[Any]] = []
         works: dict[str | None, list[Work]] = {}
         func = options = append = None
+        make: type[Future[Any]] = Future
         for call in calls:
             if append is None or call.func is not func or call.options is not options:
                 func, options = call.func, call.options
-                append = works.setdefault(self._choose_place(call), []).append
-            future: Future[Any] = Future()
+                place = self._choose_place(call)
+                append = works.setdefault(place, []).append
+                make = Future if place in (None, "async") else LendingFuture
+            future = make()
             futures.append(future)
             append((call, future))
         for place, handed in works.items():

@@ -131,21 +131,18 @@ class _Worker:
         while (work := queue.get()) is not None:
             call, future = work
             self.future = future
-            wanted = True
+            wanted, result, error = True, None, None
             if future.set_running_or_notify_cancel():
                 try:
                     result = run(call)
-                except BaseException as error:  # A task that exits must not take the worker with it.
-                    self.finished += 1
-                    wanted = settle(future, error=error)
-                else:
-                    self.finished += 1
-                    wanted = settle(future, result)
-                    del result
+                except BaseException as raised:  # A task that exits must not take the worker with it.
+                    error = raised
+                self.finished += 1
+                wanted = settle(future, result, error)  # Not while the error is handled, for callbacks may go on here.
             else:
                 self.finished += 1
             self.future = None
-            del work, call, future  # While the worker waits, it must not keep arguments and results alive.
+            del work, call, future, result, error  # While it waits, a worker must not keep arguments and results alive.
             if not wanted and self._is_abandoned(lock):
                 break
         self.runner.close()

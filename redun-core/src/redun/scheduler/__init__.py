@@ -46,6 +46,7 @@ from redun.scheduler.setup import (
     read_tags,
 )
 from redun.scheduler.status import format_task_call
+from redun.scheduler.together import evaluate_together
 from redun.task import scheduler_task, task
 from redun.threads import Thread, fork_thread, join_thread
 from redun.traceback import Frame, Traceback, safe_repr
@@ -226,9 +227,10 @@ class Scheduler:
         self, exprs: Sequence[Any], parent_job: Job | JobEnv, on_error: OnError | str
     ) -> tuple[Sequence[Promise[Any]], Promise[Any]]:
         """Return the promises of expressions, and that of the end of all, with a policy for the first that fails."""
-        if OnError(on_error) is not OnError.KEEP_GOING:
-            return self._running_loop.evaluate_together(exprs, parent_job, OnError(on_error) is OnError.STOP)
-        promises = self._running_loop.evaluator.evaluate_each(exprs, parent_job)
+        loop, policy = self._running_loop, OnError(on_error)
+        if policy is not OnError.KEEP_GOING:
+            return evaluate_together(loop.evaluator, loop.starter, exprs, parent_job, policy is OnError.STOP)
+        promises = loop.evaluator.evaluate_each(exprs, parent_job)
         return promises, wait_promises(promises)
 
     def look_up(self, eval_hash: str) -> Promise[Candidate | None]:

@@ -137,6 +137,11 @@ class CallTable:
         self._questions.append((eval_hash, promise))
         return promise
 
+    @property
+    def has_questions(self) -> bool:
+        """Whether anything was asked that has not been answered."""
+        return bool(self._questions)
+
     def answer_questions(self) -> bool:
         """Answer everything that was asked with one look-up; return whether there was anything."""
         questions, self._questions = self._questions, []

@@ -106,6 +106,11 @@ class Evaluator:
             _EXPANSIONS[type(expression)](self, expression, parent_job, promise)
         return True
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether expressions are to be expanded, or jobs to be decided on."""
+        return bool(self._stack or self.ready)
+
     def give_up(self) -> None:
         """Forget everything that has not begun."""
         self._stack.clear()

@@ -10,22 +10,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
-from queue import SimpleQueue
 from typing import Any, NamedTuple
 from weakref import ref
 
 from redun.arguments import pass_by_position
 from redun.awaiting import bind_evaluator
 from redun.errors import CancelledCallError, ExecutorError, SchedulerError, TaskExitError, TaskTimeoutError
-from redun.executors.base import Call, Executor
+from redun.executors.base import Call, Executor, LendingFuture
 from redun.logging import logger
 from redun.scheduler.job import Job
+from redun.scheduler.mailbox import Mailbox
 from redun.scheduler.retry import read_timeout
 from redun.scheduler.timers import Timers
 from redun.traceback import safe_repr
-
-Mail = Future[Any] | Callable[[], None]
-"""What other threads have for the scheduler's: a settled future, or something to call."""
 
 _START_CHECK = 0.1
 """How often a call with a timeout that has not started yet is looked at, in seconds."""
@@ -50,7 +47,7 @@ class Handover:
 
     Attributes
     ----------
-    mailbox : SimpleQueue
+    mailbox : Mailbox
         What other threads have to say.
     """
 
@@ -58,7 +55,7 @@ class Handover:
         self._timers = timers
         self._reject = reject
         self._held: dict[Future[Any], Held] = {}
-        self.mailbox: SimpleQueue[Mail] = SimpleQueue()
+        self.mailbox = Mailbox()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -91,12 +88,12 @@ class Handover:
             raise ExecutorError(
                 f"executor {executor.name!r} returned {len(set(futures))} futures for {len(jobs)} calls"
             )
-        held, put = self._held, self.mailbox.put
+        held, mailbox = self._held, self.mailbox
         for future, job in zip(futures, jobs, strict=True):
             held[future] = Held(job, executor)
             if job.options:
                 self._watch_time(future, job, executor)
-            future.add_done_callback(put)
+            future.add_done_callback(mailbox.offer if isinstance(future, LendingFuture) else mailbox.put)
 
     def list_jobs(self) -> list[Job]:
         """Return the jobs whose calls executors hold."""

@@ -19,29 +19,27 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
-from functools import partial
-from queue import Empty
+from contextvars import copy_context
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import DryRunResult, SchedulerError, StoppedCallError
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
-from redun.promise import Promise, collecting_callbacks, run_callbacks, wait_promises
+from redun.promise import Promise, collecting_callbacks, run_callbacks
 from redun.scheduler.awaited import AwaitedExpressions
-from redun.scheduler.calls import CallTable, Join, Rejected
+from redun.scheduler.calls import CallTable
+from redun.scheduler.current import get_current_scheduler, set_current_scheduler
+from redun.scheduler.dispatch import Dispatcher
 from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
-from redun.scheduler.finish import Finisher, JobObservers, Joining
+from redun.scheduler.finish import Finisher, JobObservers
 from redun.scheduler.garbage import collecting_rarely
-from redun.scheduler.group import CallGroup, note_need
 from redun.scheduler.handover import Held, find_error
-from redun.scheduler.job import Execution, Job, JobEnv
-from redun.scheduler.rebuilder import Replay
+from redun.scheduler.job import Execution
 from redun.scheduler.record import Recorder
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
@@ -101,29 +99,45 @@ class ExecutionLoop:
         self._timers = Timers()
         self._awaited = AwaitedExpressions(self.evaluator, self._post)
         choose_executor = host.decider("redun_job_executor")
-        self._starter = Starter(
+        self.starter = Starter(
             scheduler, self._finisher, self.board, self._timers, choose_executor, self._awaited.evaluate
         )
-        self._handover = self._starter.handover
+        self._handover = self.starter.handover
+        self._mailbox = self._handover.mailbox
+        context = copy_context()
+        self._mailbox.lead = lambda future: context.run(self._lead, future)
         self._rivals = Rivals(
             self.calls, self._handover.list_jobs, self.evaluator.ready, self.board, self.recorder.publish
         )
         self.recorder.on_written = self._rivals.note_written
         self._stop_signal: int | None = None
         self._misses = Misses(scheduler.backend, scheduler.logger)
+        self._dispatcher = Dispatcher(
+            self.evaluator,
+            self.calls,
+            self._finisher,
+            self.starter,
+            self._rivals,
+            self.board,
+            self._misses if settings.dryrun else None,
+        )
+        self._root: Promise[Any] = Promise()
+        self._callbacks: deque[Any] = deque()
+        self._was_led = False
+        self._wakes_at = 0.0
         self._next_report = time.monotonic() + scheduler.job_status_interval
 
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
-        root: Promise[Any] = Promise()
+        root = self._root
         stopping = stopping_on_signals(self._note_signal)
-        with self._rivals, collecting_rarely(), collecting_callbacks() as callbacks, stopping:
+        with self._rivals, collecting_rarely(), collecting_callbacks(self._callbacks), stopping:
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self._execution.job = next(iter(self.evaluator.ready), None)
                 self._rivals.meet(None if self._settings.dryrun else self._scheduler.backend.share(self._execution.id))
                 self._scheduler.backend.set_pause(self._take_in)
-                self._work(root, callbacks)
+                self._work()
                 self._close(root)
             except BaseException as error:  # An interrupt, or a store that fails.
                 if not isinstance(error, DryRunResult):
@@ -148,55 +162,42 @@ class ExecutionLoop:
         check_value(encoded, self._max_value_size)
         return encoded
 
-    def _work(self, root: Promise[Any], callbacks: deque[Any]) -> None:
+    def _work(self) -> None:
         """Turn the loop until nothing is left to do."""
-        evaluator, handover = self.evaluator, self._handover
         while True:
             if self._stop_signal is not None:
                 raise KeyboardInterrupt if self._stop_signal == SIGINT else SystemExit(128 + self._stop_signal)
-            if callbacks:
-                run_callbacks()
-            elif root.is_rejected:
+            if self._advance():
+                continue
+            has_failed = self._root.is_rejected
+            if has_failed:
                 self._give_up()
-                if not handover:
-                    return
-                self._collect()
-            elif evaluator.expand(MAX_READY):
-                continue
-            elif evaluator.ready and len(handover) - len(self._awaited) < MAX_RUNNING:
-                self._dispatch()
-            elif self.calls.answer_questions():
-                continue
-            elif handover or self._starter.is_retrying or self._rivals.has_parked:
-                self._collect()
-            else:
+            if not (self._handover or (not has_failed and (self.starter.is_retrying or self._rivals.has_parked))):
                 return
+            self._collect()
 
-    def evaluate_together(
-        self, exprs: Sequence[Any], parent_job: Job | JobEnv, stops: bool
-    ) -> tuple[Sequence[Promise[Any]], Promise[Any]]:
-        """Return the promises of expressions of which none goes on when one fails, and one of the end of it all."""
-        group = CallGroup(parent_job.group, partial(self._end_group, stops))
-        job = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
-        env = JobEnv(job, parent_job.context, parent_job.replays_errors, group)
-        promises = self.evaluator.evaluate_each(exprs, env)
-        for promise in promises:
-            promise.watch(group.note)
-        return promises, wait_promises(promises).then(lambda _: group.ended)
-
-    def _end_group(self, stops: bool, group: CallGroup) -> list[Promise[Any]]:
-        """Start nothing more of a group of calls, stop what runs if that is wanted, and return what goes on."""
-        self.evaluator.check_ready()
-        self._starter.drop_stopped()
-        if stops:
-            self._starter.stop_group(group)
-        return [job.promise for job in self._handover.iter_latest_first() if group.has(job)]
+    def _advance(self) -> bool:
+        """Do some of what there is to do without waiting; return whether there was anything."""
+        evaluator = self.evaluator
+        if self._callbacks:
+            run_callbacks()
+        elif self._root.is_rejected:
+            return False
+        elif evaluator.expand(MAX_READY):
+            return True
+        elif evaluator.ready and len(self._handover) - len(self._awaited) < MAX_RUNNING:
+            room = MAX_RUNNING + len(self._awaited) - len(self._handover)
+            self._dispatcher.dispatch(min(MAX_READY, room, len(evaluator.ready)), MAX_READY)
+            self.recorder.flush_if_due()
+        else:
+            return self.calls.answer_questions()
+        return True
 
     def _give_up(self) -> None:
         """Start nothing more, and stop what runs if the policy says so."""
         self._awaited.give_up(StoppedCallError("stopped, because the execution failed"))
         self.evaluator.give_up()
-        self._starter.give_up()
+        self.starter.give_up()
         if self._settings.on_error is OnError.STOP:
             for job in self._handover.cancel():
                 self._finisher.fail(job, StoppedCallError("stopped, because the execution failed"))
@@ -212,63 +213,21 @@ class ExecutionLoop:
             root.do_reject(SchedulerError("calls wait for each other, or a promise was never settled"))
         self._fail_unfinished(StoppedCallError(f"stopped, because the execution failed: {safe_repr(root.error)}"))
 
-    def _dispatch(self) -> None:
-        """Decide on ready jobs as far as executors have room, and hand over those that run."""
-        ready, finisher = self.evaluator.ready, self._finisher
-        room = min(MAX_READY, MAX_RUNNING + len(self._awaited) - len(self._handover), len(ready))
-        to_run: list[Job] = []
-        for job, decision, candidate in self.calls.decide_all([ready.popleft() for _ in range(room)]):
-            if isinstance(decision, Replay):
-                if self.board.is_shown:
-                    call = decision.candidate.call
-                    self.board.log_cached(job, call.call_hash if call is not None else None)
-                finisher.replay(job, decision.candidate)
-                self.evaluator.expand(MAX_READY)
-            elif isinstance(decision, Join):
-                if decision.twin.group is not None:
-                    note_need(job, decision.twin)
-                decision.twin.promise.watch(Joining(finisher, ready, job, decision.twin).finish)
-            elif isinstance(decision, Rejected):
-                job.reason = "the call can't be made"
-                finisher.begin(job)
-                finisher.reject(job, decision.error)
-            else:
-                job.reason = decision.reason.value
-                if candidate is not None:
-                    self.board.log_miss(job, candidate)
-                if self._settings.dryrun:
-                    self._misses.note(job, decision.reason, candidate)
-                to_run.append(job)
-        self._hand_over(to_run)
-        self.recorder.flush_if_due()
-
-    def _hand_over(self, jobs: Sequence[Job]) -> None:
-        """Start calls, unless another execution is making them; in a dry run, only say so."""
-        if not self._settings.dryrun:
-            self._rivals.look_around()
-            self._starter.start(self._rivals.keep_own(jobs))
-            return
-        for name, group in self._starter.list_executors(jobs).items():
-            for job in group:
-                self.board.log_run(job, name, "Dryrun")
-
     def _collect(self) -> None:
         """Wait until there is mail, and read all of it; write records when nothing comes for a while."""
-        mailbox, recorder = self._handover.mailbox, self.recorder
+        recorder = self.recorder
         now = time.monotonic()
-        patience = self._next_report - now if recorder.is_empty and not self._is_stuck else IDLE_SECONDS
-        patience = min(patience, self._rivals.next_check - now)
-        if self._timers:
-            patience = min(patience, (self._timers.next_time or now) - now)
-        try:
-            self._read(mailbox.get(timeout=max(patience, 0)))
-        except Empty:
+        self._wakes_at = now + self._find_patience(now)
+        mail = self._mailbox.wait(self._wakes_at - now)
+        if mail is not None:
+            self._read(mail)
+        elif not self._was_led:
             recorder.flush()
             if self._is_stuck:
                 self._unstick()
-        for count in range(1, mailbox.qsize() + 1):
-            with suppress(Empty):  # Flushing may have emptied it.
-                self._read(mailbox.get_nowait())
+        self._was_led = False
+        for count, mail in enumerate(self._mailbox.read(), 1):
+            self._read(mail)
             if not count % _JOURNALED_AT_ONCE:
                 recorder.flush_if_due()
         recorder.flush_if_due()
@@ -280,16 +239,42 @@ class ExecutionLoop:
             self.board.log_table()
             recorder.note_alive()
 
+    def _find_patience(self, now: float) -> float:
+        """Return how long there is nothing to do, in seconds, unless mail comes."""
+        patience = self._next_report - now if self.recorder.is_empty and not self._is_stuck else IDLE_SECONDS
+        patience = min(patience, self._rivals.next_check - now)
+        return min(patience, (self._timers.next_time or now) - now) if self._timers else patience
+
+    def _lead(self, future: Future[Any]) -> None:
+        """Go on with the only call that was running, as its worker, until it is time for calls or for other things."""
+        if len(self._handover) != 1:
+            self._mailbox.put(future)
+            return
+        before = get_current_scheduler(required=False)
+        set_current_scheduler(self._scheduler)
+        try:
+            with collecting_callbacks(self._callbacks):
+                self._read(future)
+                while not (self._handover or self._mailbox.is_wanted) and self._advance():
+                    pass
+        finally:
+            set_current_scheduler(before)
+        self._was_led = True
+        now = time.monotonic()
+        is_waiting = self._handover and not (self._callbacks or self.evaluator.is_busy or self.calls.has_questions)
+        if not is_waiting or now + self._find_patience(now) < self._wakes_at:
+            self._mailbox.put(_do_nothing)
+
     def _take_in(self) -> None:
         """Read what came while the store is writing, and journal it."""
-        for _ in range(self._handover.mailbox.qsize()):
-            self._read(self._handover.mailbox.get())
+        for mail in self._mailbox.read():
+            self._read(mail)
         self.recorder.journal()
 
     @property
     def _is_stuck(self) -> bool:
         """Whether nothing is left that could go on: every call that runs is a coroutine that waits for others."""
-        if self._starter.is_retrying or self._rivals.has_parked or not 0 < len(self._handover) <= len(self._awaited):
+        if self.starter.is_retrying or self._rivals.has_parked or not 0 < len(self._handover) <= len(self._awaited):
             return False
         return all(
             self._awaited.is_awaited_by(job) and not job.options.get("timeout")
@@ -298,7 +283,7 @@ class ExecutionLoop:
 
     def _unstick(self) -> None:
         """Fail one of the calls that wait for each other."""
-        if not self._starter.fail_starved():
+        if not self.starter.fail_starved():
             self._awaited.fail_oldest(SchedulerError("coroutines wait for each other's results, and nothing else runs"))
 
     def _read(self, mail: Any) -> None:
@@ -313,9 +298,9 @@ class ExecutionLoop:
         job = held.job
         error = find_error(future)
         if error is not None:
-            self._starter.fail_attempt(job, held.executor, error)
+            self.starter.fail_attempt(job, held.executor, error)
             return
-        self._starter.release(job)
+        self.starter.release(job)
         try:
             self._finisher.complete(job, future.result())
         except Exception as failure:  # The result can't be stored.
@@ -330,12 +315,11 @@ class ExecutionLoop:
 
     def _post(self, action: Callable[[], None]) -> None:
         """Have a function called on the scheduler's thread. For any thread."""
-        self._handover.mailbox.put(action)
+        self._mailbox.put(action)
 
     def _interrupt(self) -> None:
         """Stop as much as possible at once, record what is finished, and what was going on as stopped."""
-        for _ in range(self._handover.mailbox.qsize()):
-            mail = self._handover.mailbox.get()
+        for mail in self._mailbox.read():
             if isinstance(mail, Future) and find_error(mail) is None:
                 self._read(mail)
         self._handover.cancel()

@@ -112,6 +112,7 @@ class Rivals:
             waiting, self._parked = self._parked, []
             still = set(self._park(waiting))
             unparked = [job for job in waiting if job not in still]
+            self._give_back(unparked)
             self._calls.notice_recorded(unparked)
             self._ready.extend(unparked)
 
@@ -125,6 +126,7 @@ class Rivals:
             self._board.log_parked(job)
         # Results are recorded before claims are released, so a claimed call that is not recorded now is ours to make.
         recorded = self._calls.notice_recorded([job for job in shared if job not in left])
+        self._give_back(recorded)
         self._ready.extend(recorded)
         left.update(recorded)
         return [job for job in jobs if job not in left]
@@ -134,11 +136,7 @@ class Rivals:
         if not self._claimed or self._share is None:
             return
         written = {evaluation.eval_hash for evaluation in batch.evaluations}
-        over = [key for key, job in self._claimed.items() if key in written or _has_failed(job)]
-        if over:
-            self._share.release(over)
-            for key in over:
-                del self._claimed[key]
+        self._release([key for key, job in self._claimed.items() if key in written or _has_failed(job)])
 
     def __enter__(self) -> Rivals:
         return self
@@ -156,6 +154,16 @@ class Rivals:
         denied = set(self._share.claim(list(new)))
         self._claimed.update((key, job) for key, job in new.items() if key not in denied)
         return denied
+
+    def _give_back(self, jobs: Iterable[Job]) -> None:
+        """Release the claims on calls that the store may answer now; what has to be made after all is claimed again."""
+        self._release([job.eval_hash for job in jobs if job.eval_hash in self._claimed])
+
+    def _release(self, keys: Sequence[str]) -> None:
+        if keys and self._share is not None:
+            self._share.release(keys)
+            for key in keys:
+                del self._claimed[key]
 
     def _park(self, jobs: Sequence[Job]) -> list[Job]:
         """Claim some calls; return those that other executions are making, which are parked."""

@@ -106,7 +106,7 @@ def make_backend(config: Config) -> Backend:
     try:
         backend_class = catalog.backends.load(kind)
     except UnknownNameError as error:
-        raise UnknownNameError(f"[backend] type = {kind!r}: {error}") from error
+        raise UnknownNameError(f"[backend] type = {kind!r}: {error}") from None
     options = parse_options(
         backend_class.options_type, section, "[backend]", ignore=("type",), config_dir=config.configdir
     )

@@ -55,7 +55,7 @@ class JournalingContract(SharingContract):
         assert describe_calls(found[1]) == {call_key(call): [describe_call(call)] for call in calls}
 
     def test_newest_evaluation_counts_in_the_journal(
-        self, journaling: Backend, reader: Callable[[Backend], Backend]
+        self, journaling: Backend, successor: Callable[[Backend], Backend]
     ) -> None:
         """What was journaled and recorded before does not come back when something newer was recorded."""
         for result in ("old", "new"):
@@ -63,12 +63,12 @@ class JournalingContract(SharingContract):
             journaling.journal(batch)
             journaling.record(batch)
 
-        (found,) = reader(journaling).lookup([make_evaluation(_TASK, [1], encode("new")).eval_hash]).values()
+        (found,) = successor(journaling).lookup([make_evaluation(_TASK, [1], encode("new")).eval_hash]).values()
 
         assert describe_value(found) == describe_value(encode("new"))
 
     def test_journal_goes_on_while_records_are_written(
-        self, journaling: Backend, reader: Callable[[Backend], Backend]
+        self, journaling: Backend, successor: Callable[[Backend], Backend]
     ) -> None:
         """In the pauses of `record` further records can be journaled, and recorded afterwards."""
         late = [make_evaluation(_TASK, ["late", number], encode(number)) for number in range(1_000)]
@@ -86,7 +86,7 @@ class JournalingContract(SharingContract):
         journaling.set_pause(_do_nothing)
         journaling.record(journaled)
 
-        found = reader(journaling).lookup([item.eval_hash for item in (*early, *journaled.evaluations)])
+        found = successor(journaling).lookup([item.eval_hash for item in (*early, *journaled.evaluations)])
         assert len(found) == len(early) + len(journaled.evaluations)
 
     @pytest.mark.usefixtures("_durable")

@@ -270,7 +270,7 @@ def make_backend_machine(
     >>> from hypothesis.stateful import run_state_machine_as_test
     >>> from redun.backends.memory import MemoryBackend
     >>> machine = make_backend_machine(lambda folder: MemoryBackend(), is_durable=False, is_shared=False)
-    >>> run_state_machine_as_test(machine, settings=settings(max_examples=5, database=None))
+    >>> run_state_machine_as_test(machine, settings=settings(max_examples=5, deadline=None, database=None))
     """
     attributes = {"make": staticmethod(make_backend), "is_durable": is_durable, "is_shared": is_shared}
     return type("Machine", (BackendMachine,), attributes)

@@ -41,7 +41,7 @@ class RecallingContract(WritingContract):
         changed = [call for call in calls if found.get(call_key(call)) != [describe_call(call)]]
         assert [call.result.type_name for call in changed] == []
 
-    def test_subtrees_are_exact(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_subtrees_are_exact(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
         """A call is found with the tasks below and including it, whether there are one, several or a thousand."""
         tasks = [make_task(f"f{number}") for number in range(1_000)]
         leaf, other = make_call(_TASK, [1], encode(1)), make_call(tasks[0], [1], encode(1))
@@ -51,7 +51,7 @@ class RecallingContract(WritingContract):
 
         backend.record(make_batch([_TASK, *tasks], calls=calls))
 
-        found = reader(backend).lookup_calls([call_key(call) for call in calls])
+        found = successor(backend).lookup_calls([call_key(call) for call in calls])
         assert {key: [call.subtree for call in group] for key, group in found.items()} == {
             call_key(call): [call.subtree] for call in calls
         }
@@ -75,7 +75,7 @@ class RecallingContract(WritingContract):
     @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)], ids=["rising", "falling", "mixed"])
     @pytest.mark.parametrize("is_split", [False, True], ids=["one batch", "several batches"])
     def test_calls_are_found_newest_first(
-        self, backend: Backend, reader: Callable[[Backend], Backend], order: tuple[int, ...], is_split: bool
+        self, backend: Backend, successor: Callable[[Backend], Backend], order: tuple[int, ...], is_split: bool
     ) -> None:
         """Calls of one task with the same arguments are found in the order of their ends, latest first."""
         calls = [make_call(_TASK, [1], encode(end), timestamp=_START + end) for end in order]
@@ -83,18 +83,18 @@ class RecallingContract(WritingContract):
         for group in [[call] for call in calls] if is_split else [calls]:
             backend.record(make_batch([_TASK], calls=group))
 
-        (found,) = reader(backend).lookup_calls([call_key(calls[0])]).values()
+        (found,) = successor(backend).lookup_calls([call_key(calls[0])]).values()
         newest_first = sorted(calls, key=lambda call: -call.timestamp)
         assert [call.call_hash for call in found] == [call.call_hash for call in newest_first]
 
-    def test_known_call_stays_as_it_is(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_known_call_stays_as_it_is(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
         """A call that is recorded again, at a later time, is found once and keeps its place among others."""
         old, new = (make_call(_TASK, [1], encode(end), timestamp=_START + end) for end in (1, 2))
         backend.record(make_batch([_TASK], calls=[old, new]))
 
         backend.record(make_batch([_TASK], calls=[old._replace(timestamp=_START + 3.0)]))
 
-        (found,) = reader(backend).lookup_calls([call_key(old)]).values()
+        (found,) = successor(backend).lookup_calls([call_key(old)]).values()
         assert [call.call_hash for call in found] == [new.call_hash, old.call_hash]
 
     @pytest.mark.parametrize("count", ["one", "a few", "501", "many"])
@@ -136,7 +136,7 @@ class RecallingContract(WritingContract):
 
         assert (list(evaluations), list(calls)) == ([evaluation.eval_hash], [call_key(call)])
 
-    def test_odd_calls_are_found(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_odd_calls_are_found(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
         """Names of tasks and arguments, sources, and values may be any text."""
         tasks = [make_task(text, text.strip(), f"def f(): {text!r}\n") for text in ODD_TEXTS]
         calls = [
@@ -146,10 +146,10 @@ class RecallingContract(WritingContract):
 
         backend.record(make_batch(tasks, calls=calls))
 
-        found = reader(backend).lookup_calls([call_key(call) for call in calls])
+        found = successor(backend).lookup_calls([call_key(call) for call in calls])
         assert describe_calls(found) == {call_key(call): [describe_call(call)] for call in calls}
 
-    def test_evaluated_tasks_are_known(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_evaluated_tasks_are_known(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
         """Asked about any number of tasks, a store names all that have a recorded evaluation, and no strange ones."""
         tasks = [make_task(f"f{index}") for index in range(501)]
         hashes = [task.value_hash for task in tasks]
@@ -157,7 +157,7 @@ class RecallingContract(WritingContract):
         backend.record(make_batch(tasks, [make_evaluation(task, [1], encode(1)) for task in tasks[::2]]))
         backend.record(make_batch([tasks[1]], [make_evaluation(tasks[1], [1], encode(1))]))
 
-        found = list(reader(backend).find_tasks([*hashes, hashes[0]]))
+        found = list(successor(backend).find_tasks([*hashes, hashes[0]]))
 
         assert set(before[0]) <= set(hashes)
         assert before[1] == []
@@ -170,7 +170,7 @@ class RecallingContract(WritingContract):
             pytest.skip("this store does not know the past of tasks (find_calls)")
         return backend
 
-    def test_past_is_found_newest_first(self, past: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_past_is_found_newest_first(self, past: Backend, successor: Callable[[Backend], Backend]) -> None:
         """Calls of a task of any definition are found by its name, newest first, with what an explanation needs."""
         tasks = [make_task(source="def f(): 1\n"), make_task(source="def f(): 2\n"), make_task("g")]
         error = encode(ErrorValue(ValueError("no such luck")))
@@ -182,7 +182,7 @@ class RecallingContract(WritingContract):
         ]
         past.record(make_batch(tasks, calls=calls))
 
-        found = reader(past).find_calls("test.f")
+        found = successor(past).find_calls("test.f")
 
         assert [call[:4] for call in found] == [
             (call.call_hash, call.task_hash, call.arguments.args_hash, source)

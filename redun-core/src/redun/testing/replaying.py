@@ -43,13 +43,13 @@ class ReplayingContract(ClaimingContract):
     """The part of the contract of stores that is about workflows; `BackendContract` is the whole."""
 
     @pytest.mark.parametrize("name", workflows.WORKFLOWS)
-    def test_workflow_runs_once(self, backend: Backend, reader: Callable[[Backend], Backend], name: str) -> None:
+    def test_workflow_runs_once(self, backend: Backend, successor: Callable[[Backend], Backend], name: str) -> None:
         """A workflow has the value and the call graph that it has in memory; the second time nothing runs."""
         workflow = workflows.WORKFLOWS[name]
         expected = _run(MemoryBackend(), workflow())
 
         cold = _run(backend, workflow())
-        warm = _run(reader(backend), workflow())
+        warm = _run(successor(backend), workflow())
 
         addresses = {encode(run.value).value_hash for run in (expected, cold, warm)}
         assert addresses == {encode(expected.value).value_hash}
@@ -65,34 +65,36 @@ class ReplayingContract(ClaimingContract):
         assert (found.value, sorted(found.ran)) == (list(range(25)), [*["add"] * 5, "add_all"])
 
     def test_uncached_run_replaces_results(
-        self, backend: Backend, reader: Callable[[Backend], Backend], tmp_path: Path
+        self, backend: Backend, successor: Callable[[Backend], Backend], tmp_path: Path
     ) -> None:
         """What a run without cache comes to answers later runs."""
         path = tmp_path / "state"
         values = []
         for text, cache in (("first", True), ("second", True), ("third", False), ("fourth", True)):
             path.write_text(text)
-            backend = reader(backend)
+            backend = successor(backend)
             values.append(_run(backend, workflows.read(str(path)), cache=cache).value)
 
         assert values == ["first", "first", "third", "third"]
 
-    def test_final_results_hold_in_their_context(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_final_results_hold_in_their_context(
+        self, backend: Backend, successor: Callable[[Backend], Backend]
+    ) -> None:
         """A final result answers calls in the context that it came to be in, and no others."""
         contexts: list[dict[str, str]] = [{"unit": "kg"}, {}, {"unit": "t"}]
         cold = [_run(backend, workflows.weigh_all([1, 2]), context=context) for context in contexts]
 
-        store = reader(backend)
+        store = successor(backend)
         warm = [_run(store, workflows.weigh_all([1, 2]), context=context) for context in contexts]
 
         values = [["1 kg", "2 kg"], ["1 g", "2 g"], ["1 t", "2 t"]]
         assert [run.value for run in cold] == [run.value for run in warm] == values
         assert [run.ran for run in warm] == [[], [], []]
 
-    def test_dry_run_knows_what_would_run(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_dry_run_knows_what_would_run(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
         """A dry run of a known workflow comes to its value, one of a changed workflow says what would run."""
         _run(backend, workflows.add_all([1, 2]))
-        store = reader(backend)
+        store = successor(backend)
 
         known = Scheduler(backend=store).run(workflows.add_all([1, 2]), dryrun=True)
 
@@ -102,7 +104,7 @@ class ReplayingContract(ClaimingContract):
         assert list(raised.value.misses) == ["redun.testing.add_all"]
 
     def test_finished_work_of_a_failed_run_is_kept(
-        self, backend: Backend, reader: Callable[[Backend], Backend], tmp_path: Path
+        self, backend: Backend, successor: Callable[[Backend], Backend], tmp_path: Path
     ) -> None:
         """After a failure only what has no result yet runs."""
         path = tmp_path / "missing"
@@ -110,7 +112,7 @@ class ReplayingContract(ClaimingContract):
             _run(backend, seq([workflows.add_all([1, 2, 3]), workflows.read(str(path))]))
         path.write_text("found")
 
-        found = _run(reader(backend), seq([workflows.add_all([1, 2, 3]), workflows.read(str(path))]))
+        found = _run(successor(backend), seq([workflows.add_all([1, 2, 3]), workflows.read(str(path))]))
 
         assert (found.value, found.ran) == ([[1, 2, 3], "found"], ["read"])
 

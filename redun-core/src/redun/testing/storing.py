@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -42,7 +43,7 @@ class StoringContract:
     is_durable: ClassVar[bool] = True
     is_shared: ClassVar[bool] = True
     many: ClassVar[int] = 10_000
-    seconds: ClassVar[float] = 60
+    seconds: ClassVar[float] = 120
 
     def make_backend(self, folder: Path) -> Backend:
         """Return a new instance of the backend, not loaded.
@@ -85,17 +86,14 @@ class StoringContract:
     def reader(
         self, request: pytest.FixtureRequest, open_backend: Callable[[], Backend]
     ) -> Callable[[Backend], Backend]:
-        """A function that takes the instance that recorded something, and returns the one that is to find it."""
+        """A function that takes the instance that recorded something, and returns one that is to find it."""
+        return partial(_find_reader, open_backend, request.param)
 
-        def find_reader(backend: Backend) -> Backend:
-            if "again" in request.param or "after" in request.param:
-                backend.close()
-            if "another" in request.param:
-                return open_backend()
-            backend.load()
-            return backend
-
-        return find_reader
+    @pytest.fixture
+    def successor(self, open_backend: Callable[[], Backend]) -> Callable[[Backend], Backend]:
+        """As `reader`, but only one, that has as little as possible to do with the instance that recorded."""
+        way = "another after it" if self.is_durable else "another beside it" if self.is_shared else "itself"
+        return partial(_find_reader, open_backend, way)
 
     def test_values_are_found_byte_for_byte(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
         """Values of every kind and size are found as they were recorded, by whoever opens the store."""
@@ -170,3 +168,12 @@ def _split(records: Sequence[EvaluationRecord], count: int) -> Iterator[Sequence
     size = -(-len(records) // count)
     for start in range(0, len(records), size):
         yield records[start : start + size]
+
+
+def _find_reader(open_backend: Callable[[], Backend], way: str, backend: Backend) -> Backend:
+    if way in ("itself loaded again", "another after it"):
+        backend.close()
+    if "another" in way:
+        return open_backend()
+    backend.load()
+    return backend

@@ -63,7 +63,7 @@ class WritingContract(StoringContract):
 
     @pytest.mark.parametrize("bad", BAD_RECORDS)
     def test_batch_is_recorded_as_a_whole(
-        self, backend: Backend, reader: Callable[[Backend], Backend], bad: str
+        self, backend: Backend, successor: Callable[[Backend], Backend], bad: str
     ) -> None:
         """Of a batch that can't be recorded nothing is; the store works on, and takes the batch without what is bad."""
 
@@ -87,22 +87,22 @@ class WritingContract(StoringContract):
 
         assert list_found(backend) == ([1, 1] if is_recorded else [0, 0])
         backend.record(make_good())
-        assert list_found(reader(backend)) == [1, 1]
+        assert list_found(successor(backend)) == [1, 1]
 
-    def test_large_batch_is_recorded(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_large_batch_is_recorded(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
         """Many evaluations and as many calls are recorded at once and found again."""
         evaluations = [make_evaluation(_TASK, [index], encode(index)) for index in range(self.many)]
         calls = [make_call(_TASK, [index], encode(index)) for index in range(self.many)]
 
         backend.record(make_batch([_TASK], evaluations, calls))
 
-        store = reader(backend)
+        store = successor(backend)
         found = store.lookup([evaluation.eval_hash for evaluation in evaluations])
         found_calls = store.lookup_calls([call_key(call) for call in calls])
         assert describe_values(found) == {item.eval_hash: describe_value(item.value) for item in evaluations}
         assert {key: len(stored) for key, stored in found_calls.items()} == {call_key(call): 1 for call in calls}
 
-    def test_many_small_batches_are_recorded(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_many_small_batches_are_recorded(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
         """Hundreds of batches, each looked for as soon as it is recorded, are all found in the end."""
         evaluations = [make_evaluation(_TASK, [index], encode(index)) for index in range(300)]
         missing = []
@@ -113,7 +113,7 @@ class WritingContract(StoringContract):
             missing += [] if backend.lookup([evaluation.eval_hash]) else [evaluation]
 
         assert missing == []
-        assert len(reader(backend).lookup([evaluation.eval_hash for evaluation in evaluations])) == 300
+        assert len(successor(backend).lookup([evaluation.eval_hash for evaluation in evaluations])) == 300
 
     def test_empty_batch_changes_nothing(self, backend: Backend) -> None:
         """A batch of nothing is recorded without effect."""
@@ -121,7 +121,7 @@ class WritingContract(StoringContract):
 
         assert dict(backend.lookup(["0" * 40])) == {}
 
-    def test_jobs_leave_answers_as_they_are(self, backend: Backend, reader: Callable[[Backend], Backend]) -> None:
+    def test_jobs_leave_answers_as_they_are(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
         """Executions, jobs that end in later batches, and tags, under whatever ids, never change what is looked up."""
         evaluation, call = make_evaluation(_TASK, [1], encode(1)), make_call(_TASK, [1], encode(1))
         backend.record(make_batch([_TASK], [evaluation], [call]))
@@ -136,7 +136,7 @@ class WritingContract(StoringContract):
             backend.record(started)
             backend.record(ended)
 
-        store = reader(backend)
+        store = successor(backend)
         found, calls = store.lookup([evaluation.eval_hash]), store.lookup_calls([call_key(call)])
         assert describe_values(found) == {evaluation.eval_hash: describe_value(encode(1))}
         assert describe_calls(calls) == {call_key(call): [describe_call(call)]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from redun_backend_sql.migrations.fill import fill_task_values, forget_subtrees_in_contexts
+from redun_backend_sql.migrations.fill import fill_task_values, mark_calls_in_contexts
 from redun_backend_sql.migrations.reshape import lower_to, raise_to
 from redun_backend_sql.migrations.tables import V2_3, V3_0
 
@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go down to the version below."""
-    forget_subtrees_in_contexts(op.get_bind())
+    mark_calls_in_contexts(op.get_bind())
     lower_to(op.get_bind(), V2_3, above=V3_0)

@@ -1,0 +1,14 @@
+"""Dataflows, under the name by which programs import them; from redun-backend-sql."""
+
+from typing import TYPE_CHECKING, Any
+
+from redun._exports import import_first_party
+
+if TYPE_CHECKING:
+    from redun_backend_sql.dataflow_display import *  # noqa: F403
+
+_module = import_first_party("redun_backend_sql.dataflow_display", "redun-backend-sql", "redun.backends.db.dataflow")
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_module, name)
