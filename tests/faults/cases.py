@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import NamedTuple
 
 from .projects import VALUES
@@ -13,7 +12,6 @@ from .shim import Boundary, Fault
 _SENTENCE = re.compile(r"^redun: (?!unexpected )", re.MULTILINE)
 _CHECK = ("db", "check")
 _TRACE = re.compile(r"^Traceback \(most recent call last\)", re.MULTILINE)
-_RUNNING = re.compile(r"\[ *RUN *\]")
 _JOIN = re.compile(r"join-(\d+)")
 _STEP = re.compile(r"step-(\d+)-\d+")
 _PLACES = (
@@ -66,9 +64,8 @@ def name_boundary(boundary):
     return f"{operation} {place}"
 
 
-def try_case(server, scenario, template, folder, number, fault):
-    """Execute a scenario's command with a fault at the n-th boundary, and check everything; the folder is removed."""
-    project = template.copy(folder)
+def try_case(server, scenario, project, number, fault):
+    """Execute a scenario's command in a project with a fault at the n-th boundary, and check everything."""
     recorded_before = project.find_recorded()
     ended = server.run(
         project,
@@ -86,8 +83,7 @@ def try_case(server, scenario, template, folder, number, fault):
             *_judge_records(scenario, project, recorded_before, ended, is_unreadable=_hides_values(fault, ended)),
             *judge_afterwards(server, scenario, project),
         ]
-    if not problems:
-        shutil.rmtree(project.folder)
+    shutil.rmtree(project.folder)
     return Case(fault, ended.struck, problems)
 
 
@@ -126,6 +122,10 @@ def judge_afterwards(server, scenario, project):
     """Yield what is wrong with the next commands, each in a process of its own."""
     recorded = project.find_recorded()
     project.forget_started()
+    if scenario.has_damage:
+        yield from _demand(server, project, ("log",))
+        for path in project.store.glob("*.damaged"):
+            path.unlink()
     if (project.store / "redun.ini").exists():
         yield from _demand(server, project, _CHECK)
     for path in project.folder.rglob("*"):
@@ -138,11 +138,8 @@ def judge_afterwards(server, scenario, project):
     yield from _demand(server, project, RUN, RESULT)
     if again := recorded & set(project.list_started()):
         yield f"done again though recorded: {sorted(again)}"
-    yield from _demand(server, project, _CHECK)
-    shown = server.run(project, ("log",)).output
-    if _RUNNING.search(shown):
-        yield f"shown as running: {shown}"
-    if left := [name for name in project.list_leftovers() if not name.endswith(scenario.keeps or "/")]:
+    yield from project.find_faults()
+    if left := project.list_leftovers():
         yield f"left behind: {left}"
 
 
@@ -164,8 +161,3 @@ def _find_used(started):
         elif match := _JOIN.fullmatch(label):
             used |= {f"step-{match[1]}-{number}" for number in range(4)}
     return used
-
-
-def name_folder(folder, scenario, number, fault):
-    """Return the folder of a case."""
-    return Path(folder, f"{scenario.name}-{fault.name}-{number}".replace(" ", "_").replace(",", ""))

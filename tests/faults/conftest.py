@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def template(server, scratch):
         return made[scenario.name]
 
     return find
+
+
+@pytest.fixture
+def copy_template(template, scratch):
+    """A function that returns a project of a scenario of its own; what is left of it goes after the test."""
+    folder, numbers = Path(tempfile.mkdtemp(dir=scratch)), count(1)
+    yield lambda scenario: template(scenario).copy(folder / str(next(numbers)))
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

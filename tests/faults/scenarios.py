@@ -52,8 +52,8 @@ class Scenario(NamedTuple):
         Whether it takes away what is recorded.
     is_durable
         Whether a result is recorded before another task uses it.
-    keeps
-        How the names end of files that may stay besides those of every store.
+    has_damage
+        Whether a journal is damaged, which is reported until somebody has looked at what is kept of it.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Scenario(NamedTuple):
     again: tuple = ()
     drops: bool = False
     is_durable: bool = False
-    keeps: tuple = ()
+    has_damage: bool = False
 
 
 def _write_workflow(server, project):
@@ -154,7 +154,7 @@ SCENARIOS = (
         again=("gc", "--grace", "0s", "--orphans"),
     ),
     Scenario("recovery", _leave_journal, command=("log",)),
-    Scenario("recovery of damage", _leave_damage, command=("log",), keeps=(".damaged",)),
+    Scenario("recovery of damage", _leave_damage, command=("log",), has_damage=True),
     Scenario(
         "import", _export_records, command=("import", "-f", "records.json"), again=("import", "-f", "records.json")
     ),

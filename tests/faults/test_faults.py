@@ -4,23 +4,23 @@ from itertools import count
 
 import pytest
 
-from .cases import name_boundary, name_folder, try_case
+from .cases import name_boundary, try_case
 from .scenarios import SCENARIOS
 from .shim import FAULTS, NONE, NONE_READING
 
-_SPREAD = 2
+_SPREAD = 1
 _SHOWN = 3
 
 
 @pytest.fixture(params=["some", pytest.param("every", marks=pytest.mark.slow)])
-def list_numbers(request, server, template):
+def list_numbers(request, server, copy_template):
     """A function that returns the boundaries to try: some of each kind and some spread over all, or every one."""
 
     def choose(scenario, fault):
         if request.param == "every":
             return count(1)
         whole = NONE_READING if fault.is_reading else NONE
-        project = template(scenario).copy(f"{template(scenario).folder}-{fault.name}")
+        project = copy_template(scenario)
         passed = server.run(
             project, scenario.command, fault=whole, settings=scenario.settings, watched=scenario.watched
         ).boundaries
@@ -41,13 +41,12 @@ def choose_some(kinds, shift):
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_fault_at_any_boundary(server, template, scratch, scenario, fault, list_numbers, count_case):
+def test_fault_at_any_boundary(server, copy_template, scenario, fault, list_numbers, count_case):
     """After a fault at a boundary the store is whole, and holds what was recorded; the next commands complete."""
     failed = []
 
     for number in list_numbers(scenario, fault):
-        folder = name_folder(scratch, scenario, number, fault)
-        case = try_case(server, scenario, template(scenario), folder, number, fault)
+        case = try_case(server, scenario, copy_template(scenario), number, fault)
         if case.boundary is None:
             failed.extend(f"at no boundary: {problem}" for problem in case.problems)
             break
