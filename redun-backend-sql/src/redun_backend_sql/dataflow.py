@@ -122,10 +122,10 @@ def walk_dataflow(backend: SqlBackend, value: Any, call_hash: str | None = None)
     >>> from redun_backend_sql.options import SqlOptions
     >>> inc = task(name="inc", namespace="docs", source="def inc(x): ...")(lambda x: x + 1)
     >>> scheduler = Scheduler(backend=SqlBackend(SqlOptions("sqlite://")))
-    >>> result = scheduler.run(inc(inc(0)))
+    >>> result = scheduler.run(inc(0))
     >>> address = get_type_registry().get_hash(result)
     >>> [type(edge.destination).__name__ for edge in walk_dataflow(scheduler.backend, address)]
-    ['ResultNode', 'ArgumentNode', 'ResultNode', 'ArgumentNode', 'NoneType']
+    ['ResultNode', 'ArgumentNode', 'NoneType']
     """
     value_hash = value if isinstance(value, str) else value.value_hash
     walk = _Walk(backend.database)
