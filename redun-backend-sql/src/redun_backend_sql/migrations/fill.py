@@ -70,19 +70,26 @@ def fill_execution_ids(connection: sa.Connection) -> None:
     """
     if connection.exec_driver_sql("SELECT 1 FROM job WHERE execution_id IS NULL LIMIT 1").first() is None:
         return
-    connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS ix_job_parent_id ON job (parent_id)")
-    with following_indexes(connection):
-        connection.exec_driver_sql(OF_EXECUTIONS)
-    if connection.exec_driver_sql(_ADOPT_ORPHANS).rowcount:
+    with _indexed(connection, "job (parent_id)"):
         with following_indexes(connection):
             connection.exec_driver_sql(OF_EXECUTIONS)
+        if connection.exec_driver_sql(_ADOPT_ORPHANS).rowcount:
+            with following_indexes(connection):
+                connection.exec_driver_sql(OF_EXECUTIONS)
 
 
 def fill_subtrees(connection: sa.Connection) -> None:
     """Let every call name the tasks in the call graph below it."""
-    connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS ix_call_edge_child_id ON call_edge (child_id)")
-    with following_indexes(connection):
+    with _indexed(connection, "call_edge (child_id)"), following_indexes(connection):
         connection.exec_driver_sql(SUBTREES)
+
+
+@contextmanager
+def _indexed(connection: sa.Connection, columns: str) -> Iterator[None]:
+    """Have an index for a while, whether or not the version that is made has one like it."""
+    connection.exec_driver_sql(f"CREATE INDEX redun_fill ON {columns}")
+    yield
+    connection.exec_driver_sql("DROP INDEX redun_fill")
 
 
 @contextmanager
