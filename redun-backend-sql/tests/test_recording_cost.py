@@ -82,6 +82,7 @@ def measure_rows(path, batches):
         return time.process_time() - start
 
 
+@pytest.mark.slow
 def test_recording_costs_little_more_than_its_rows(tmp_path, batches, without_collector):
     """Journaling and recording 10,000 tasks costs at most 1.3 times what writing the same rows costs."""
     rows = [measure_rows(tmp_path / f"rows{round_}.db", batches) for round_ in range(3)]

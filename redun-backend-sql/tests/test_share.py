@@ -298,11 +298,11 @@ def test_alone_nothing_is_claimed(tmp_path):
     assert '"backend-sql"' in rows[0][1]
 
 
-def test_killed_run_is_shown_as_lost(start, read_log, tmp_path):
+def test_killed_run_is_shown_as_lost(start, read_log, uri):
     """A run whose process was killed is shown as lost with how far it got, not as running."""
     process = start("[slow(1), step(1), step(2)]")
     read_log(3)
-    with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
+    with closing(SqlBackend(SqlOptions(uri))) as backend:
         backend.load()
         while not (executions := list_executions(backend.database)):
             time.sleep(0.01)

@@ -61,7 +61,10 @@ def gated() -> str:
 """
 
 _LABELS = "SELECT value_hash, value FROM evaluation JOIN value USING (value_hash) WHERE type = 'builtins.str'"
-_RUNNING = "SELECT * FROM job WHERE end_time IS NULL"
+_RUNNING = (
+    "SELECT job.* FROM job LEFT JOIN redun_ext_owner USING (execution_id) WHERE end_time IS NULL AND heartbeat IS NULL"
+)
+"""Jobs that have not ended, of which nothing tells whether the process is alive that runs them."""
 _VALUES = "SELECT value_hash, value FROM value WHERE type = 'builtins.str'"
 
 

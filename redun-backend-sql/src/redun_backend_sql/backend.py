@@ -19,7 +19,6 @@ from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
 from redun_backend_sql.location import MEMORY, Location, SqliteLocation, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
-from redun_backend_sql.owners import end_lost
 from redun_backend_sql.placement import Placement, choose_max_value_size
 from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
@@ -247,13 +246,11 @@ class SqlBackend(QueryableBackend):
         self.database.pause = pause
 
     def _take_over(self, database: Database) -> None:
-        """Record what killed processes left in their journals, and end their executions."""
-        pause, database.pause, recovered = database.pause, None, 0
+        """Record what killed processes left in their journals."""
+        pause, database.pause = database.pause, None
         try:
             if self._journal is not None:
-                recovered = recover(self._journal.stem, lambda batch: self._write(database, batch))
-            if self.has_extension and database.is_writable:
-                end_lost(database, has_news=recovered > 0)
+                recover(self._journal.stem, lambda batch: self._write(database, batch))
         finally:
             database.pause = pause
 
