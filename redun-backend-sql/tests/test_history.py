@@ -43,12 +43,18 @@ def redefine(task, number):
     return task._replace(value_hash=f"{number:040}", subtype=task.subtype._replace(source=source))
 
 
+def list_files(value):
+    """Return the files that a value is or holds, in some fixed order: the tables keep none."""
+    parts = (value, *value.subvalues)
+    return sorted((part.subtype.path, part.value_hash) for part in parts if isinstance(part.subtype, FileSubtype))
+
+
 def describe(calls):
     """Return what the calls say, without the bytes of files inside values."""
     return [
         (
             call[:4],
-            {place: (value[:4], dict(find_files(value))) for place, value in call.arguments.items()},
+            {place: (value[:4], list_files(value)) for place, value in call.arguments.items()},
             call.has_failed,
         )
         for call in calls
