@@ -16,21 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from redun.backends.sharing import LEASE_SECONDS
-from redun.logging import logger
 from redun_backend_sql.database import Database, Update
 from redun_backend_sql.extension import CLAIM, OWNER
-from redun_backend_sql.rows import format_time
 
-_JOB_END = Update("job", ("end_time",), "id")
 _BEAT = Update(OWNER.table, ("heartbeat",), "execution_id")
 _FORGET = f"DELETE FROM {CLAIM.table} WHERE execution_id = ?"  # noqa: S608
-_UNENDED = "SELECT id, start_time FROM job WHERE execution_id = ? AND end_time IS NULL"
-_LATE = (
-    f"SELECT job.id, job.start_time FROM job JOIN {OWNER.table} ON {OWNER.table}.execution_id = job.execution_id "  # noqa: S608
-    f"WHERE job.end_time IS NULL AND {OWNER.table}.heartbeat IS NULL"
-)
-_LIVE = f"SELECT execution_id, host, process, heartbeat FROM {OWNER.table} WHERE heartbeat IS NOT NULL"  # noqa: S608
-_AMONG = f"{_LIVE} AND execution_id IN ({{keys}})"
+_OWNERS = f"SELECT execution_id, host, process, heartbeat FROM {OWNER.table}"  # noqa: S608
+_LIVE = f"{_OWNERS} WHERE heartbeat IS NOT NULL"
+_AMONG = f"{_OWNERS} WHERE execution_id IN ({{keys}})"
 
 
 class Owner(NamedTuple):
@@ -65,37 +58,22 @@ def list_owners(database: Database) -> list[Owner]:
 
 
 def find_lost(database: Database, execution_ids: Collection[str]) -> set[str]:
-    """Return those of some executions that have not ended though their process is gone, as far as is known."""
+    """Return those of some executions, all with jobs that have not ended, that nothing goes on with, as far as is known.
+
+    Their process is gone, or it has left them without being able to record how they ended.
+    """
     if not execution_ids or OWNER.table not in database.tables():
         return set()
-    owners = [Owner(*row) for row in database.select_in(_AMONG, list(execution_ids))]
-    return {owner.execution_id for owner in owners if not owner.is_alive}
+    rows = database.select_in(_AMONG, list(execution_ids))
+    return {row[0] for row in rows if row[3] is None or not Owner(*row).is_alive}
 
 
-def end_lost(database: Database, has_news: bool = False) -> None:
-    """End the jobs of executions whose process is gone, so that nothing shows them as running.
-
-    They end when the process was last seen. Should it be alive after all, on a machine that was not heard of for long,
-    it ends its jobs once more and rightly.
-
-    Parameters
-    ----------
-    database
-        The database, with the tables of the extension.
-    has_news
-        Whether records came from the journal of a killed process; its execution may have been ended before that.
-    """
+def bury_lost(database: Database) -> None:
+    """Note for executions whose process is gone that they hold nothing and are not to be looked for any more."""
     for owner in list_owners(database):
-        if owner.is_alive:
-            continue
-        end = format_time(owner.heartbeat)
-        database.execute(_FORGET, owner.execution_id)
-        unended = [(max(start, end), job) for job, start in database.select(_UNENDED, owner.execution_id)]
-        database.write({_JOB_END: unended, _BEAT: [(None, owner.execution_id)]})
-        if unended:
-            logger.info("Execution %s was killed.", owner.execution_id)
-    if has_news:
-        database.write({_JOB_END: [(start, job) for job, start in database.select(_LATE)]})
+        if not owner.is_alive:
+            database.execute(_FORGET, owner.execution_id)
+            database.write({_BEAT: [(None, owner.execution_id)]})
 
 
 @lru_cache(maxsize=1)
