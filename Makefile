@@ -36,6 +36,9 @@ format: $(VENV)/.developed ## Format the code.
 bench: $(VENV)/.developed ## Measure the cost of a task beside its floor.
 	$(BIN)/python benchmarks/overhead.py
 
+bench-queries: $(VENV)/.developed ## Measure what it takes to ask a database of a million jobs.
+	$(BIN)/python benchmarks/big_database.py
+
 constraints: $(VENV)/.developed ## Bring the pinned versions of dependencies up to date.
 	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
 	    --upgrade $(DISTRIBUTIONS:%=%/pyproject.toml) --group pyproject.toml:dev | grep -v '^-e' > constraints.new
@@ -59,4 +62,4 @@ $(VENV)/.developed: $(VENV)/.installed
 	$(INSTALL) --group dev
 	touch $@
 
-.PHONY: hello test check lint types layers format bench constraints clean help
+.PHONY: hello test check lint types layers format bench bench-queries constraints clean help

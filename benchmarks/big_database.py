@@ -37,9 +37,11 @@ def make_database(path: Path, jobs: int) -> None:
     jobs
         How many jobs.
     """
-    with closing(SqlBackend(SqlOptions(f"sqlite:///{path}"))) as backend:
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    with closing(SqlBackend(SqlOptions(f"sqlite:///{unfinished}"))) as backend:
         backend.load()
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -1000000")
@@ -57,6 +59,7 @@ def make_database(path: Path, jobs: int) -> None:
             connection.execute(statement)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
+    unfinished.rename(path)
 
 
 def list_questions(backend: SqlBackend, jobs: int) -> Mapping[str, Callable[[], object]]:

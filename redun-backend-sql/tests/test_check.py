@@ -88,6 +88,11 @@ def hides():
     return [hidden(1), add(1, 1), add.options(prov=False)(5, 5)]
 
 
+@task(version="1")
+def hides_too():
+    return [hidden(2), add(1, 1)]
+
+
 @task(version="1", check_valid="shallow")
 def contextual():
     return [get_context("name"), add(3, 3)]
@@ -125,6 +130,7 @@ def everything(folder):
         configured(1, verbose=True, level=9),
         informed(4),
         hides(),
+        hides_too(),
         contextual(),
         [write(f"{folder}/{name}") for name in "ab"],
         apply_tags(make(1), tags=[("size", 1e5), ("text", "a\u2400b")], job_tags=[("x", None)]),

@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ from redun.hashing import hash_struct
 from redun_backend_sql.losses import find_losses
 from redun_backend_sql.migrate import Move, migrate
 from redun_backend_sql.migrations.clocks import ZONE_VARIABLE
+from redun_backend_sql.migrations.fill import OF_EXECUTIONS, SUBTREES, following_indexes
 from redun_backend_sql.versions import (
     HEAD,
     LATEST,
@@ -232,6 +234,21 @@ def test_jobs_find_their_execution(database, insert_records):
         "lost-3": "lost-1",
     }
     assert database.select("SELECT args, job_id FROM execution WHERE id = 'lost-1'") == [("[]", "lost-1")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"), [(OF_EXECUTIONS, "ix_job_parent_id"), (SUBTREES, "ix_call_edge_child_id")]
+)
+def test_deep_graphs_are_followed_by_indexes(database, statement, index):
+    """Each level of a graph costs as much as it has rows, not as much as the table has: the plan says so."""
+    explain = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}[database.dialect]
+    migrate(database, LATEST)
+
+    with database.migrating() as connection, following_indexes(connection):
+        plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {statement}"))
+
+    assert f"{index} " in plan
+    assert not re.search(r"SCAN (job|call_edge)\b|Seq Scan on (job|call_edge)\b|Hash Join|Merge Join", plan)
 
 
 def test_moving_to_the_same_version_does_nothing(database, insert_records, read_records):

@@ -30,7 +30,7 @@ from redun_backend_sql.models import Value
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.placement import MAX_ROW_BYTES
 from redun_backend_sql.querying import open_session
-from redun_backend_sql.value_store import name_blob
+from redun_backend_sql.value_store import name_blob, open_value_store
 
 redun_namespace = "test_placement"
 
@@ -389,6 +389,18 @@ def test_value_that_is_stored_already_is_not_written_again(run, values):
     assert path.stat().st_ino == before.st_ino
 
 
+def test_blob_that_is_gone_is_written_by_any_run(run, values):
+    """A run that does not use the cache writes a blob again that is not there any more."""
+    run(make(1))
+    path = blob_of(values, [1] * 5_000)
+    path.unlink()
+
+    run(make(1), cache=False)
+
+    assert path.exists()
+    assert run(make(1))[1] == []
+
+
 def test_lost_final_result_is_recorded_again(run, values, warnings):
     """A result that only shallow checks use is made again when it is lost, and found by the next run."""
     expected, _ = run(gather([1, 2]))
@@ -601,8 +613,8 @@ def test_kill_between_blob_and_row_leaves_a_store_that_works(run, uri, values, s
     assert len(list_files(values)) == 3
 
 
-def test_store_behind_a_url(uri):
-    """A store behind a URL is used as one in a folder."""
+def test_store_behind_a_url(uri, warnings):
+    """A store behind a URL is used as one in a folder, and what it lost is made and written again."""
     url = f"memory://{uuid4()}"
 
     def run_there():
@@ -614,8 +626,16 @@ def test_store_behind_a_url(uri):
     first = run_there()
     again = run_there()
 
+    open_value_store(url, None).remove([name_blob(encode([1] * 5_000).value_hash)])
+    third = run_there()
+    said = warnings()
+    last = run_there()
+
     assert first[1] == [1, "a", "small"]
-    assert again == (first[0], [])
+    assert again == last == (first[0], [])
+    assert third == (first[0], [1])
+    assert len(said) == 1
+    assert warnings() == []
 
 
 def test_size_can_be_limited(run, select):

@@ -105,11 +105,12 @@ class Placement:
         known = {row[0]: row[1:] for row in self._database.select_in(_KNOWN, list(large))}
         empty = [value_hash for value_hash, (_, _, length) in known.items() if not length]
         notes = self.find_notes(empty)
+        dropped = {value_hash for value_hash, note in notes.items() if note.dropped is not None}
+        lost = {*self._lost, *dropped, *(self.store.find_missing(empty) if self.store is not None else ())}
         stored: set[str] = set()
         new = large.keys() - known.keys()
         for value_hash in empty:
-            is_dropped = value_hash in notes and notes[value_hash].dropped is not None
-            if value_hash not in self._lost and not is_dropped:
+            if value_hash not in lost:
                 stored.add(value_hash)
             elif tuple(known[value_hash][:2]) == tuple(large[value_hash][1:3]):
                 new.add(value_hash)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
@@ -91,6 +91,10 @@ class ValueStore(ABC):
             When any of them can't be written.
         """
 
+    def find_missing(self, value_hashes: Sequence[str]) -> Collection[str]:
+        """Return those blobs that are not there, where that is cheap to see; by default none."""
+        return ()
+
     @abstractmethod
     def set_aside(self, value_hash: str) -> None:
         """Give a wrong blob another name, so that its value counts as absent; nothing happens where that fails."""
@@ -157,6 +161,9 @@ class LocalValueStore(ValueStore):
                 _force_to_disk(folder)
         except OSError as error:
             raise self._explain("written", error) from error
+
+    def find_missing(self, value_hashes: Sequence[str]) -> Collection[str]:
+        return [key for key in value_hashes if not os.path.exists(Path(self.root, name_blob(key)))]
 
     def set_aside(self, value_hash: str) -> None:
         path = Path(self.root, name_blob(value_hash))

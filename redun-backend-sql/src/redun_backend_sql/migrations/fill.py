@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -10,11 +11,14 @@ from redun.hashing import hash_struct
 from redun.tags import CONTEXT_KEY
 from redun.task import Task
 from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps
+from redun_backend_sql.migrations.tables import POSTGRESQL
 
 CHUNK = 1000
 """How many tasks are in memory at a time."""
 
-_OF_EXECUTIONS = """
+_OTHER_PLANS = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan")
+
+OF_EXECUTIONS = """
 WITH RECURSIVE tree (job_id, execution_id) AS (
     SELECT job_id, id FROM execution
     UNION
@@ -22,12 +26,14 @@ WITH RECURSIVE tree (job_id, execution_id) AS (
 )
 UPDATE job SET execution_id = tree.execution_id FROM tree WHERE tree.job_id = job.id AND job.execution_id IS NULL
 """
+"""Notes for every job that a way leads to from the root job of an execution which execution that is."""
+
 _ADOPT_ORPHANS = """
 INSERT INTO execution (id, args, job_id)
 SELECT job.id, '[]', job.id FROM job LEFT JOIN job AS parent ON parent.id = job.parent_id
 WHERE job.execution_id IS NULL AND parent.id IS NULL AND job.id NOT IN (SELECT id FROM execution)
 """
-_SUBTREES = """
+SUBTREES = """
 WITH RECURSIVE below (call_hash, task_hash) AS (
     SELECT call_hash, task_hash FROM call_node
     UNION
@@ -35,6 +41,8 @@ WITH RECURSIVE below (call_hash, task_hash) AS (
 )
 INSERT INTO call_subtree_task (call_hash, task_hash) SELECT call_hash, task_hash FROM below
 """
+"""Notes for every call the tasks of all calls that a way leads to from it."""
+
 _LOST_CONTEXT = hash_struct(["Task", "redun.lost_context", "version", "1"])
 """The hash of a task that nobody defines."""
 
@@ -62,14 +70,33 @@ def fill_execution_ids(connection: sa.Connection) -> None:
     """
     if connection.exec_driver_sql("SELECT 1 FROM job WHERE execution_id IS NULL LIMIT 1").first() is None:
         return
-    connection.exec_driver_sql(_OF_EXECUTIONS)
+    connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS ix_job_parent_id ON job (parent_id)")
+    with following_indexes(connection):
+        connection.exec_driver_sql(OF_EXECUTIONS)
     if connection.exec_driver_sql(_ADOPT_ORPHANS).rowcount:
-        connection.exec_driver_sql(_OF_EXECUTIONS)
+        with following_indexes(connection):
+            connection.exec_driver_sql(OF_EXECUTIONS)
 
 
 def fill_subtrees(connection: sa.Connection) -> None:
     """Let every call name the tasks in the call graph below it."""
-    connection.exec_driver_sql(_SUBTREES)
+    connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS ix_call_edge_child_id ON call_edge (child_id)")
+    with following_indexes(connection):
+        connection.exec_driver_sql(SUBTREES)
+
+
+@contextmanager
+def following_indexes(connection: sa.Connection) -> Iterator[None]:
+    """Let PostgreSQL go from row to row by indexes, as SQLite does.
+
+    It would read a whole table for each level of a graph otherwise, and graphs are as deep as there are calls.
+    """
+    plans = _OTHER_PLANS if connection.dialect.name == POSTGRESQL else ()
+    for plan in plans:
+        connection.exec_driver_sql(f"SET LOCAL {plan} = off")
+    yield
+    for plan in plans:
+        connection.exec_driver_sql(f"SET LOCAL {plan} = on")
 
 
 def mark_calls_in_contexts(connection: sa.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from redun_backend_sql.database import Database, Row
 from redun_backend_sql.sync import records
 from redun_backend_sql.sync.copies import COPIES, REASONS
-from redun_backend_sql.sync.kinds import Kind
+from redun_backend_sql.sync.kinds import TABLES, Kind
 from redun_backend_sql.sync.plan import Plan
 from redun_backend_sql.sync.records import Record
 from redun_backend_sql.sync.send import Find, Search
@@ -46,6 +47,17 @@ def export_records(store: Store, find: Find, is_compatible: bool = False) -> Ite
             for ids in plan.pages(kind, PAGE):
                 for record in _READERS[kind](store, ids):
                     yield records.format_record(kind, {key: record[key] for key in record if key not in left_out})
+
+
+def read_records(store: Store, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the records that have some ids or addresses, and no others; those that are missing are left out."""
+    for kind in Kind:
+        table, key = TABLES[kind]
+        statement = f"SELECT {key} FROM {table} WHERE {key} IN ({{keys}})"  # noqa: S608
+        found = [name for (name,) in store.database.select_in(statement, ids)]
+        for start in range(0, len(found), PAGE):
+            for record in _READERS[kind](store, found[start : start + PAGE]):
+                yield json.loads(records.format_record(kind, record))
 
 
 def _read_tables(database: Database, kind: Kind, ids: Sequence[str]) -> list[Sequence[Row]]:

@@ -125,7 +125,7 @@ class Recorder:
         self._oldest = self._oldest or now
         if new + old >= MAX_RECORDS or now - self._oldest >= self.max_delay:
             self.flush()
-        elif new and self._journal_delay is not None:
+        elif batch.evaluations and self._journal_delay is not None:  # Without them, nothing would be made again.
             self._newest = self._newest or now
             if now - self._newest >= self._journal_delay:
                 self.journal()

@@ -29,6 +29,7 @@ class WatchedBackend(Backend):
         super().__init__()
         self.backend = backend
         self.journal_delay = backend.journal_delay
+        self.max_value_size = backend.max_value_size
         self.batches: list[Batch] = []
         self.journaled: list[Batch] = []
 
