@@ -58,7 +58,7 @@ def list_owners(database: Database) -> list[Owner]:
 
 
 def find_lost(database: Database, execution_ids: Collection[str]) -> set[str]:
-    """Return those of some executions, all with jobs that have not ended, that nothing goes on with, as far as is known.
+    """Return those of some executions, with jobs that have not ended, that nothing goes on with, as far as is known.
 
     Their process is gone, or it has left them without being able to record how they ended.
     """
