@@ -318,6 +318,16 @@ def test_size_is_a_limit(run, backend):
     assert collect(backend, Budget()).total_size == total - 2 * size
 
 
+def test_values_of_any_size_can_be_dropped(run, backend):
+    """With no least size, values go however small they are, wherever they are."""
+    run([measure(make(1, 1)), measure(make(2))])
+
+    done = collect(backend, Budget(max_size=0, grace=0.0, min_size=0))
+
+    assert has_bytes(backend, [1], [2] * 2_000, 1) == [False, False, False]
+    assert done.left_size == collect(backend, Budget()).total_size
+
+
 @pytest.mark.parametrize("entity", ["Value", "Execution", "Job", "CallNode", "Task"])
 def test_pinned_values_stay(run, backend, entity):
     """A tag on a value, or on an execution, job, call or task that used it, keeps it and what leads to it cached."""

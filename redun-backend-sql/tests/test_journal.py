@@ -326,6 +326,69 @@ def test_forked_process_does_not_write_its_parents_journal(tmp_path):
     assert not open_segments
 
 
+def test_journal_that_can_not_be_removed_is_recorded_again(tmp_path, caplog):
+    """When the file of records that are in the tables can't be removed, that is said, and the next opener does it."""
+    stem, recorded = str(tmp_path / "redun.db"), []
+    journal = Journal(stem)
+    journal.append(evaluate(1))
+    [path] = list_journals(stem)
+
+    with caplog.at_level(logging.WARNING, "redun"), journal.recording():
+        path.rename(tmp_path / "aside")
+        path.mkdir()
+    path.rmdir()
+    (tmp_path / "aside").rename(path)
+    recover(stem, recorded.append)
+
+    assert f"the journal {path} can't be removed" in caplog.text
+    assert (list_keys(recorded), os.listdir(tmp_path)) == ([f"{1:040}"], [])
+
+
+def test_journal_that_can_not_be_read_holds_nobody_up(tmp_path, caplog):
+    """A journal that can't be opened is left for later, with a warning, and the others are recorded."""
+    stem, recorded = str(tmp_path / "redun.db"), []
+    (tmp_path / "redun.db.1.ab.journal").mkdir()
+    leave_behind(stem, [evaluate(1)])
+
+    with caplog.at_level(logging.WARNING, "redun"):
+        recover(stem, recorded.append)
+
+    assert "redun.db.1.ab.journal of another run can't be recorded now" in caplog.text
+    assert (list_keys(recorded), os.listdir(tmp_path)) == ([f"{1:040}"], ["redun.db.1.ab.journal"])
+
+
+def test_nothing_is_written_behind_a_frame_that_failed(tmp_path):
+    """After a failure that may have left half a frame, a new journal is begun, so that later frames are found."""
+    stem, recorded = str(tmp_path / "redun.db"), []
+    journal = Journal(stem)
+    journal.append(evaluate(1))
+    [path] = list_journals(stem)
+    [descriptor] = [int(name) for name in os.listdir("/proc/self/fd") if is_open_as(name, path)]
+    kept = os.dup(descriptor)
+    full = os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, descriptor)
+
+    with pytest.raises(BackendError, match="can't be written"):
+        journal.append(evaluate(2))
+    os.dup2(kept, descriptor)
+    with open(path, "ab") as stream:
+        stream.write(b"half a frame")
+    journal.append(evaluate(3))
+    journal.close()
+    os.close(kept)
+    os.close(full)
+    recover(stem, recorded.append)
+
+    assert sorted(list_keys(recorded)) == [f"{1:040}", f"{3:040}"]
+
+
+def is_open_as(descriptor, path):
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}") == str(path)
+    except FileNotFoundError:
+        return False
+
+
 def test_folder_that_can_not_be_written_is_one_sentence(tmp_path):
     """A journal that can't be made is an error that names it."""
     with pytest.raises(BackendError, match=r"the journal .*missing/redun\.db.* can't be written: No such file"):
@@ -484,20 +547,16 @@ def test_workflow_leaves_no_journal(tmp_path):
 
 
 def test_jobs_of_a_killed_run_are_known(tmp_path):
-    """The jobs of a killed run are in the log, those that came to a call and those that were stopped; none runs on."""
+    """The jobs of a killed run are in the log, those that ended and those that were running."""
     run_killed(tmp_path, "job", 3)
 
     with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
         backend.load()
-        [(done,)] = backend.database.select("SELECT count(*) FROM job WHERE call_hash IS NOT NULL")
-        [(stopped,)] = backend.database.select(
-            "SELECT count(*) FROM job WHERE call_hash IS NULL AND end_time >= start_time"
-        )
-        [(total,)] = backend.database.select("SELECT count(*) FROM job")
+        ended = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NOT NULL")
+        running = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NULL")
 
-    assert done == 3
-    assert stopped >= 1
-    assert total == done + stopped
+    assert ended == [(3,)]
+    assert running[0][0] >= 1
 
 
 class RemoteExecutor(LocalExecutor):

@@ -1,10 +1,12 @@
+import os
+import signal
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from redun.atomic import write_atomically
+from redun.atomic import remove_leftovers, write_atomically
 
 FULL_DISK = """
 import resource, sys
@@ -170,3 +172,35 @@ def test_the_longest_names_can_be_written(tmp_path):
     write_atomically(path, b"data")
 
     assert path.read_bytes() == b"data"
+
+
+KILLED = """
+import os, signal, sys
+from redun.atomic import write_atomically
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+write_atomically(sys.argv[1], b"data")
+"""
+
+
+def test_temporary_files_of_killed_processes_go_after_a_while(tmp_path):
+    """What a process left that was killed while it wrote is removed when it is old, and nothing else."""
+    (tmp_path / ".hidden").touch()
+    (tmp_path / "name.tmp").touch()
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "file")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert len(names(tmp_path)) == 3
+
+    remove_leftovers(tmp_path)
+    at_first = len(names(tmp_path))
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    remove_leftovers(tmp_path)
+
+    assert (at_first, names(tmp_path)) == (3, [".hidden", "name.tmp"])
+
+
+def test_leftovers_of_no_folder_are_none(tmp_path):
+    """Where there is no folder, nothing happens."""
+    remove_leftovers(tmp_path / "missing")
+
+    assert names(tmp_path) == []

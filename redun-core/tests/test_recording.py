@@ -7,6 +7,7 @@ import pytest
 
 from redun import Scheduler, catch, cond, task
 from redun.backends.memory import MemoryBackend
+from redun.errors import BackendError
 from redun.expression import quote
 from redun.hashing import hash_call_node, hash_eval
 from redun.values.registry import get_type_registry
@@ -257,6 +258,64 @@ def test_call_waits_for_calls_that_its_result_does_not_need(scheduler):
     assert sorted(below) == ["fail", "recover", "slow"]
     assert max(ended, key=ended.get) in ("root_task", "redun.root_task")
     assert ended["slow"] <= ended["parent"]
+
+
+class FailingBackend(MemoryBackend):
+    """A store with a journal, which refuses some batches and takes all others."""
+
+    journal_delay = 60.0
+
+    def __init__(self, failures):
+        super().__init__()
+        self.failures = failures
+        self.journaled = []
+
+    def record(self, batch):
+        self.failures -= 1
+        if self.failures >= 0:
+            raise BackendError("the disk is broken")
+        super().record(batch)
+
+    def journal(self, batch):
+        self.journaled.append(batch)
+
+
+@task(version="1")
+def wait_for(event_name):
+    assert events[event_name].wait(10)
+    return event_name
+
+
+events = {}
+
+
+def test_nothing_is_left_running_when_the_store_fails():
+    """When a batch can't be written the run ends with that error, and every job that was going on is recorded as ended.
+
+    The batch goes to the store at the end, with the rest.
+    """
+    backend, events["never"] = FailingBackend(failures=1), threading.Event()
+
+    with pytest.raises(BackendError, match="the disk is broken"):
+        Scheduler(backend=backend).run([inc(1), wait_for("never")])
+    events["never"].set()
+
+    assert {backend.tasks[job.task_hash].subtype.name for job in backend.jobs.values()} >= {"inc", "wait_for"}
+    assert [job for job in backend.jobs.values() if job.end_time is None] == []
+
+
+def test_what_can_not_be_written_is_journaled():
+    """When the store refuses everything, what was not journaled before is journaled then."""
+    backend = FailingBackend(failures=10)
+
+    with pytest.raises(BackendError, match="the disk is broken"):
+        Scheduler(backend=backend).run(inc(1))
+
+    jobs = {**backend.journaled[0].jobs, **backend.journaled[0].job_ends}
+    assert [job.end_time is not None for job in jobs.values()] == [True]
+    assert [evaluation.value.data for evaluation in backend.journaled[0].evaluations] == [
+        get_type_registry().encode(2).data
+    ]
 
 
 @task(version="1")

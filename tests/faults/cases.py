@@ -12,6 +12,7 @@ from .shim import Boundary, Fault
 _SENTENCE = re.compile(r"^redun: (?!unexpected )", re.MULTILINE)
 _CHECK = ("db", "check")
 _TRACE = re.compile(r"^Traceback \(most recent call last\)", re.MULTILINE)
+_RUNNING = re.compile(r"\[ *RUN *\]")
 _JOIN = re.compile(r"join-(\d+)")
 _STEP = re.compile(r"step-(\d+)-\d+")
 _PLACES = (
@@ -139,6 +140,9 @@ def judge_afterwards(server, scenario, project):
     if again := recorded & set(project.list_started()):
         yield f"done again though recorded: {sorted(again)}"
     yield from project.find_faults()
+    shown = server.run(project, ("log",)).output
+    if _RUNNING.search(shown):
+        yield f"shown as running: {shown}"
     if left := project.list_leftovers():
         yield f"left behind: {left}"
 

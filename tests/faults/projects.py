@@ -61,10 +61,6 @@ def gated() -> str:
 """
 
 _LABELS = "SELECT value_hash, value FROM evaluation JOIN value USING (value_hash) WHERE type = 'builtins.str'"
-_RUNNING = (
-    "SELECT job.* FROM job LEFT JOIN redun_ext_owner USING (execution_id) WHERE end_time IS NULL AND heartbeat IS NULL"
-)
-"""Jobs that have not ended, of which nothing tells whether the process is alive that runs them."""
 _VALUES = "SELECT value_hash, value FROM value WHERE type = 'builtins.str'"
 
 
@@ -134,7 +130,6 @@ class Project:
         """Return what is wrong with the tables, as sentences; the store is not in use."""
         with closing(sqlite3.connect(self.store / "redun.db")) as connection:
             found = [f"integrity: {text}" for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]
-            found += [f"shown as running: {row}" for row in connection.execute(_RUNNING)]
             found += [f"dangling reference: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
             for value_hash, data in self._complete(connection.execute(_VALUES)):
                 if get_type_registry().encode(pickle.loads(data)).value_hash != value_hash:

@@ -19,6 +19,7 @@ from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
 from redun_backend_sql.location import MEMORY, Location, SqliteLocation, find_location
 from redun_backend_sql.options import GROUP, JOB, SqlOptions
+from redun_backend_sql.owners import bury_lost
 from redun_backend_sql.placement import Placement, choose_max_value_size
 from redun_backend_sql.querying import QueryableBackend
 from redun_backend_sql.retry import Retries
@@ -246,11 +247,13 @@ class SqlBackend(QueryableBackend):
         self.database.pause = pause
 
     def _take_over(self, database: Database) -> None:
-        """Record what killed processes left in their journals."""
+        """Record what killed processes left in their journals, and let go of what they held."""
         pause, database.pause = database.pause, None
         try:
             if self._journal is not None:
                 recover(self._journal.stem, lambda batch: self._write(database, batch))
+            if self.has_extension and database.is_writable:
+                bury_lost(database)
         finally:
             database.pause = pause
 

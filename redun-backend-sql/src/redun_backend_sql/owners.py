@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from redun.backends.sharing import LEASE_SECONDS
-from redun_backend_sql.database import Database
-from redun_backend_sql.extension import OWNER
+from redun_backend_sql.database import Database, Update
+from redun_backend_sql.extension import CLAIM, OWNER
 
-_LIVE = f"SELECT execution_id, host, process, heartbeat FROM {OWNER.table} WHERE heartbeat IS NOT NULL"  # noqa: S608
-_AMONG = f"{_LIVE} AND execution_id IN ({{keys}})"
+_BEAT = Update(OWNER.table, ("heartbeat",), "execution_id")
+_FORGET = f"DELETE FROM {CLAIM.table} WHERE execution_id = ?"  # noqa: S608
+_OWNERS = f"SELECT execution_id, host, process, heartbeat FROM {OWNER.table}"  # noqa: S608
+_LIVE = f"{_OWNERS} WHERE heartbeat IS NOT NULL"
+_AMONG = f"{_OWNERS} WHERE execution_id IN ({{keys}})"
 
 
 class Owner(NamedTuple):
@@ -55,11 +58,22 @@ def list_owners(database: Database) -> list[Owner]:
 
 
 def find_lost(database: Database, execution_ids: Collection[str]) -> set[str]:
-    """Return those of some executions that have not ended though their process is gone, as far as is known."""
+    """Return those of some executions, with jobs that have not ended, that nothing goes on with, as far as is known.
+
+    Their process is gone, or it has left them without being able to record how they ended.
+    """
     if not execution_ids or OWNER.table not in database.tables():
         return set()
-    owners = [Owner(*row) for row in database.select_in(_AMONG, list(execution_ids))]
-    return {owner.execution_id for owner in owners if not owner.is_alive}
+    rows = database.select_in(_AMONG, list(execution_ids))
+    return {row[0] for row in rows if row[3] is None or not Owner(*row).is_alive}
+
+
+def bury_lost(database: Database) -> None:
+    """Note for executions whose process is gone that they hold nothing and are not to be looked for any more."""
+    for owner in list_owners(database):
+        if not owner.is_alive:
+            database.execute(_FORGET, owner.execution_id)
+            database.write({_BEAT: [(None, owner.execution_id)]})
 
 
 @lru_cache(maxsize=1)

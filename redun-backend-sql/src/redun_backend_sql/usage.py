@@ -15,7 +15,7 @@ from redun.backends.base import ERROR_TYPE
 from redun.tags import ANY_VALUE
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.database import Database, fill_keys
-from redun_backend_sql.owners import list_owners
+from redun_backend_sql.owners import find_lost, list_owners
 from redun_backend_sql.paging import PAGE
 from redun_backend_sql.rows import format_time
 
@@ -214,8 +214,8 @@ def _find_active(backend: SqlBackend, now: float) -> set[str]:
     seen = format_time(now - ALIVE_SECONDS)
     unfinished = {execution_id for (execution_id,) in backend.database.select(_UNFINISHED, seen, seen)}
     owners = list_owners(backend.database) if backend.has_extension else []
-    lost = {owner.execution_id for owner in owners if not owner.is_alive}
-    return (unfinished | {owner.execution_id for owner in owners}) - lost
+    active = unfinished | {owner.execution_id for owner in owners}
+    return active - find_lost(backend.database, active)
 
 
 def _find_pinned(database: Database, pins: Iterable[Pin]) -> set[str]:
