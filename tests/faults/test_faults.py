@@ -21,9 +21,7 @@ def list_numbers(request, server, copy_template):
             return count(1)
         whole = NONE_READING if fault.is_reading else NONE
         project = copy_template(scenario)
-        passed = server.run(
-            project, scenario.command, fault=whole, settings=scenario.settings, watched=scenario.watched
-        ).boundaries
+        passed = server.run(project, scenario.command, fault=whole, settings=scenario.settings).boundaries
         return choose_some([name_boundary(boundary) for boundary in passed], FAULTS.index(fault))
 
     return choose
