@@ -82,7 +82,7 @@ def test_answers(small, bench):
     wide = answers["log EXECUTION, half of all jobs, wide"]
     assert sum("more jobs" in line for line in wide) == 1
     assert any(line.startswith("Failed first (3 of 3):") for line in wide)
-    assert any("RUNNING: 1" in line for line in answers["log EXECUTION, a twentieth, killed"])
+    assert any("LOST: 1" in line for line in answers["log EXECUTION, a twentieth, killed"])
     assert "lab.collect(" in answers["log FILE, from 10,000 others"][1]
     assert "lab.measure(" in answers["log FILE, one of many"][1]
     assert answers["log FILE, read by half of all jobs"][1].startswith("Consumed by Job ")

@@ -152,6 +152,25 @@ def test_index_of_somebody_else_is_kept(database, lower):
     assert database.select("SELECT count(*) FROM job WHERE note = id") == [(4,)]
 
 
+def test_jobs_without_their_execution_in_a_later_version(open_uri, postgres_uri, insert_records):
+    """Jobs that lack their execution where a reference to it is checked late get it before anything else changes."""
+    database = open_uri(postgres_uri)
+    migrate(database, LATEST)
+    insert_records(database)
+    migrate(database, parse_version("3.4"), may_lower=True)
+    database.execute("ALTER TABLE job ALTER COLUMN execution_id DROP NOT NULL")
+    database.execute("UPDATE job SET execution_id = NULL")
+
+    migrate(database, LATEST)
+
+    assert database.select("SELECT id, execution_id FROM job ORDER BY id") == [
+        ("job-1", "run-1"),
+        ("job-2", "run-1"),
+        ("job-3", "run-1"),
+        ("job-4", "run-2"),
+    ]
+
+
 def test_missing_column_that_can_not_be_made_up(database, lower):
     """A table with rows but without an essential column is refused with a sentence, and nothing is changed."""
     lower("3.2")

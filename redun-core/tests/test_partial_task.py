@@ -29,6 +29,11 @@ def double(x):
     return 2 * x
 
 
+@task(version="1", namespace="test_partial_task")
+def subtract(a, b):
+    return a - b
+
+
 @scheduler_task(namespace="test_partial_task")
 def choose(scheduler, parent_job, sexpr, *args):
     return scheduler.evaluate(args[0], parent_job)
@@ -192,9 +197,9 @@ def test_filled_in_expressions_are_evaluated_with_the_call():
 
 def test_partial_task_passes_as_argument():
     """A partial task is a value that other tasks can call."""
-    actual = Scheduler().run(map_(addv.partial(b=10), [1, 2]))
+    actual = Scheduler().run(map_(subtract.partial(b=10), [11, 12]))
 
-    assert actual == [11, 12]
+    assert actual == [1, 2]
 
 
 def test_state_is_that_of_existing_stores():
