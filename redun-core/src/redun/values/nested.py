@@ -8,7 +8,7 @@ hooks, expressions) are ever listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import is_not
 from typing import Any
