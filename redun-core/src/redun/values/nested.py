@@ -114,9 +114,11 @@ def find_leaves(value: Any) -> Sequence[Any]:
 def _find_flat_leaves(items: Collection[Any]) -> Sequence[Any] | None:
     """Return the leaves among some items; None when there are containers among them."""
     if len(items) >= _FEW:
-        kinds = {kind_cache.get(raw_type) or get_kind(raw_type) for raw_type in set(map(type, items))}
+        kinds = {get_kind(raw_type) for raw_type in set(map(type, items))}
         if kinds == {PLAIN}:
             return ()
+        if kinds == {LEAF}:
+            return list(items)
         return [item for item in items if get_kind(type(item)) == LEAF] if kinds <= {PLAIN, LEAF} else None
     leaves: list[Any] = []
     for item in items:
