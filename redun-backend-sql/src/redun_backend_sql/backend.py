@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from redun.backends.base import Batch, PastCall, StoredCall
+from redun.backends.base import Batch, JobCall, PastCall, StoredCall
 from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.hashing import hash_call_node
@@ -226,6 +226,11 @@ class SqlBackend(QueryableBackend):
         if paths:
             return find_calls_with(self.database, task_name, paths)
         return find_latest_calls(self.database, task_name)
+
+    def find_job_call(self, key: str) -> JobCall | None:
+        from redun_backend_sql.job_calls import find_job_call
+
+        return find_job_call(self.database, key, self.read_bytes)
 
     def record(self, batch: Batch) -> None:
         if self._journal is None:

@@ -219,6 +219,25 @@ class PastCall(NamedTuple):
     has_failed: bool
 
 
+class JobCall(NamedTuple):
+    """The call that a recorded job made, with everything that is needed to make it again.
+
+    Attributes
+    ----------
+    job_id
+        The job.
+    task_name
+        The full name of its task.
+    args, kwargs
+        The arguments, as they were given to the task.
+    """
+
+    job_id: str
+    task_name: str
+    args: Sequence[EncodedValue]
+    kwargs: Mapping[str, EncodedValue]
+
+
 def find_files(value: EncodedValue) -> Mapping[str, str]:
     """Return the files that a value is or holds: their addresses by path."""
     parts = (value, *value.subvalues)
@@ -300,6 +319,22 @@ class Backend(ABC):
             Files: only calls that were given one of them; by default the latest calls, newest first.
         """
         return ()
+
+    def find_job_call(self, key: str) -> JobCall | None:
+        """Return the call of a recorded job, to make it again; None, the default, where there is no such job.
+
+        Parameters
+        ----------
+        key
+            The start of the id of a job, or of an execution for the call of its workflow; ``-`` for the latest
+            execution, and ``~n`` for the one n before it.
+
+        Raises
+        ------
+        BackendError
+            When the key stands for several jobs, or the job's arguments are not recorded.
+        """
+        return None
 
     @abstractmethod
     def record(self, batch: Batch) -> None:
