@@ -18,6 +18,7 @@ class RunCommand(click.Command):
     """A command that remembers its arguments as they were given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, and remember them."""
         ctx.meta[_RAW] = list(args)
         return super().parse_args(ctx, args)
 
