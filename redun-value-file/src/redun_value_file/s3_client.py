@@ -109,7 +109,7 @@ def _raise_as_os_error(error: Exception, path: str) -> NoReturn:
     if isinstance(cause, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         text = "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
         raise RedunPermissionError(errno.EACCES, text, path) from error
-    if isinstance(cause, exceptions.HTTPClientError):
+    if isinstance(cause, (exceptions.ConnectionError, exceptions.HTTPClientError)):
         endpoint = str(get_client().meta.endpoint_url)
         text = f"the endpoint {endpoint} can't be reached; check the network and AWS_ENDPOINT_URL"
         raise RedunOSError(errno.EHOSTUNREACH, text, path) from error
