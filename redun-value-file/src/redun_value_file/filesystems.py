@@ -97,9 +97,19 @@ class FileSystem(ABC):
         """Yield the hashes of all files below a directory that are not hidden."""
         return (state.hash for state in self.scan(path))
 
-    def get_hashes(self, paths: Sequence[str]) -> Sequence[str]:
-        """Return the hashes of several files; at once where each of them takes a request."""
-        return [self.get_hash(path) for path in paths]
+    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
+        """Return the hashes of several files, None for those that can't be looked at.
+
+        A file system in which each of them takes a request makes several at once.
+        """
+        return [self.get_hash_or_none(path) for path in paths]
+
+    def get_hash_or_none(self, path: str) -> str | None:
+        """Return the hash of a file, None if it can't be looked at."""
+        try:
+            return self.get_hash(path)
+        except OSError:
+            return None
 
     @abstractmethod
     def copy(self, src_path: str, dest_path: str) -> None:
@@ -286,6 +296,19 @@ def copy_one(src_path: str, dest_path: str) -> None:
     else:
         with source.open(src_path, "rb") as reader, destination.open(dest_path, "wb") as writer:
             shutil.copyfileobj(reader, writer, _BLOCK_SIZE)
+
+
+def take_states(places: Sequence[tuple[FileSystem, str]]) -> Sequence[str | None]:
+    """Return the hashes of files that may be in different file systems, None for those that can't be looked at."""
+    by_system: dict[FileSystem, list[str]] = {}
+    for filesystem, path in places:
+        by_system.setdefault(filesystem, []).append(path)
+    found = {
+        (filesystem, path): state
+        for filesystem, paths in by_system.items()
+        for path, state in zip(paths, filesystem.get_hashes(paths), strict=True)
+    }
+    return [found[place] for place in places]
 
 
 def open_file(path: str, mode: str = "r", encoding: str | None = None, **kwargs: Any) -> IO[Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from redun.hashing import hash_stream, hash_struct
+from redun_value_file.digests import read_digest
+from redun_value_file.errors import naming_path
 from redun_value_file.file import Dir, File, FileClasses, FileSet
 from redun_value_file.filesystems import FileState
+from redun_value_file.schemes import LOCAL, local_path
 from redun_value_file.staging import StagingDir, StagingFile
 
 
@@ -91,6 +94,9 @@ class ContentFile(File):
     classes = ContentClasses
 
     def _calc_hash(self) -> str:
+        if self.filesystem.name == LOCAL:
+            with naming_path(self.path):
+                return hash_struct([self.type_basename, self.path, read_digest(local_path(self.path))])
         with self.filesystem.open(self.path, "rb") as stream:
             return hash_struct([self.type_basename, self.path, hash_stream(stream)])
 
