@@ -56,7 +56,10 @@ class FsspecFileSystem(FileSystem):
             made = make_local(lambda local: self._fetch(path, local, mode))
             return open_pending(made, mode.replace("x", "w"), partial(self.put, path=path), **kwargs)
         text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
-        stream: IO[Any] = filesystem.open(place, "rb", **kwargs)
+        stream: Any = filesystem.open(place, "rb", **kwargs)
+        with suppress(AttributeError):
+            # An archive is closed when nobody refers to its file system any more.
+            stream.keeps_open = filesystem
         return stream if "b" in mode else TextIOWrapper(stream, **text)
 
     def _fetch(self, path: str, local: str, mode: str) -> None:
