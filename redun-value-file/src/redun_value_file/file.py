@@ -18,6 +18,7 @@ from redun.values.external import ExternalValue
 from redun_value_file.filesystems import (
     FileState,
     FileSystem,
+    copy_many,
     copy_one,
     get_filesystem,
     open_file,
@@ -400,8 +401,8 @@ class Dir(FileSet):
 
     def copy_to(self, dest_dir: Dir, skip_if_exists: bool = False) -> Dir:
         """Copy all files to another directory, and return that one."""
-        for file in self:
-            file.copy_to(dest_dir.file(self.rel_path(file.path)), skip_if_exists)
+        pairs = [(file, dest_dir.file(self.rel_path(file.path))) for file in self]
+        copy_many([(file.path, dest.path) for file, dest in pairs if not (skip_if_exists and dest.exists())])
         dest_dir.update_hash()
         return dest_dir
 
