@@ -28,6 +28,7 @@ class LocalFileSystem(FileSystem):
     """The files of this machine. A file's state is its path as written, its size and its time of modification."""
 
     name = LOCAL
+    is_remote = False
 
     def _open(self, path: str, mode: str, **kwargs: Any) -> IO[Any]:
         path = local_path(path)

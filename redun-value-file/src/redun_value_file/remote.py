@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from io import TextIOWrapper
 from secrets import token_hex
 from tempfile import mkstemp
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from redun.errors import RedunError
 from redun_value_file.errors import RedunOSError, naming_path
@@ -28,9 +27,6 @@ _WHOLE = {"abfs", "adl", "az", "gcs", "gs", "http", "https", "lakefs", "memory",
 """Schemes of stores in which a file that is put appears as a whole."""
 
 _WRITING = "wax+"
-_AT_ONCE = 16
-
-T = TypeVar("T")
 
 
 class MissingLibraryError(RedunError, ImportError):
@@ -125,9 +121,6 @@ class FsspecFileSystem(FileSystem):
         with naming_path(path):
             return hash_remote_file(self.name, path, self._look(path))
 
-    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
-        return map_at_once(self.get_hash_or_none, paths)
-
     def scan(self, path: str) -> Iterator[FileState]:
         with naming_path(path):
             filesystem, place = self._find(path)
@@ -220,14 +213,6 @@ def _restore(name: str, path: str, place: str) -> str:
         return join_path(path, name.lstrip("/"))
     at = front.rfind(place)
     return f"{front[:at]}{name}{chained}" if at >= 0 else f"{front.partition('://')[0]}://{name.lstrip('/')}{chained}"
-
-
-def map_at_once(ask: Callable[[str], T], paths: Sequence[str]) -> list[T]:
-    """Return what a function that makes a request returns for each of some paths; several are made at once."""
-    if len(paths) < 2:
-        return [ask(path) for path in paths]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(paths))) as threads:
-        return list(threads.map(ask, paths))
 
 
 def make_local(fill: Callable[[str], None]) -> str:

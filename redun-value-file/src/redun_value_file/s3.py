@@ -16,7 +16,7 @@ from typing import IO, Any
 from redun.hashing import hash_struct
 from redun_value_file.errors import RedunFileNotFoundError, RedunOSError
 from redun_value_file.filesystems import FileState, FileSystem
-from redun_value_file.remote import make_local, map_at_once
+from redun_value_file.remote import make_local
 from redun_value_file.s3_client import get_client, naming_object
 from redun_value_file.s3_read import ObjectReader
 from redun_value_file.streams import open_pending
@@ -81,9 +81,6 @@ class S3FileSystem(FileSystem):
 
     def get_hash(self, path: str) -> str:
         return _hash_object(path, (self._look(path) or {}).get("ETag", ""))
-
-    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
-        return map_at_once(self.get_hash_or_none, paths)
 
     def remove(self, path: str) -> None:
         bucket, key = _split(path)

@@ -40,6 +40,7 @@ from redun.scheduler.finish import Finisher, JobObservers
 from redun.scheduler.garbage import collecting_rarely
 from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution
+from redun.scheduler.outside import looking_back
 from redun.scheduler.record import Recorder
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
@@ -226,10 +227,7 @@ class ExecutionLoop:
             if self._is_stuck:
                 self._unstick()
         self._was_led = False
-        for count, mail in enumerate(self._mailbox.read(), 1):
-            self._read(mail)
-            if not count % _JOURNALED_AT_ONCE:
-                recorder.flush_if_due()
+        self._read_all()
         recorder.flush_if_due()
         if self._timers:
             self._timers.run_due(time.monotonic())
@@ -238,6 +236,21 @@ class ExecutionLoop:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
             recorder.note_alive()
+
+    def _read_all(self) -> None:
+        """Read all mail that is there, and look together at what is outside that it tells of."""
+        mails = deque(self._mailbox.read())
+        count = 0
+        try:
+            with looking_back(self._handover.list_ended(mails)):
+                while mails:
+                    self._read(mails.popleft())
+                    count += 1
+                    if not count % _JOURNALED_AT_ONCE:
+                        self.recorder.flush_if_due()
+        finally:
+            for mail in mails:
+                self._mailbox.put(mail)
 
     def _find_patience(self, now: float) -> float:
         """Return how long there is nothing to do, in seconds, unless mail comes."""
