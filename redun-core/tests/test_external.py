@@ -6,7 +6,7 @@ import pytest
 
 from redun import Scheduler, task
 from redun.backends.memory import MemoryBackend
-from redun.executors.base import Executor
+from redun.executors.local import LocalExecutor
 from redun.hashing import hash_struct
 from redun.values.external import ExternalValue, Watched, find_changed, looking_at
 
@@ -135,20 +135,21 @@ def test_other_threads_look_for_themselves():
     assert seen == [False]
 
 
-class AtOnceExecutor(Executor):
+class AtOnceExecutor(LocalExecutor):
     """Has run every call when it returns."""
 
-    def submit(self, call):
-        future = Future()
-        future.set_result(call.func(*call.args, **call.kwargs))
-        return future
+    def submit_many(self, calls):
+        futures = [Future() for _ in calls]
+        for future, call in zip(futures, calls, strict=True):
+            future.set_result(call.func(*call.args, **call.kwargs))
+        return futures
 
 
 def test_calls_that_end_together_are_looked_at_together(caplog):
     """What calls took is looked at again when they have ended, together for those that ended meanwhile."""
     caplog.set_level(logging.WARNING, logger="redun")
 
-    with Scheduler(backend=MemoryBackend(), executor=AtOnceExecutor("default")) as scheduler:
+    with Scheduler(backend=MemoryBackend(), executor=AtOnceExecutor()) as scheduler:
         scheduler.run([follow(Page(f"web://{number}")) for number in range(50)])
 
     assert sum(LOOKS) >= 48
