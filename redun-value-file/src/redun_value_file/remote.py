@@ -50,7 +50,7 @@ class FsspecFileSystem(FileSystem):
         filesystem, place = self._find(path)
         if any(letter in mode for letter in _WRITING):
             made = make_local(lambda local: self._fetch(path, local, mode))
-            return open_pending(made, mode.replace("x", "w"), partial(self.put, path=path), **kwargs)
+            return open_pending(made, mode.replace("x", "w"), partial(self._store, path=path), **kwargs)
         text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
         stream: Any = filesystem.open(place, "rb", **kwargs)
         with suppress(AttributeError):
@@ -64,6 +64,10 @@ class FsspecFileSystem(FileSystem):
             raise FileExistsError(17, "File exists", path)
         if "r" in mode or ("a" in mode and self.exists(path)):
             self.get(path, local)
+
+    def _store(self, local_path: str, path: str) -> bool:
+        self.put(local_path, path)
+        return True
 
     def put(self, local_path: str, path: str) -> None:
         with naming_path(path):
