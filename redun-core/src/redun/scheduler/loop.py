@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
+from itertools import islice
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
@@ -220,14 +221,12 @@ class ExecutionLoop:
         now = time.monotonic()
         self._wakes_at = now + self._find_patience(now)
         mail = self._mailbox.wait(self._wakes_at - now)
-        if mail is not None:
-            self._read(mail)
-        elif not self._was_led:
+        if mail is None and not self._was_led:
             recorder.flush()
             if self._is_stuck:
                 self._unstick()
         self._was_led = False
-        self._read_all()
+        self._read_all(deque() if mail is None else deque([mail]))
         recorder.flush_if_due()
         if self._timers:
             self._timers.run_due(time.monotonic())
@@ -237,17 +236,16 @@ class ExecutionLoop:
             self.board.log_table()
             recorder.note_alive()
 
-    def _read_all(self) -> None:
-        """Read all mail that is there, and look together at what is outside that it tells of."""
-        mails = deque(self._mailbox.read())
-        count = 0
+    def _read_all(self, mails: deque[Any]) -> None:
+        """Read mail, and look together at what is outside that it tells of; what can't be read is put back."""
+        mails.extend(self._mailbox.read())
         try:
-            with looking_back(self._handover.list_ended(mails)):
-                while mails:
-                    self._read(mails.popleft())
-                    count += 1
-                    if not count % _JOURNALED_AT_ONCE:
-                        self.recorder.flush_if_due()
+            while mails:
+                count = min(len(mails), _JOURNALED_AT_ONCE)
+                with looking_back(self._handover.list_ended(islice(mails, count))):
+                    for _ in range(count):
+                        self._read(mails.popleft())
+                self.recorder.flush_if_due()
         finally:
             for mail in mails:
                 self._mailbox.put(mail)
