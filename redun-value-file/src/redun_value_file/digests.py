@@ -117,6 +117,7 @@ class _Choice:
 
 
 _choice = _Choice()
+_abandoned: list[_Choice] = []
 
 
 def configure(config: Config) -> None:
@@ -175,8 +176,9 @@ def _renew_choice() -> None:
 
 
 def _forget_connection() -> None:
-    # A connection does not survive a fork, and closing it in the child would take the parent's locks away.
+    # A connection does not survive a fork, and must not be closed by the child, as it would be if nobody held it.
     global _choice
+    _abandoned.append(_choice)
     _choice = _Choice()
 
 
