@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from redun.hashing import hash_stream, hash_struct
+from redun.values.base import Value
+from redun_value_file.digests import read_digest
+from redun_value_file.errors import naming_path
 from redun_value_file.file import Dir, File, FileClasses, FileSet
+from redun_value_file.filesystems import FileState
+from redun_value_file.schemes import LOCAL, local_path
 from redun_value_file.staging import StagingDir, StagingFile
 
 
@@ -17,6 +22,29 @@ class ContentClasses(FileClasses):
     """The family of files that are identified by their content."""
 
 
+class _Immutable(FileSet):
+    """Base of several files that never change. Those that can be listed are recorded with them."""
+
+    register = False
+    __module__ = "redun.file"
+    is_immutable = True
+
+    def iter_subvalues(self) -> Iterable[Value]:
+        try:
+            return super().iter_subvalues()
+        except OSError:
+            return []
+
+    def update_hash(self) -> None:
+        self._listing, self._hash = None, self._calc_hash()
+
+    def _list_states(self) -> Iterable[FileState]:
+        return (FileState(file.path, file.hash) for file in self)
+
+    def _calc_hash(self) -> str:
+        return hash_struct([self.type_basename, self._place])
+
+
 class IFile(File):
     """A file that never changes once written, so that its path says everything."""
 
@@ -24,12 +52,13 @@ class IFile(File):
     type_basename = "IFile"
     type_name = "redun.IFile"
     classes = ImmutableClasses
+    is_immutable = True
 
     def _calc_hash(self) -> str:
         return hash_struct([self.type_basename, self.path])
 
 
-class IFileSet(FileSet):
+class IFileSet(_Immutable):
     """Files that never change once written."""
 
     __module__ = "redun.file"
@@ -37,20 +66,14 @@ class IFileSet(FileSet):
     type_name = "redun.IFileSet"
     classes = ImmutableClasses
 
-    def _calc_hash(self) -> str:
-        return hash_struct([self.type_basename, self.pattern])
 
-
-class IDir(Dir):
+class IDir(_Immutable, Dir):
     """A directory that never changes once written."""
 
     __module__ = "redun.file"
     type_basename = "IDir"
     type_name = "redun.IDir"
     classes = ImmutableClasses
-
-    def _calc_hash(self) -> str:
-        return hash_struct([self.type_basename, self.path])
 
 
 class IStagingFile(StagingFile):
@@ -78,11 +101,11 @@ class ContentFile(File):
     classes = ContentClasses
 
     def _calc_hash(self) -> str:
+        if self.filesystem.name == LOCAL:
+            with naming_path(self.path):
+                return hash_struct([self.type_basename, self.path, read_digest(local_path(self.path))])
         with self.filesystem.open(self.path, "rb") as stream:
             return hash_struct([self.type_basename, self.path, hash_stream(stream)])
-
-    def is_valid(self) -> bool:
-        return self.exists() and super().is_valid()
 
 
 class ContentFileSet(FileSet):
@@ -93,6 +116,9 @@ class ContentFileSet(FileSet):
     type_name = "redun.CnotentFileSet"  # Misspelt where it was first stored; stored names don't change.
     classes = ContentClasses
 
+    def _list_states(self) -> Iterable[FileState]:
+        return (FileState(file.path, file.hash) for file in self)
+
 
 class ContentDir(Dir):
     """A directory whose files are identified by their content."""
@@ -102,8 +128,8 @@ class ContentDir(Dir):
     type_name = "redun.ContentDir"
     classes = ContentClasses
 
-    def _iter_hashes(self) -> Iterator[str]:
-        return (file.hash for file in self)
+    def _list_states(self) -> Iterable[FileState]:
+        return (FileState(file.path, file.hash) for file in self)
 
 
 class ContentStagingFile(StagingFile):
