@@ -209,7 +209,7 @@ class File(_Located):
         dest_file.update_hash()
         return dest_file
 
-    def shell_copy_to(self, dest_path: str | None) -> str:
+    def shell_copy_to(self, dest_path: str | None, as_mount: bool = False) -> str:
         """Return the shell command that copies the file to a path, or to standard output."""
         return self.filesystem.shell_copy(self.path, dest_path)
 
@@ -354,7 +354,7 @@ class Dir(FileSet):
         dest_dir.update_hash()
         return dest_dir
 
-    def shell_copy_to(self, dest_path: str) -> str:
+    def shell_copy_to(self, dest_path: str, as_mount: bool = False) -> str:
         """Return the shell command that copies the directory to a path."""
         return self.filesystem.shell_copy(self.path, dest_path, recursive=True)
 

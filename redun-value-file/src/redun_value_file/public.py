@@ -1,6 +1,6 @@
 """The public names of the package; importing this imports all of it."""
 
-from redun_value_file.errors import RedunFileNotFoundError, RedunOSError, RedunPermissionError
+from redun_value_file.errors import RedunFileNotFoundError, RedunOSError, RedunPermissionError, StagingError
 from redun_value_file.file import Dir, File, FileSet
 from redun_value_file.filesystems import (
     FileSystem,
@@ -9,6 +9,7 @@ from redun_value_file.filesystems import (
     list_filesystems,
     register_filesystem,
 )
+from redun_value_file.scripts import postprocess_script, script, script_task
 from redun_value_file.staging import Staging, StagingDir, StagingFile
 from redun_value_file.variants import (
     ContentDir,
@@ -43,9 +44,13 @@ __all__ = [
     "RedunPermissionError",
     "Staging",
     "StagingDir",
+    "StagingError",
     "StagingFile",
     "get_filesystem",
     "get_proto",
     "list_filesystems",
+    "postprocess_script",
     "register_filesystem",
+    "script",
+    "script_task",
 ]
