@@ -61,6 +61,9 @@ class ScriptError(RedunError):
         """Return the lines that the script wrote to its standard error stream."""
         return self.stderr.decode(errors="backslashreplace").rstrip().splitlines()
 
+    def __repr__(self) -> str:
+        return f"ScriptError({str(self)!r})"
+
     def __str__(self) -> str:
         lines = self.list_lines()
         if lines:
