@@ -41,7 +41,7 @@ def describe(names: list[str], counts: list[bytes], metrics: list[File]) -> list
     """Say how many reads of each sample were aligned."""
     return [
         f"{name}: {file.read().strip()} of {count.decode().strip()} reads"
-        for name, count, file in zip(names, counts, metrics)
+        for name, count, file in zip(names, counts, metrics, strict=True)
     ]
 
 
