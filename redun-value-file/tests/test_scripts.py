@@ -101,6 +101,28 @@ def test_output_is_standard_output(scheduler):
     assert scheduler.run(script("printf 'a\\377'")) == b"a\xff"
 
 
+def test_commands_that_copy_from_far_write_to_the_log():
+    """What a program says that copies from or to another machine does not get into the script's output."""
+    remote, local = File("s3://bucket/a"), File("b")
+
+    command = script("cat a", inputs=[remote.stage(), local.stage("c")], outputs=Dir("s3://bucket/d").stage()).args[0]
+
+    lines = command.splitlines()
+    assert lines[0] == 'command -v aws >/dev/null || aws() { shift 3; redun fs cp "$@"; }'
+    assert lines[1:3] == ["aws s3 cp --no-progress s3://bucket/a a >&2", "cp b c"]
+    assert lines[-1] == "aws s3 cp --no-progress --recursive d s3://bucket/d >&2"
+
+
+def test_mounted_buckets_are_used_as_folders():
+    """Where buckets are mounted, scripts copy from and to the folders that they are there."""
+    inputs, outputs = [File("gs://bucket/a").stage("a")], File("gs://bucket/d/b").stage("b")
+
+    command = script("cp a b", inputs=inputs, outputs=outputs, as_mount=True).args[0]
+
+    assert command.startswith("cp /mnt/disks/bucket/a a >&2\n")
+    assert command.endswith("\n(mkdir -p /mnt/disks/bucket/d && cp b /mnt/disks/bucket/d/b) >&2")
+
+
 def test_command_may_be_words(scheduler):
     """A command may be a list of words, which are quoted."""
     assert scheduler.run(script(["printf", "%s.", "a b", "$(c)", "-d"])) == b"a b.$(c).-d."

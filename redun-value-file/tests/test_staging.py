@@ -121,7 +121,7 @@ def test_commands_copy_directories():
 
     actual = (staged.render_stage(), staged.render_unstage())
 
-    assert actual == ("cp -r data/d d", "cp -r d data/d")
+    assert actual == ("(mkdir -p d && cp -r data/d/. d)", "(mkdir -p data/d && cp -r d/. data/d)")
 
 
 @pytest.mark.parametrize(("local", "remote"), [("a", "./a"), ("d/../a", "file:a"), ("/tmp/a", "/tmp//a")])

@@ -7,15 +7,15 @@ runs again when an input has changed, and a recorded result is void when an outp
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
 from redun.hashing import hash_struct
 from redun.values.base import FileSubtype, Subtype, Value
-from redun_value_file.filesystems import FileSystem, get_filesystem
+from redun_value_file.filesystems import FileState, FileSystem, copy_one, get_filesystem, open_file, shell_copy
+from redun_value_file.schemes import join_path, relative_path, split_chain
 
 if TYPE_CHECKING:
     from redun_value_file.staging import StagingDir, StagingFile
@@ -53,8 +53,8 @@ class _Located(Value):
     def hash(self) -> str:
         """The address of the state: when it was first asked for, or at the last `update_hash`."""
         if self._hash is None:
-            self._hash = self._calc_hash()
-        return self._hash
+            self.update_hash()
+        return self._hash or ""
 
     def get_hash(self, data: bytes | None = None) -> str:
         return self.hash
@@ -71,6 +71,7 @@ class _Located(Value):
         try:
             if self._hash is None:
                 self.update_hash()
+                return True
             return self._hash == self._calc_hash()
         except OSError:
             return False
@@ -131,15 +132,7 @@ class File(_Located):
         ValueError
             When an encoding is given for a binary mode.
         """
-        stream: IO[Any]
-        if encoding is None:
-            stream = self.filesystem.open(self.path, mode, **kwargs)
-        elif "b" in mode:
-            raise ValueError("a file opened in binary mode has no encoding")
-        else:
-            text = {name: kwargs.pop(name) for name in ("newline", "errors") if name in kwargs}
-            binary = self.filesystem.open(self.path, mode.replace("t", "") + "b", **kwargs)
-            stream = TextIOWrapper(binary, encoding=encoding, **text)
+        stream = open_file(self.path, mode, encoding, **kwargs)
         if any(letter in mode for letter in "wax+"):
             # The stream must not refer to itself: one that is dropped is to be flushed at once.
             stream.close = partial(_close_and_rehash, ref(stream), self)  # type: ignore[method-assign]
@@ -188,11 +181,12 @@ class File(_Located):
 
     def basename(self) -> str:
         """Return the last part of the path."""
-        return os.path.basename(self.path)
+        return os.path.basename(split_chain(self.path)[0])
 
     def dirname(self) -> str:
         """Return the path without its last part."""
-        return os.path.dirname(self.path)
+        place, chained = split_chain(self.path)
+        return f"{os.path.dirname(place)}{chained}"
 
     def copy_to(self, dest_file: File, skip_if_exists: bool = False) -> File:
         """Copy the content to another file, and return that one.
@@ -205,13 +199,21 @@ class File(_Located):
             Whether to leave a file that exists as it is.
         """
         if not (skip_if_exists and dest_file.exists()):
-            copy_bytes(self.path, dest_file.path)
+            copy_one(self.path, dest_file.path)
         dest_file.update_hash()
         return dest_file
 
     def shell_copy_to(self, dest_path: str | None, as_mount: bool = False) -> str:
-        """Return the shell command that copies the file to a path, or to standard output."""
-        return self.filesystem.shell_copy(self.path, dest_path)
+        """Return the shell command that copies the file to a path, or, for None, to standard output.
+
+        Parameters
+        ----------
+        dest_path
+            A path or URL.
+        as_mount
+            Whether buckets are mounted where the command runs, and copied as the folders that they are there.
+        """
+        return shell_copy(self.path, dest_path, as_mount=as_mount)
 
     def stage(self, local: str | None = None) -> StagingFile:
         """Pair the file with a local place to copy it to: a path, a folder with ``/`` at its end, default its name."""
@@ -258,6 +260,7 @@ class FileSet(_Located):
 
     def __init__(self, pattern: str | os.PathLike[str]) -> None:
         self.pattern = _as_text(pattern)
+        self._listing: Sequence[FileState] | None = None
         super().__init__(self.pattern)
 
     def files(self) -> list[File]:
@@ -270,10 +273,33 @@ class FileSet(_Located):
                 yield self.classes.File(path)
 
     def iter_subvalues(self) -> Iterable[Value]:
-        return iter(self)
+        """Return the files as they were when the hash was taken; the listing is the one that it was made of."""
+        if self._listing is None:
+            self._listing = list(self._list_states())
+        return [self._make_file(state) for state in self._listing]
+
+    def _make_file(self, state: FileState) -> File:
+        file = self.classes.File(state.path)
+        file._hash = state.hash
+        return file
+
+    def update_hash(self) -> None:
+        self._listing = list(self._list_states())
+        self._hash = self._hash_listing(self._listing)
+
+    def _list_states(self) -> Iterable[FileState]:
+        """List the files with the address of the state of each."""
+        return self.filesystem.scan_glob(self.pattern)
+
+    def _hash_listing(self, listing: Iterable[FileState]) -> str:
+        return hash_struct([self.type_basename, self._place, *sorted(state.hash for state in listing)])
 
     def _calc_hash(self) -> str:
-        return hash_struct([self.type_basename, self.pattern, *sorted(file.hash for file in self)])
+        return self._hash_listing(self._list_states())
+
+    @property
+    def _place(self) -> str:
+        return self.pattern
 
     def __repr__(self) -> str:
         return f"{self.type_basename}(pattern={self.pattern}, hash={self._shown_hash})"
@@ -312,7 +338,7 @@ class Dir(FileSet):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         path = _as_text(path)
         self.path = path.rstrip("/") or path
-        super().__init__(f"{path.rstrip('/')}/**")
+        super().__init__(join_path(path, "**") if split_chain(path)[1] else f"{path.rstrip('/')}/**")
 
     def __iter__(self) -> Iterator[File]:
         return (self.classes.File(path) for path in self.filesystem.iter_files(self.path))
@@ -333,7 +359,7 @@ class Dir(FileSet):
 
     def file(self, rel_path: str) -> File:
         """Return a file of the directory, which need not exist."""
-        return self.classes.File(f"{self._prefix}{rel_path}")
+        return self.classes.File(join_path(self.path, rel_path))
 
     def rel_path(self, path: str) -> str:
         """Return a path relative to the directory.
@@ -343,9 +369,7 @@ class Dir(FileSet):
         ValueError
             When it is not below the directory.
         """
-        if not path.startswith(self._prefix):
-            raise ValueError(f"{path!r} is not below the directory {self.path!r}")
-        return path[len(self._prefix) :]
+        return relative_path(path, self.path)
 
     def copy_to(self, dest_dir: Dir, skip_if_exists: bool = False) -> Dir:
         """Copy all files to another directory, and return that one."""
@@ -355,25 +379,30 @@ class Dir(FileSet):
         return dest_dir
 
     def shell_copy_to(self, dest_path: str, as_mount: bool = False) -> str:
-        """Return the shell command that copies the directory to a path."""
-        return self.filesystem.shell_copy(self.path, dest_path, recursive=True)
+        """Return the shell command that copies everything in the directory to another one, which may exist.
+
+        Parameters
+        ----------
+        dest_path
+            A path or URL.
+        as_mount
+            Whether buckets are mounted where the command runs, and copied as the folders that they are there.
+        """
+        return shell_copy(self.path, dest_path, recursive=True, as_mount=as_mount)
 
     def stage(self, local: str | None = None) -> StagingDir:
         """Pair the directory with a local place to copy it to: a path, default its name."""
-        return self.classes.StagingDir(self.classes.Dir(local or os.path.basename(self.path)), self)
+        return self.classes.StagingDir(self.classes.Dir(local or os.path.basename(split_chain(self.path)[0])), self)
 
     def get_subtype(self) -> Subtype | None:
         return FileSubtype(self.path)
 
     @property
-    def _prefix(self) -> str:
-        return f"{self.path.rstrip('/')}/"
+    def _place(self) -> str:
+        return self.path
 
-    def _calc_hash(self) -> str:
-        return hash_struct([self.type_basename, self.path, *sorted(self._iter_hashes())])
-
-    def _iter_hashes(self) -> Iterator[str]:
-        return map(self.filesystem.get_hash, self.filesystem.iter_files(self.path))
+    def _list_states(self) -> Iterable[FileState]:
+        return self.filesystem.scan(self.path)
 
     def __repr__(self) -> str:
         return f"{self.type_basename}(path={self.path}, hash={self._shown_hash})"
@@ -398,17 +427,6 @@ def _close_and_rehash(stream_ref: ref[IO[Any]], file: File) -> None:
     if stream is not None and not stream.closed:
         type(stream).close(stream)
         file.update_hash()
-
-
-def copy_bytes(src_path: str, dest_path: str) -> None:
-    """Copy a file between any two file systems."""
-    source, destination = get_filesystem(url=src_path), get_filesystem(url=dest_path)
-    if source is destination:
-        source.copy(src_path, dest_path)
-        return
-    with source.open(src_path, "rb") as reader, destination.open(dest_path, "wb") as writer:
-        while block := reader.read(1 << 20):
-            writer.write(block)
 
 
 FileClasses.File = File

@@ -6,22 +6,28 @@ is its file system's `get_hash`.
 
 from __future__ import annotations
 
-import glob
-import os
-import re
-import shlex
 import shutil
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import IO, Any, ClassVar, TypeVar
+from importlib import import_module
+from typing import IO, Any, ClassVar, NamedTuple, TypeVar
 
 from redun.errors import RedunError
-from redun.hashing import hash_struct
-from redun_value_file.errors import RedunOSError, naming_path
+from redun_value_file.errors import naming_path
+from redun_value_file.schemes import LOCAL, get_proto, join_path, local_path, relative_path
+from redun_value_file.shell import copy_command
+from redun_value_file.streams import TextStream
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+)://")
-_MISSING = -1
+_BLOCK_SIZE = 1 << 20
+
+
+class FileState(NamedTuple):
+    """A file that a listing found, and the address of its state."""
+
+    path: str
+    hash: str
 
 
 class UnknownFileSystemError(RedunError, KeyError):
@@ -75,17 +81,55 @@ class FileSystem(ABC):
     def get_hash(self, path: str) -> str:
         """Return the address of a file's state: equal as long as the file is to count as unchanged."""
 
-    @abstractmethod
     def iter_files(self, path: str) -> Iterator[str]:
         """Yield the paths of all files below a directory that are not hidden."""
+        return filter(self.isfile, self.glob(join_path(path, "**")))
+
+    def scan(self, path: str) -> Iterator[FileState]:
+        """Yield the files that `iter_files` does, each with its `get_hash`; from one listing where that has them."""
+        return (FileState(found, self.get_hash(found)) for found in self.iter_files(path))
+
+    def scan_glob(self, pattern: str) -> Iterator[FileState]:
+        """Yield the files that match a pattern, each with its `get_hash`; from one listing where that has them."""
+        return (FileState(found, self.get_hash(found)) for found in self.glob(pattern) if self.isfile(found))
+
+    def iter_file_hashes(self, path: str) -> Iterator[str]:
+        """Yield the hashes of all files below a directory that are not hidden."""
+        return (state.hash for state in self.scan(path))
+
+    def get_hashes(self, paths: Sequence[str]) -> Sequence[str]:
+        """Return the hashes of several files; at once where each of them takes a request."""
+        return [self.get_hash(path) for path in paths]
 
     @abstractmethod
     def copy(self, src_path: str, dest_path: str) -> None:
         """Copy a file within this file system."""
 
-    @abstractmethod
-    def shell_copy(self, src_path: str | None, dest_path: str | None, recursive: bool = False) -> str:
-        """Return the shell command that copies a file; None stands for standard input or output."""
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a local file into this file system."""
+        with open(local_path, "rb") as reader, self.open(path, "wb") as writer:
+            shutil.copyfileobj(reader, writer, _BLOCK_SIZE)
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file out of this file system, to a local file that is written as it is."""
+        with self.open(path, "rb") as reader, open(local_path, "wb") as writer:
+            shutil.copyfileobj(reader, writer, _BLOCK_SIZE)
+
+    def shell_copy(
+        self, src_path: str | None, dest_path: str | None, recursive: bool = False, as_mount: bool = False
+    ) -> str:
+        """Return the shell command that copies between this file system and another place.
+
+        Parameters
+        ----------
+        src_path, dest_path
+            Paths or URLs, of which one may be local; None stands for standard input or output.
+        recursive
+            Whether to copy a directory with everything in it.
+        as_mount
+            Whether buckets are mounted where the command runs, and copied as the folders that they are there.
+        """
+        return copy_command(src_path, dest_path, recursive, as_mount)
 
     @abstractmethod
     def glob(self, pattern: str) -> Sequence[str]:
@@ -106,6 +150,9 @@ class FileSystem(ABC):
 
 F = TypeVar("F", bound=type[FileSystem])
 
+_OWN = {LOCAL: "redun_value_file.local:LocalFileSystem", "s3": "redun_value_file.s3:S3FileSystem"}
+_BY_FSSPEC = ("az", "ftp", "gs", "http", "https", "memory")
+
 _classes: dict[str, type[FileSystem]] = {}
 _instances: dict[str, FileSystem] = {}
 
@@ -118,21 +165,41 @@ def register_filesystem(filesystem: F) -> F:
 
 
 def list_filesystems() -> list[str]:
-    """Return the names of all file systems."""
-    return sorted(_classes)
+    """Return the names of the file systems that come with redun or were registered.
+
+    Others that fsspec knows, such as ``github`` or ``sftp``, can be used without being listed.
+    """
+    return sorted({*_classes, *_OWN, *_BY_FSSPEC})
 
 
-def get_proto(url: str | None = None) -> str:
-    """Return the scheme of a URL, ``"local"`` for a plain path.
+def shell_copy(src_path: str | None, dest_path: str | None, recursive: bool = False, as_mount: bool = False) -> str:
+    """Return the shell command that copies between any two places.
+
+    Parameters
+    ----------
+    src_path, dest_path
+        Paths or URLs; None stands for standard input or output.
+    recursive
+        Whether to copy a directory with everything in it.
+    as_mount
+        Whether buckets are mounted where the command runs, and copied as the folders that they are there.
 
     Examples
     --------
-    >>> get_proto("s3://bucket/key"), get_proto("data/a.txt"), get_proto("file:///tmp/a.txt")
-    ('s3', 'local', 'local')
+    >>> shell_copy("s3://bucket/my reads.gz", "reads.gz")
+    "aws s3 cp --no-progress 's3://bucket/my reads.gz' reads.gz"
+    >>> shell_copy("s3://bucket/a", "gs://bucket/a")
+    '(aws s3 cp --no-progress s3://bucket/a -) | (gsutil cp - gs://bucket/a)'
     """
-    match = _SCHEME.match(url or "")
-    proto = match.group(1).lower() if match else "local"
-    return "local" if proto == "file" else proto
+    remote = [path for path in (src_path, dest_path) if path is not None and get_proto(path) != LOCAL]
+    source, destination = get_filesystem(url=src_path), get_filesystem(url=dest_path)
+    if len(remote) < 2 or source is destination:
+        filesystem = get_filesystem(url=remote[0]) if remote else source
+        return filesystem.shell_copy(src_path, dest_path, recursive, as_mount)
+    if recursive:
+        return copy_command(src_path, dest_path, recursive, as_mount)
+    reading = source.shell_copy(src_path, None, as_mount=as_mount)
+    return f"({reading}) | ({destination.shell_copy(None, dest_path, as_mount=as_mount)})"
 
 
 def get_filesystem(proto: str | None = None, url: str | None = None) -> FileSystem:
@@ -153,107 +220,86 @@ def get_filesystem_class(proto: str | None = None, url: str | None = None) -> ty
     """Return the class of the file system of a scheme or of a URL; raises KeyError as `get_filesystem`."""
     name = proto or get_proto(url)
     if name not in _classes:
-        near = get_close_matches(name, _classes, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(list_filesystems())}"
-        wanted = f"for {url!r}: {name!r} is not known" if url else f"for {name!r}"
-        raise UnknownFileSystemError(f"there is no file system {wanted}; {hint}")
+        _classes[name] = _import_class(name, url)
     return _classes[name]
 
 
-@register_filesystem
-class LocalFileSystem(FileSystem):
-    """The files of this machine. A file's state is its path as written, its size and its time of modification."""
+def _import_class(name: str, url: str | None) -> type[FileSystem]:
+    if name in _OWN:
+        module, _, attribute = _OWN[name].partition(":")
+        found: type[FileSystem] = getattr(import_module(module), attribute)
+        return found
+    from redun_value_file.remote import make_filesystem_class
 
-    name = "local"
-
-    def _open(self, path: str, mode: str, **kwargs: Any) -> IO[Any]:
-        path = local_path(path)
-        if any(letter in mode for letter in "wax"):
-            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        return open(path, mode, **kwargs)
-
-    def exists(self, path: str) -> bool:
-        return os.path.exists(local_path(path))
-
-    def remove(self, path: str) -> None:
-        with naming_path(path):
-            try:
-                os.remove(local_path(path))
-            except FileNotFoundError:
-                return
-
-    def touch(self, path: str, time: float | None = None) -> None:
-        self.open(path, "ab").close()
-        with naming_path(path):
-            os.utime(local_path(path), None if time is None else (time, time))
-
-    def mkdir(self, path: str) -> None:
-        with naming_path(path):
-            os.makedirs(local_path(path), exist_ok=True)
-
-    def rmdir(self, path: str, recursive: bool = False) -> None:
-        with naming_path(path):
-            if recursive:
-                shutil.rmtree(local_path(path))
-            else:
-                os.rmdir(local_path(path))
-
-    def get_hash(self, path: str) -> str:
-        with naming_path(path):
-            try:
-                status = os.stat(local_path(path))
-            except (FileNotFoundError, NotADirectoryError):
-                return hash_struct(["File", "local", path, _MISSING, str(_MISSING)])
-            return hash_struct(["File", "local", path, status.st_size, str(status.st_mtime)])
-
-    def iter_files(self, path: str) -> Iterator[str]:
-        return filter(self.isfile, self.glob(os.path.join(glob.escape(path), "**")))
-
-    def copy(self, src_path: str, dest_path: str) -> None:
-        source, destination = local_path(src_path), local_path(dest_path)
-        with naming_path(dest_path):
-            os.makedirs(os.path.dirname(destination) or ".", exist_ok=True)
-        try:
-            shutil.copyfile(source, destination)
-        except shutil.SameFileError:
-            return
-        except shutil.SpecialFileError as error:
-            raise RedunOSError(f"{src_path!r} is no regular file: {error}") from error
-        except OSError as error:
-            with naming_path(dest_path if error.filename == destination else src_path):
-                raise
-
-    def shell_copy(self, src_path: str | None, dest_path: str | None, recursive: bool = False) -> str:
-        if src_path is None and dest_path is None:
-            raise ValueError("a copy needs at least one path; the other may be standard input or output")
-        if src_path is None:
-            return f"cat > {_quote(dest_path)}"
-        if dest_path is None:
-            return f"cat {_quote(src_path)}"
-        return f"cp {'-r ' if recursive else ''}{_quote(src_path)} {_quote(dest_path)}"
-
-    def glob(self, pattern: str) -> Sequence[str]:
-        plain = local_path(pattern)
-        scheme = pattern.removesuffix(plain)
-        return [f"{scheme}{path}" for path in sorted(glob.glob(plain, recursive=True))]
-
-    def isfile(self, path: str) -> bool:
-        return os.path.isfile(local_path(path))
-
-    def isdir(self, path: str) -> bool:
-        return os.path.isdir(local_path(path))
-
-    def filesize(self, path: str) -> int:
-        with naming_path(path):
-            return os.path.getsize(local_path(path))
+    made = make_filesystem_class(name)
+    if made is not None:
+        return made
+    known = list_filesystems()
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}, and what fsspec knows"
+    wanted = f"for {url!r}: {name!r} is not known" if url else f"for {name!r}"
+    raise UnknownFileSystemError(f"there is no file system {wanted}; {hint}")
 
 
-def local_path(path: str) -> str:
-    """Return a local path without its scheme, if it has one."""
-    return path[len("file://") :] if path[:7].lower() == "file://" else path
+def copy_file(src_path: str | None, dest_path: str | None, recursive: bool = False) -> None:
+    """Copy between any two places.
+
+    Parameters
+    ----------
+    src_path, dest_path
+        Paths or URLs; None stands for standard input or output.
+    recursive
+        Whether to copy a directory; what is in it is put into the destination, also if that exists.
+
+    Raises
+    ------
+    ValueError
+        When both are None, or one of them is and a directory is to be copied.
+    """
+    if recursive and (src_path is None or dest_path is None):
+        raise ValueError("a directory can't be copied from standard input or to standard output")
+    if src_path is None and dest_path is None:
+        raise ValueError("a copy needs at least one path; the other may be standard input or output")
+    if src_path is None:
+        with get_filesystem(url=dest_path).open(str(dest_path), "wb") as writer:
+            shutil.copyfileobj(sys.stdin.buffer, writer, _BLOCK_SIZE)
+    elif dest_path is None:
+        with get_filesystem(url=src_path).open(src_path, "rb") as reader:
+            shutil.copyfileobj(reader, sys.stdout.buffer, _BLOCK_SIZE)
+        sys.stdout.buffer.flush()
+    elif recursive:
+        for path in list(get_filesystem(url=src_path).iter_files(src_path)):
+            copy_one(path, join_path(dest_path, relative_path(path, src_path)))
+    else:
+        copy_one(src_path, dest_path)
 
 
-def _quote(path: str | None) -> str:
-    """Quote a path for a shell, so that one that starts with a dash is no option."""
-    plain = local_path(path or "")
-    return shlex.quote(f"./{plain}" if plain.startswith("-") else plain)
+def copy_one(src_path: str, dest_path: str) -> None:
+    """Copy a file between any two file systems."""
+    source, destination = get_filesystem(url=src_path), get_filesystem(url=dest_path)
+    if source is destination:
+        source.copy(src_path, dest_path)
+    elif source.name == LOCAL:
+        with naming_path(src_path), open(local_path(src_path), "rb"):
+            pass
+        destination.put(local_path(src_path), dest_path)
+    else:
+        with source.open(src_path, "rb") as reader, destination.open(dest_path, "wb") as writer:
+            shutil.copyfileobj(reader, writer, _BLOCK_SIZE)
+
+
+def open_file(path: str, mode: str = "r", encoding: str | None = None, **kwargs: Any) -> IO[Any]:
+    """Open a file of any file system, as `redun.File.open` does."""
+    filesystem = get_filesystem(url=path)
+    if encoding is None:
+        return filesystem.open(path, mode, **kwargs)
+    if "b" in mode:
+        raise ValueError("a file opened in binary mode has no encoding")
+    text = {name: kwargs.pop(name) for name in ("newline", "errors") if name in kwargs}
+    binary = filesystem.open(path, mode.replace("t", "") + "b", **kwargs)
+    return TextStream(binary, encoding=encoding, **text)
+
+
+def glob_file(pattern: str) -> list[str]:
+    """Return the paths that match a pattern, in any file system."""
+    return list(get_filesystem(url=pattern).glob(pattern))

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
+from redun.config import Config
 from redun.plugins.provider import Provider
 from redun.plugins.specs import hookimpl
 
 redun_api = 1
+
+
+@hookimpl
+def redun_configure(config: Config) -> None:
+    """Let files be identified as section ``[files]`` says; without one as by default."""
+    if "files" in config.sections() or "redun_value_file.digests" in sys.modules:
+        from redun_value_file.digests import configure
+
+        configure(config)
 
 
 @hookimpl

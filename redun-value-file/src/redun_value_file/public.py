@@ -3,12 +3,18 @@
 from redun_value_file.errors import RedunFileNotFoundError, RedunOSError, RedunPermissionError, StagingError
 from redun_value_file.file import Dir, File, FileSet
 from redun_value_file.filesystems import (
+    FileState,
     FileSystem,
+    copy_file,
     get_filesystem,
-    get_proto,
+    get_filesystem_class,
+    glob_file,
     list_filesystems,
+    open_file,
     register_filesystem,
+    shell_copy,
 )
+from redun_value_file.schemes import get_proto
 from redun_value_file.scripts import postprocess_script, script, script_task
 from redun_value_file.staging import Staging, StagingDir, StagingFile
 from redun_value_file.variants import (
@@ -33,6 +39,7 @@ __all__ = [
     "Dir",
     "File",
     "FileSet",
+    "FileState",
     "FileSystem",
     "IDir",
     "IFile",
@@ -46,11 +53,16 @@ __all__ = [
     "StagingDir",
     "StagingError",
     "StagingFile",
+    "copy_file",
     "get_filesystem",
+    "get_filesystem_class",
     "get_proto",
+    "glob_file",
     "list_filesystems",
+    "open_file",
     "postprocess_script",
     "register_filesystem",
     "script",
     "script_task",
+    "shell_copy",
 ]

@@ -17,6 +17,7 @@ from redun.task import task
 from redun.values.nested import map_nested_value
 from redun_value_file.errors import StagingError
 from redun_value_file.file import Dir, File
+from redun_value_file.schemes import LOCAL, get_proto
 from redun_value_file.staging import Staging
 
 STANDARD_OUTPUT = "-"
@@ -186,10 +187,15 @@ def _render(
     if tempdir:
         yield render_temporary_folder()
         inputs, outputs = [place.anchor() for place in inputs], [place.anchor() for place in outputs]
-    before = [line for place in inputs if (line := place.render_stage(as_mount))]
-    after = [line for place in outputs if (line := place.render_unstage(as_mount))]
+    before = [_to_log(place, line) for place in inputs if (line := place.render_stage(as_mount))]
+    after = [_to_log(place, line) for place in outputs if (line := place.render_unstage(as_mount))]
     if any(_AWS in line for line in before + after):
         yield _INSTEAD_OF_AWS
     yield from before
     yield get_wrapped_command(command)
     yield from after
+
+
+def _to_log(place: Staging[Any], line: str) -> str:
+    """Keep what a program that copies has to say out of the script's standard output."""
+    return line if get_proto(place.remote.path) == LOCAL else f"{line} >&2"

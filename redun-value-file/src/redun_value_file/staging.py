@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from redun.hashing import hash_struct
 from redun.values.base import Value
 from redun_value_file.file import Dir, File, FileClasses
-from redun_value_file.filesystems import get_proto, local_path
+from redun_value_file.schemes import get_proto, local_path
 
 T = TypeVar("T", File, Dir)
 

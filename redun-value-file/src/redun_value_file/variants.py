@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from redun.hashing import hash_stream, hash_struct
 from redun_value_file.file import Dir, File, FileClasses, FileSet
+from redun_value_file.filesystems import FileState
 from redun_value_file.staging import StagingDir, StagingFile
 
 
@@ -40,6 +41,12 @@ class IFileSet(FileSet):
     def _calc_hash(self) -> str:
         return hash_struct([self.type_basename, self.pattern])
 
+    def update_hash(self) -> None:
+        self._listing, self._hash = None, self._calc_hash()
+
+    def _list_states(self) -> Iterable[FileState]:
+        return (FileState(file.path, file.hash) for file in self)
+
 
 class IDir(Dir):
     """A directory that never changes once written."""
@@ -51,6 +58,12 @@ class IDir(Dir):
 
     def _calc_hash(self) -> str:
         return hash_struct([self.type_basename, self.path])
+
+    def update_hash(self) -> None:
+        self._listing, self._hash = None, self._calc_hash()
+
+    def _list_states(self) -> Iterable[FileState]:
+        return (FileState(file.path, file.hash) for file in self)
 
 
 class IStagingFile(StagingFile):
@@ -93,6 +106,9 @@ class ContentFileSet(FileSet):
     type_name = "redun.CnotentFileSet"  # Misspelt where it was first stored; stored names don't change.
     classes = ContentClasses
 
+    def _list_states(self) -> Iterable[FileState]:
+        return (FileState(file.path, file.hash) for file in self)
+
 
 class ContentDir(Dir):
     """A directory whose files are identified by their content."""
@@ -102,8 +118,8 @@ class ContentDir(Dir):
     type_name = "redun.ContentDir"
     classes = ContentClasses
 
-    def _iter_hashes(self) -> Iterator[str]:
-        return (file.hash for file in self)
+    def _list_states(self) -> Iterable[FileState]:
+        return (FileState(file.path, file.hash) for file in self)
 
 
 class ContentStagingFile(StagingFile):

@@ -1,0 +1,109 @@
+"""Streams that write: what they hold appears at its place as a whole, when they are closed, or not at all.
+
+A stream writes to a file under another name. Closed, it hands that file over to where it belongs. Left by an
+exception, it is thrown away, and what was at the place before stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from io import BufferedRandom, BufferedWriter, FileIO, TextIOWrapper
+from types import TracebackType
+from typing import IO, Any
+
+
+class PendingFile(FileIO):
+    """A file under another name than it is to have.
+
+    Parameters
+    ----------
+    path
+        The other name, of a file that exists.
+    mode
+        A binary mode of `open`.
+    commit
+        What puts the file at `path` in its place; a file that is left at `path` then is removed.
+    """
+
+    def __init__(self, path: str, mode: str, commit: Callable[[str], None]) -> None:
+        self._path, self._commit = path, commit
+        self._is_discarded = False
+        super().__init__(path, mode)
+
+    def discard(self) -> None:
+        """Throw away what was written, and will be, when the stream is closed."""
+        self._is_discarded = True
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        super().close()
+        try:
+            if not self._is_discarded:
+                self._commit(self._path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.remove(self._path)
+
+
+class _Writer(BufferedWriter):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if kind is not None:
+            discard(self)
+        self.close()
+
+
+class _Random(BufferedRandom):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if kind is not None:
+            discard(self)
+        self.close()
+
+
+class TextStream(TextIOWrapper):
+    """A text stream over a binary one; left by an exception it throws away what was to be written."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            discard(self.buffer)
+        self.close()
+
+
+def discard(stream: Any) -> None:
+    """Throw away what a stream is to write when it is closed, if it is one that can."""
+    raw = getattr(stream, "raw", None)
+    if isinstance(raw, PendingFile):
+        raw.discard()
+
+
+def open_pending(
+    path: str,
+    mode: str,
+    commit: Callable[[str], None],
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> IO[Any]:
+    """Open a stream that writes to a file under another name; the parameters after `commit` are those of `open`.
+
+    Parameters
+    ----------
+    path
+        The other name, of a file that exists.
+    mode
+        As of `open`, without ``x``.
+    commit
+        What puts the file at `path` in its place.
+    """
+    raw_mode = mode.replace("b", "").replace("t", "") + "b"
+    raw = PendingFile(path, raw_mode, commit)
+    size = buffering if buffering > 1 else 1 << 16
+    binary: Any = (_Random if "+" in mode else _Writer)(raw, size)
+    if "b" in mode:
+        return raw if buffering == 0 else binary
+    return TextStream(binary, encoding, errors, newline, line_buffering=buffering == 1)
