@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from redun.task import Task
 
 
+_NOBODY: frozenset[int | str] = frozenset()
+
+
 class JobStatus(IntEnum):
     """The phases of a job."""
 
@@ -246,7 +249,7 @@ class Job:
         inherited = parent.exported if parent is not None else EMPTY_OPTIONS
         if inherited or self.expr.task_options:
             options = merge_options(options, inherited, self.expr.task_options)
-        if CONTEXT_OPTION in options:
+        if options and CONTEXT_OPTION in options:
             self.context = self.context.update(options[CONTEXT_OPTION])
             options = {name: value for name, value in options.items() if name != CONTEXT_OPTION}
         return options
@@ -285,15 +288,18 @@ class Job:
             When an argument can't be stored.
         """
         expr, task = self.expr, self.task
-        is_own = self.has_own_arguments
-        excluded, asking = task.unhashed, frozenset[int | str]()
-        if expr.argument_leaves if is_own else find_argument_leaves(self.args, self.kwargs):
+        is_own = self.args is expr.args and self.kwargs is expr.kwargs
+        excluded, asking = task.unhashed, _NOBODY
+        leaves = written = expr.argument_leaves
+        if not is_own:
+            leaves = find_argument_leaves(self.args, self.kwargs)
+        if leaves:
             self.args, self.kwargs = get_type_registry().preprocess((self.args, self.kwargs), {})
             is_own = self.has_own_arguments
             asking = find_job_infos(self.args, self.kwargs)
             excluded |= asking
         encoded = expr.encode_arguments()
-        if not is_own or excluded or (expr.argument_leaves and encoded.is_lazy):
+        if not is_own or excluded or (written and encoded.is_lazy):
             reusable = {
                 id(value): item
                 for value, item in (
