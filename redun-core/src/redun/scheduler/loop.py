@@ -50,6 +50,7 @@ from redun.scheduler.status import StatusBoard
 from redun.scheduler.timers import Timers
 from redun.traceback import safe_repr
 from redun.values.codec import EncodedValue
+from redun.values.large import sharing_encodings
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class ExecutionLoop:
         """Return the value of the root expression, or raise the error that it failed with."""
         root = self._root
         stopping = stopping_on_signals(self._note_signal)
-        with self._rivals, collecting_rarely(), collecting_callbacks(self._callbacks), stopping:
+        with self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks), stopping:
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self._execution.job = next(iter(self.evaluator.ready), None)

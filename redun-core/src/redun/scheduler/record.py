@@ -28,6 +28,7 @@ from redun.options import check_tags
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.task import Task
 from redun.values.codec import EncodedValue
+from redun.values.large import forget_unused
 from redun.values.registry import get_type_registry
 
 MAX_RECORDS = 30_000
@@ -165,6 +166,8 @@ class Recorder:
             self._is_writing = False
         if self.on_written is not None:
             self.on_written(batch)
+        del batch, new
+        forget_unused()
 
     def publish(self, max_delay: float | None) -> None:
         """Write everything collected so far; later records wait at most for some seconds, or as long as usual."""
