@@ -268,9 +268,13 @@ class ExecutionLoop:
 
     def _take_in(self) -> None:
         """Read what came while the store is writing, and journal it."""
-        for mail in self._mailbox.read():
-            self._read(mail)
-        self.recorder.journal()
+        self.recorder.is_held_up = True
+        try:
+            for mail in self._mailbox.read():
+                self._read(mail)
+            self.recorder.journal()
+        finally:
+            self.recorder.is_held_up = False
 
     @property
     def _is_stuck(self) -> bool:

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 from redun.backends.base import (
@@ -52,6 +53,8 @@ class Recorder:
     ----------
     max_delay : float
         How long a record waits at most for the tables while the execution is busy, in seconds.
+    is_held_up : bool
+        Whether the store is in the midst of a write, so that its tables can't be written; the journal can.
     on_written : callable
         What is told of a batch that was written; None if nobody wants to know.
     """
@@ -64,7 +67,7 @@ class Recorder:
         self._journaled = Batch()
         self._journal_delay = None if backend is None else backend.journal_delay
         self._newest = 0.0
-        self._is_writing = False
+        self.is_held_up = False
         self._known_tasks: set[str] = set()
         self._hidden_tasks: dict[str, Task[..., object]] = {}
         self._oldest = 0.0
@@ -140,7 +143,9 @@ class Recorder:
         try:
             self._backend.journal(batch)
         except BackendError:
-            if not self._is_writing:
+            if self.is_held_up:
+                self._oldest = -inf
+            else:
                 self.flush()
 
     def flush(self) -> None:
@@ -152,7 +157,6 @@ class Recorder:
         batch, self._journaled, self._oldest = self._journaled, Batch(), 0.0
         if self._backend is None:
             return
-        self._is_writing = True
         try:
             self._backend.record(batch)
         except BaseException:
@@ -162,8 +166,6 @@ class Recorder:
                 with suppress(BackendError):
                     self._backend.journal(new)
             raise
-        finally:
-            self._is_writing = False
         if self.on_written is not None:
             self.on_written(batch)
         del batch, new
