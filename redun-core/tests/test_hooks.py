@@ -10,7 +10,7 @@ from redun.config import Config
 from redun.errors import PluginError, SchedulerError
 from redun.executors.local import LocalExecutor
 from redun.plugins import specs
-from redun.plugins.host import get_host, reload_plugins
+from redun.plugins.host import PluginOptions, get_host, reload_plugins
 from redun.plugins.specs import DECISION_HOOKS, DISCOVERY_HOOKS, LIFECYCLE_HOOKS, Hooks, is_hook
 from redun.values.base import MIME_TYPE_PICKLE, pickle_dumps
 from redun.values.preview import preview
@@ -150,9 +150,12 @@ def test_raising_observer_leaves_the_others_in_peace(install):
 @pytest.mark.parametrize("hook", LIFECYCLE_HOOKS)
 def test_nothing_is_called_without_observers(hook):
     """Without implementations of a lifecycle hook there is nothing to call."""
-    host = reload_plugins()
+    host = reload_plugins(PluginOptions(disable=("value-file",)))
 
-    assert host.observers(hook) is None
+    observers = host.observers(hook)
+    reload_plugins()
+
+    assert observers is None
 
 
 @pytest.mark.parametrize("hook", DECISION_HOOKS)

@@ -25,7 +25,7 @@ import pytest
 OWNER, STRANGER = ("redun", "redun-secret"), ("stranger", "stranger-secret")
 REGION = "us-east-1"
 BUCKET = "shared"
-READY = "Start Seaweed S3 API Server"
+READY = {"Start Seaweed S3 API Server", "added volume server"}
 
 _GRPC_OFFSET = 10_000
 _names = map("folder-{}".format, count())
@@ -119,10 +119,12 @@ class S3Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read_log(self, ready):
+        missing = set(READY)
         with self._process.stderr as lines:
             for line in lines:
                 self.log.append(line)
-                if READY in line:
+                missing = {text for text in missing if text not in line}
+                if not missing:
                     ready.set()
         self._process.wait()
         ready.set()

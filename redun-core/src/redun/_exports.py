@@ -38,6 +38,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
     ("command", "db"): "redun-backend-sql",
     ("command", "export"): "redun-backend-sql",
+    ("command", "fs"): "redun-value-file",
     ("command", "gc"): "redun-backend-sql",
     ("command", "import"): "redun-backend-sql",
     ("command", "init"): "redun-cli",

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from redun.config import Config
 from redun.hashing import hash_stream
 from redun.settings import parse_options
+from redun_value_file.ticks import is_recent
 
 IDENTITY_VARIABLE = "REDUN_FILES_IDENTITY"
 CACHE_VARIABLE = "REDUN_FILES_CACHE"
@@ -132,27 +134,29 @@ def is_by_content() -> bool:
     return _choice.by_content
 
 
-def find_digest(path: str, status: os.stat_result, is_settled: bool) -> str:
-    """Return the digest of a local file's content, which is read if no digest is known for its state.
+def read_digest(path: str) -> str:
+    """Return the digest of a local file's content, which is read if no digest is known for the state it is in.
 
-    Parameters
-    ----------
-    path
-        The file.
-    status
-        Its state.
-    is_settled
-        Whether no modification can leave the state as it is, so that the digest may be remembered.
+    Raises
+    ------
+    OSError
+        When the file does not exist or can't be read.
     """
     place = os.path.abspath(path)
-    state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
-    digest = _choice.cache.find(place, state)
+    started = time.time_ns()
+    before = os.stat(path)
+    digest = _choice.cache.find(place, _describe(before))
     if digest is None:
         with open(path, "rb") as stream:
             digest = hash_stream(stream)
-        if is_settled:
-            _choice.cache.add(place, state, digest)
+            after = os.fstat(stream.fileno())
+        if _describe(before) == _describe(after) and not is_recent(started, before.st_mtime_ns, before.st_ctime_ns):
+            _choice.cache.add(place, _describe(before), digest)
     return digest
+
+
+def _describe(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
 
 
 def _renew_choice() -> None:

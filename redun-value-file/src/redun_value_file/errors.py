@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redun.errors import RedunError
+
+_NUMBERS: dict[type, int] = {
+    FileExistsError: errno.EEXIST,
+    FileNotFoundError: errno.ENOENT,
+    IsADirectoryError: errno.EISDIR,
+    NotADirectoryError: errno.ENOTDIR,
+    PermissionError: errno.EACCES,
+}
 
 
 class RedunOSError(RedunError, OSError):
@@ -40,4 +49,10 @@ def naming_path(path: str) -> Iterator[None]:
             kind = RedunFileNotFoundError
         elif isinstance(error, PermissionError):
             kind = RedunPermissionError
-        raise kind(error.errno, error.strerror or str(error), path) from error
+        number = error.errno or _NUMBERS.get(type(error), errno.EIO)
+        raise kind(number, error.strerror or _describe(error, number), path) from error
+
+
+def _describe(error: OSError, number: int) -> str:
+    """Return what an error says that has no text of the operating system; file systems of others raise such."""
+    return os.strerror(number) if type(error) in _NUMBERS else str(error)

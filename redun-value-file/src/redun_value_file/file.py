@@ -14,7 +14,17 @@ from weakref import ref
 
 from redun.hashing import hash_struct
 from redun.values.base import FileSubtype, Subtype, Value
-from redun_value_file.filesystems import FileState, FileSystem, copy_one, get_filesystem, open_file, shell_copy
+from redun.values.external import ExternalValue
+from redun_value_file.filesystems import (
+    FileState,
+    FileSystem,
+    copy_many,
+    copy_one,
+    get_filesystem,
+    open_file,
+    shell_copy,
+    take_states,
+)
 from redun_value_file.schemes import join_path, relative_path, split_chain
 
 if TYPE_CHECKING:
@@ -31,7 +41,7 @@ class FileClasses:
     StagingDir: type[StagingDir]
 
 
-class _Located(Value):
+class _Located(ExternalValue):
     """Base of values that stand for what is at a place; their hash is computed when it is first asked for.
 
     Attributes
@@ -75,6 +85,12 @@ class _Located(Value):
             return self._hash == self._calc_hash()
         except OSError:
             return False
+
+    def get_known_hash(self) -> str | None:
+        return self._hash
+
+    def take_hash(self) -> str:
+        return self._calc_hash()
 
     def _calc_hash(self) -> str:
         raise NotImplementedError
@@ -226,6 +242,15 @@ class File(_Located):
     def get_subtype(self) -> Subtype | None:
         return FileSubtype(self.path)
 
+    def describe_place(self) -> str:
+        return self.path
+
+    @classmethod
+    def take_hashes(cls, values: Sequence[ExternalValue]) -> Sequence[str | None]:
+        if cls._calc_hash is not File._calc_hash or len(values) < 2:
+            return super().take_hashes(values)
+        return take_states([(value.filesystem, value.path) for value in values if isinstance(value, File)])
+
     def _calc_hash(self) -> str:
         return self.filesystem.get_hash(self.path)
 
@@ -296,6 +321,9 @@ class FileSet(_Located):
 
     def _calc_hash(self) -> str:
         return self._hash_listing(self._list_states())
+
+    def describe_place(self) -> str:
+        return self._place
 
     @property
     def _place(self) -> str:
@@ -373,8 +401,8 @@ class Dir(FileSet):
 
     def copy_to(self, dest_dir: Dir, skip_if_exists: bool = False) -> Dir:
         """Copy all files to another directory, and return that one."""
-        for file in self:
-            file.copy_to(dest_dir.file(self.rel_path(file.path)), skip_if_exists)
+        pairs = [(file, dest_dir.file(self.rel_path(file.path))) for file in self]
+        copy_many([(file.path, dest.path) for file, dest in pairs if not (skip_if_exists and dest.exists())])
         dest_dir.update_hash()
         return dest_dir
 

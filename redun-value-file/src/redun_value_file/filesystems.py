@@ -10,6 +10,7 @@ import shutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from importlib import import_module
 from typing import IO, Any, ClassVar, NamedTuple, TypeVar
@@ -21,6 +22,7 @@ from redun_value_file.shell import copy_command
 from redun_value_file.streams import TextStream
 
 _BLOCK_SIZE = 1 << 20
+_COPIED_AT_ONCE = 8
 
 
 class FileState(NamedTuple):
@@ -97,9 +99,19 @@ class FileSystem(ABC):
         """Yield the hashes of all files below a directory that are not hidden."""
         return (state.hash for state in self.scan(path))
 
-    def get_hashes(self, paths: Sequence[str]) -> Sequence[str]:
-        """Return the hashes of several files; at once where each of them takes a request."""
-        return [self.get_hash(path) for path in paths]
+    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
+        """Return the hashes of several files, None for those that can't be looked at.
+
+        A file system in which each of them takes a request makes several at once.
+        """
+        return [self.get_hash_or_none(path) for path in paths]
+
+    def get_hash_or_none(self, path: str) -> str | None:
+        """Return the hash of a file, None if it can't be looked at."""
+        try:
+            return self.get_hash(path)
+        except OSError:
+            return None
 
     @abstractmethod
     def copy(self, src_path: str, dest_path: str) -> None:
@@ -268,8 +280,8 @@ def copy_file(src_path: str | None, dest_path: str | None, recursive: bool = Fal
             shutil.copyfileobj(reader, sys.stdout.buffer, _BLOCK_SIZE)
         sys.stdout.buffer.flush()
     elif recursive:
-        for path in list(get_filesystem(url=src_path).iter_files(src_path)):
-            copy_one(path, join_path(dest_path, relative_path(path, src_path)))
+        found = list(get_filesystem(url=src_path).iter_files(src_path))
+        copy_many([(path, join_path(dest_path, relative_path(path, src_path))) for path in found])
     else:
         copy_one(src_path, dest_path)
 
@@ -286,6 +298,31 @@ def copy_one(src_path: str, dest_path: str) -> None:
     else:
         with source.open(src_path, "rb") as reader, destination.open(dest_path, "wb") as writer:
             shutil.copyfileobj(reader, writer, _BLOCK_SIZE)
+
+
+def copy_many(pairs: Sequence[tuple[str, str]]) -> None:
+    """Copy files, given as pairs of source and destination; several at once where each of them takes requests."""
+    is_local = all(get_proto(path) == LOCAL for pair in pairs[:1] for path in pair)
+    if is_local or len(pairs) < 2:
+        for source, destination in pairs:
+            copy_one(source, destination)
+        return
+    with ThreadPoolExecutor(_COPIED_AT_ONCE) as threads:
+        for done in [threads.submit(copy_one, source, destination) for source, destination in pairs]:
+            done.result()
+
+
+def take_states(places: Sequence[tuple[FileSystem, str]]) -> Sequence[str | None]:
+    """Return the hashes of files that may be in different file systems, None for those that can't be looked at."""
+    by_system: dict[FileSystem, list[str]] = {}
+    for filesystem, path in places:
+        by_system.setdefault(filesystem, []).append(path)
+    found = {
+        (filesystem, path): state
+        for filesystem, paths in by_system.items()
+        for path, state in zip(paths, filesystem.get_hashes(paths), strict=True)
+    }
+    return [found[place] for place in places]
 
 
 def open_file(path: str, mode: str = "r", encoding: str | None = None, **kwargs: Any) -> IO[Any]:

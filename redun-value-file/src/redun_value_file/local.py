@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from secrets import token_hex
 from typing import IO, Any
@@ -96,6 +98,8 @@ class LocalFileSystem(FileSystem):
     def glob(self, pattern: str) -> Sequence[str]:
         plain = local_path(pattern)
         scheme = pattern.removesuffix(plain)
+        with naming_path(pattern):
+            _check_listable(plain)
         return [f"{scheme}{path}" for path in sorted(glob.glob(plain, recursive=True))]
 
     def isfile(self, path: str) -> bool:
@@ -107,6 +111,14 @@ class LocalFileSystem(FileSystem):
     def filesize(self, path: str) -> int:
         with naming_path(path):
             return os.path.getsize(local_path(path))
+
+
+def _check_listable(pattern: str) -> None:
+    """Raise an error if the folder below which a pattern matches may not be listed: it might hold anything."""
+    magic = re.search(r"[*?\[]", pattern)
+    folder = os.path.dirname(pattern[: magic.start()] if magic else pattern)
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder or "."):
+        pass
 
 
 def _make_beside(target: str) -> str | None:

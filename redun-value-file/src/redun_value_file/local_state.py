@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -21,27 +20,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from redun.hashing import hash_stream, hash_struct
-from redun_value_file.digests import find_digest, is_by_content
+from redun_value_file.digests import is_by_content, read_digest
+from redun_value_file.ticks import TICK_NS, is_recent
 
 MISSING = -1
 LARGE = 1 << 20
 """From how many bytes on a file that was modified just now is waited for, not read."""
 
 _MAX_RACY = 50_000
-_COARSE_CLOCK = 5  # CLOCK_REALTIME_COARSE, by which Linux sets times of files; Python has no name for it.
-_COARSE_TICK_NS = 2_000_000_000
-_MARGIN_NS = 2_000_000
-
-
-def _measure_tick() -> int:
-    try:
-        seconds = time.clock_getres(_COARSE_CLOCK) if sys.platform == "linux" else 0.016
-    except OSError:
-        seconds = 0.016
-    return int(seconds * 1e9) + _MARGIN_NS
-
-
-_tick_ns = _measure_tick()
 
 
 class _Seen(NamedTuple):
@@ -107,7 +93,7 @@ def hash_local_file(path: str, plain: str, look: Callable[[], os.stat_result]) -
         status = look()
         if status.st_size >= LARGE and _is_racy(status, started):
             # Reading all of it would take longer than the clock needs to move on.
-            time.sleep(_tick_ns / 1e9)
+            time.sleep(TICK_NS / 1e9)
             started = time.time_ns()
             status = os.stat(plain)
     except (FileNotFoundError, NotADirectoryError):
@@ -115,7 +101,7 @@ def hash_local_file(path: str, plain: str, look: Callable[[], os.stat_result]) -
     is_racy = _is_racy(status, started)
     is_regular = stat.S_ISREG(status.st_mode)
     if is_regular and is_by_content():
-        return hash_struct(["File", "local", path, "content", find_digest(plain, status, not is_racy)])
+        return hash_struct(["File", "local", path, "content", read_digest(plain)])
     parts = ["File", "local", path, status.st_size, str(status.st_mtime)]
     changed = _racy.find_change(plain, status, is_racy) if is_regular and status.st_size < LARGE else None
     return hash_struct(parts if changed is None else [*parts, changed])
@@ -123,6 +109,4 @@ def hash_local_file(path: str, plain: str, look: Callable[[], os.stat_result]) -
 
 def _is_racy(status: os.stat_result, started: int) -> bool:
     """Whether a file could be modified after it was looked at without its time of modification becoming another."""
-    # Some file systems count whole seconds.
-    tick = _COARSE_TICK_NS if status.st_mtime_ns % 1_000_000_000 == 0 else _tick_ns
-    return started - status.st_mtime_ns < tick
+    return is_recent(started, status.st_mtime_ns)

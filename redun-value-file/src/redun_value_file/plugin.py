@@ -22,6 +22,12 @@ def redun_configure(config: Config) -> None:
 
 
 @hookimpl
+def redun_commands() -> Iterable[Provider]:
+    """Offer the command that looks at and copies files."""
+    yield Provider("fs", "redun_value_file.command:fs", "Look at, copy and remove files of every kind of storage")
+
+
+@hookimpl
 def redun_values() -> Iterable[Provider]:
     """Offer the types of files, directories and what is staged."""
     for name, target, summary in (

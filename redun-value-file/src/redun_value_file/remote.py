@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from io import TextIOWrapper
 from secrets import token_hex
 from tempfile import mkstemp
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from redun.errors import RedunError
 from redun_value_file.errors import RedunOSError, naming_path
@@ -27,6 +28,9 @@ _WHOLE = {"abfs", "adl", "az", "gcs", "gs", "http", "https", "lakefs", "memory",
 """Schemes of stores in which a file that is put appears as a whole."""
 
 _WRITING = "wax+"
+_AT_ONCE = 16
+
+T = TypeVar("T")
 
 
 class MissingLibraryError(RedunError, ImportError):
@@ -52,7 +56,10 @@ class FsspecFileSystem(FileSystem):
             made = make_local(lambda local: self._fetch(path, local, mode))
             return open_pending(made, mode.replace("x", "w"), partial(self.put, path=path), **kwargs)
         text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
-        stream: IO[Any] = filesystem.open(place, "rb", **kwargs)
+        stream: Any = filesystem.open(place, "rb", **kwargs)
+        with suppress(AttributeError):
+            # An archive is closed when nobody refers to its file system any more.
+            stream.keeps_open = filesystem
         return stream if "b" in mode else TextIOWrapper(stream, **text)
 
     def _fetch(self, path: str, local: str, mode: str) -> None:
@@ -117,6 +124,9 @@ class FsspecFileSystem(FileSystem):
     def get_hash(self, path: str) -> str:
         with naming_path(path):
             return hash_remote_file(self.name, path, self._look(path))
+
+    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
+        return map_at_once(self.get_hash_or_none, paths)
 
     def scan(self, path: str) -> Iterator[FileState]:
         with naming_path(path):
@@ -212,7 +222,15 @@ def _restore(name: str, path: str, place: str) -> str:
     return f"{front[:at]}{name}{chained}" if at >= 0 else f"{front.partition('://')[0]}://{name.lstrip('/')}{chained}"
 
 
-def make_local(fill: Any) -> str:
+def map_at_once(ask: Callable[[str], T], paths: Sequence[str]) -> list[T]:
+    """Return what a function that makes a request returns for each of some paths; several are made at once."""
+    if len(paths) < 2:
+        return [ask(path) for path in paths]
+    with ThreadPoolExecutor(min(_AT_ONCE, len(paths))) as threads:
+        return list(threads.map(ask, paths))
+
+
+def make_local(fill: Callable[[str], None]) -> str:
     """Create a file on this machine and let it be filled."""
     handle, made = mkstemp(prefix="redun-")
     os.close(handle)

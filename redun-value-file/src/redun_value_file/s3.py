@@ -10,21 +10,19 @@ import errno
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import IO, Any
 
 from redun.hashing import hash_struct
 from redun_value_file.errors import RedunFileNotFoundError, RedunOSError
 from redun_value_file.filesystems import FileState, FileSystem
-from redun_value_file.remote import make_local
+from redun_value_file.remote import make_local, map_at_once
 from redun_value_file.s3_client import get_client, naming_object
 from redun_value_file.s3_read import ObjectReader
 from redun_value_file.streams import open_pending
 
 _BUFFER_SIZE = 1 << 20
 _MAX_DELETED = 1_000
-_AT_ONCE = 16
 _MAGIC = re.compile(r"[*?\[]")
 _PIECES = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
 _WILD = {"*": "[^/]*", "**": "[^/]*", "?": "[^/]"}
@@ -84,11 +82,8 @@ class S3FileSystem(FileSystem):
     def get_hash(self, path: str) -> str:
         return _hash_object(path, (self._look(path) or {}).get("ETag", ""))
 
-    def get_hashes(self, paths: Sequence[str]) -> Sequence[str]:
-        if len(paths) < 2:
-            return [self.get_hash(path) for path in paths]
-        with ThreadPoolExecutor(min(_AT_ONCE, len(paths))) as threads:
-            return list(threads.map(self.get_hash, paths))
+    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
+        return map_at_once(self.get_hash_or_none, paths)
 
     def remove(self, path: str) -> None:
         bucket, key = _split(path)

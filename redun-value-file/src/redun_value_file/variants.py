@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from redun.hashing import hash_stream, hash_struct
+from redun.values.base import Value
+from redun_value_file.digests import read_digest
+from redun_value_file.errors import naming_path
 from redun_value_file.file import Dir, File, FileClasses, FileSet
 from redun_value_file.filesystems import FileState
+from redun_value_file.schemes import LOCAL, local_path
 from redun_value_file.staging import StagingDir, StagingFile
 
 
@@ -16,6 +20,28 @@ class ImmutableClasses(FileClasses):
 
 class ContentClasses(FileClasses):
     """The family of files that are identified by their content."""
+
+
+class _Immutable(FileSet):
+    """Base of several files that never change. Those that can be listed are recorded with them."""
+
+    register = False
+    __module__ = "redun.file"
+
+    def iter_subvalues(self) -> Iterable[Value]:
+        try:
+            return super().iter_subvalues()
+        except OSError:
+            return []
+
+    def update_hash(self) -> None:
+        self._listing, self._hash = None, self._calc_hash()
+
+    def _list_states(self) -> Iterable[FileState]:
+        return (FileState(file.path, file.hash) for file in self)
+
+    def _calc_hash(self) -> str:
+        return hash_struct([self.type_basename, self._place])
 
 
 class IFile(File):
@@ -30,7 +56,7 @@ class IFile(File):
         return hash_struct([self.type_basename, self.path])
 
 
-class IFileSet(FileSet):
+class IFileSet(_Immutable):
     """Files that never change once written."""
 
     __module__ = "redun.file"
@@ -38,32 +64,14 @@ class IFileSet(FileSet):
     type_name = "redun.IFileSet"
     classes = ImmutableClasses
 
-    def _calc_hash(self) -> str:
-        return hash_struct([self.type_basename, self.pattern])
 
-    def update_hash(self) -> None:
-        self._listing, self._hash = None, self._calc_hash()
-
-    def _list_states(self) -> Iterable[FileState]:
-        return (FileState(file.path, file.hash) for file in self)
-
-
-class IDir(Dir):
+class IDir(_Immutable, Dir):
     """A directory that never changes once written."""
 
     __module__ = "redun.file"
     type_basename = "IDir"
     type_name = "redun.IDir"
     classes = ImmutableClasses
-
-    def _calc_hash(self) -> str:
-        return hash_struct([self.type_basename, self.path])
-
-    def update_hash(self) -> None:
-        self._listing, self._hash = None, self._calc_hash()
-
-    def _list_states(self) -> Iterable[FileState]:
-        return (FileState(file.path, file.hash) for file in self)
 
 
 class IStagingFile(StagingFile):
@@ -91,6 +99,9 @@ class ContentFile(File):
     classes = ContentClasses
 
     def _calc_hash(self) -> str:
+        if self.filesystem.name == LOCAL:
+            with naming_path(self.path):
+                return hash_struct([self.type_basename, self.path, read_digest(local_path(self.path))])
         with self.filesystem.open(self.path, "rb") as stream:
             return hash_struct([self.type_basename, self.path, hash_stream(stream)])
 

@@ -20,6 +20,7 @@ from redun.hashing import hash_call_node
 from redun.options import check_tags
 from redun.promise import Promise, wait_promises
 from redun.scheduler.calls import was_stopped
+from redun.scheduler.drift import drifted_task
 from redun.scheduler.evaluate import Evaluator, find_expressions, find_upstream_calls
 from redun.scheduler.failure import ErrorValue, Failures
 from redun.scheduler.group import find_problem
@@ -31,6 +32,7 @@ from redun.scheduler.sizes import check_result
 from redun.scheduler.status import StatusBoard
 from redun.values.base import plain_names
 from redun.values.codec import EncodedValue
+from redun.values.external import find_changed, watch_results
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
 
@@ -118,6 +120,8 @@ class Finisher:
         result, leaves = returned, find_leaves(returned)
         if leaves:
             result = get_type_registry().postprocess(returned, {"pre_call_hash": job.eval_hash})
+        if leaves or job.watched:
+            self._look_for_drift(job, leaves)
         encoded = self._encode(result)
         check_result(job, encoded, self._max_value_size)
         if (
@@ -127,12 +131,19 @@ class Finisher:
             and encoded.type_name in plain_names
         ):
             result = pickle.loads(encoded.data)
-        if job.has_provenance:
+        if job.has_provenance and not job.has_drifted:
             self._recorder.add_evaluation(job.task, job.eval_hash, job.encoded.args_hash, encoded)
         if leaves and find_expressions(result):
             self._reduce(job, result, JobStatus.DONE)
         else:
             self._end_call(job, JobStatus.DONE, result, None, encoded)
+
+    def _look_for_drift(self, job: Job, leaves: Sequence[Any]) -> None:
+        """Note of a job whose arguments or results have changed outside that its result answers no later call."""
+        changed = find_changed([*job.watched, *watch_results(leaves)])
+        if changed:
+            job.has_drifted = True
+            self._board.log_drift(job, changed)
 
     def replay(self, job: Job, candidate: Candidate) -> None:
         """Go on with a recorded result in place of a run; a final result is not reduced again."""
@@ -221,8 +232,12 @@ class Finisher:
             child_hashes = [child.call_hash for child in children]
         call_hash = hash_call_node(task.hash, arguments.args_hash, result.value_hash, child_hashes)
         subtree = self._join_subtrees(task.hash, children)
+        if job.has_drifted:
+            subtree |= {drifted_task.hash}
         now = time.time()
         if job.has_provenance:
+            if job.has_drifted:
+                self._recorder.note_task(drifted_task)
             upstream = _NO_UPSTREAM if job.has_own_arguments else _find_upstream(job)
             context = job.context.encode() if job.context.values else None
             edges = [child.call_hash for child in children if child.has_provenance]

@@ -18,6 +18,7 @@ from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, check_tags, merge_optio
 from redun.promise import Promise
 from redun.scheduler.job_info import JobInfo, find_job_infos
 from redun.scheduler.scope import Scope
+from redun.values.external import NOTHING_WATCHED, watch_arguments
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -160,14 +161,14 @@ class Job:
         The encoded arguments, from when they are known to the end of the job.
     eval_hash : str
         The address of the task applied to the arguments, once they are known: the key in the cache.
-    start_time, end_time : float
-        When the job began and ended, in seconds since the epoch.
-    is_recorded : bool
-        Whether the store knows of the job.
+    start_time, end_time, is_recorded
+        When the job began and ended, in seconds since the epoch, and whether the store knows of it.
     scope : Scope or None
         What is reduced under the job, while its result is being reduced.
     reason : str
         Why the call was not answered from the cache, if it was not.
+    watched, has_drifted
+        The external values among the arguments, in their states before the call, and whether one changed during it.
     outcome : Outcome or None
         The result, once it is known.
     """
@@ -182,6 +183,7 @@ class Job:
         "exported",
         "expr",
         "group",
+        "has_drifted",
         "has_provenance",
         "id",
         "is_recorded",
@@ -196,6 +198,7 @@ class Job:
         "start_time",
         "status",
         "task",
+        "watched",
     )
 
     def __init__(
@@ -228,9 +231,10 @@ class Job:
         self.outcome: Outcome | None = None
         self.start_time = 0.0
         self.end_time: float | None = None
-        self.is_recorded = False
         self.scope: Scope | None = None
         self.reason = ""
+        self.watched = NOTHING_WATCHED
+        self.is_recorded = self.has_drifted = False
 
     def get_options(self) -> Mapping[str, Any]:
         """Return the options that hold for the job; not to be changed."""
@@ -298,6 +302,7 @@ class Job:
             is_own = self.has_own_arguments
             asking = find_job_infos(self.args, self.kwargs)
             excluded |= asking
+            self.watched = watch_arguments(find_argument_leaves(self.args, self.kwargs))
         encoded = expr.encode_arguments()
         if not is_own or excluded or (written and encoded.is_lazy):
             reusable = {
@@ -332,7 +337,7 @@ class Job:
         self.expr.call_hash = outcome.call_hash or None if outcome.has_provenance else None
         self.expr.forget_arguments()
         self.encoded = self.scope = None
-        self.args, self.kwargs = (), EMPTY_OPTIONS
+        self.args, self.kwargs, self.watched = (), EMPTY_OPTIONS, NOTHING_WATCHED
         if outcome.error is None:
             self.promise.do_resolve(outcome.value)
         else:

@@ -121,6 +121,15 @@ class StatusBoard:
         call = format_task_call(job.task, job.args, job.kwargs)
         self._logger.error("*** Reject Job %s:  %s:", job.id[:8], call)
 
+    def log_drift(self, job: Job, places: Sequence[str]) -> None:
+        """Log that something outside changed while a job ran, so that its result is not cached."""
+        self._logger.warning(
+            "Job %s:  %s changed while task %s ran; its result is used now and not cached",
+            job.id[:8],
+            ", ".join(map(repr, places)),
+            job.task.fullname,
+        )
+
     def log_retry(self, job: Job, error: BaseException, delay: float) -> None:
         """Log that a failed call is tried again."""
         wait = f" in {delay:g} seconds" if delay else ""
