@@ -4,6 +4,7 @@ import os.path
 import typing  # noqa: F401
 from datetime import datetime, timezone
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, List, Literal, Optional, Tuple, Union  # noqa: F401, UP035
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from redun import Dir, File
 from redun.errors import RedunError
 from redun.task import Task
-from redun.value import Value
+from redun.value import ProxyValue, Value
 from redun_cli.task_arguments import parse_task_arguments
 
 
@@ -44,6 +45,18 @@ class Fragile(Value):
     @classmethod
     def parse_arg(cls, raw_type, arg):
         raise RuntimeError("out of order")
+
+
+class FractionValue(ProxyValue):
+    type = Fraction
+
+    @classmethod
+    def parse_arg(cls, raw_type, arg):
+        return Fraction(arg.replace(" of ", "/"))
+
+
+class SliceValue(ProxyValue):
+    type = memoryview
 
 
 def shout(text):
@@ -123,6 +136,8 @@ READINGS = [
     ("typing.Callable[..., Any]", ["json.dumps"], json.dumps),
     ("Version", ["v1"], Version("v1")),
     ("list[Version]", ["v1", "v2"], [Version("v1"), Version("v2")]),
+    ("Fraction", ["1 of 3"], Fraction(1, 3)),
+    ("list[Fraction]", ["1 of 3", "2"], [Fraction(1, 3), Fraction(2)]),
     ("Any", ["7"], "7"),
     ("Annotated[int, 'a number']", ["7"], 7),
 ]
@@ -149,7 +164,17 @@ REFUSED = [
     ("Version", ["1"], "'1' is no valid Version: a version starts with v"),
 ]
 
-UNSUPPORTED = ["tuple[int, str]", "Tuple", "set[int]", "bytes", "type", "list[list[int]]", "list[bytes]", "None"]
+UNSUPPORTED = [
+    "memoryview",
+    "tuple[int, str]",
+    "Tuple",
+    "set[int]",
+    "bytes",
+    "type",
+    "list[list[int]]",
+    "list[bytes]",
+    "None",
+]
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["annotation", "text"])

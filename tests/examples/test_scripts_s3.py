@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from redun import File, task
-from redun.plugins.catalog import commands
+from redun import File, script, task
 from redun.scripting import ScriptError
 
 SOURCE = Path(__file__).parents[2] / "examples/12_scripts/align.py"
@@ -58,24 +57,27 @@ def run_pipeline(align, scheduler, s3_folder):
 EXPECTED = [("3\n", b"CA\nGA\nTT\n"), ("1\n", b"AA\n")]
 
 
-@pytest.fixture(
-    params=["redun", pytest.param("aws", marks=pytest.mark.slow)],
-)
-def program(request, tmp_path, monkeypatch):
-    """The program that copies: ``aws``, or redun itself on a machine without that."""
-    if request.param == "aws":
-        if shutil.which("aws") is None:
-            pytest.skip("there is no program aws on this machine")
-        return
-    if "fs" not in commands:
-        pytest.skip("no installed part of redun has the command fs")
+@pytest.fixture
+def no_aws(tmp_path, monkeypatch):
+    """A machine without the program ``aws``."""
     (tmp_path / "bin").mkdir()
     for name in PROGRAMS:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
 
+@pytest.fixture
+def program(request):
+    """The program that copies: ``aws``, or redun itself on a machine without that."""
+    if request.param == "redun":
+        request.getfixturevalue("no_aws")
+    elif shutil.which("aws") is None:
+        pytest.skip("there is no program aws on this machine")
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("program")
+@pytest.mark.parametrize("program", ["aws", "redun"], indirect=True)
 def test_pipeline_in_an_object_store(run_pipeline, ran, s3_folder):
     """With everything in an object store, a second run does nothing, and a lost output runs one script again."""
     results, counts = [], []
@@ -92,6 +94,31 @@ def test_pipeline_in_an_object_store(run_pipeline, ran, s3_folder):
 
     assert results == [EXPECTED, EXPECTED, EXPECTED, [("3\n", b"CC\nGA\nTT\n"), EXPECTED[1]]]
     assert counts == [2, 0, 1, 1]
+
+
+@task(version="1")
+def sort_lines(source, target):
+    """Sort a file."""
+    return script(
+        "sort lines >sorted", inputs=[source.stage("lines")], outputs=File(target).stage("sorted"), tempdir=True
+    )
+
+
+@pytest.mark.usefixtures("no_aws")
+def test_lost_object_runs_one_script_again(scheduler, ran, s3_folder):
+    """Scripts work on an object store where redun itself copies, and a lost output runs its script again only."""
+    counts = []
+    for name in "ab":
+        File(f"{s3_folder}/{name}").write(f"{name}2\n{name}1\n")
+
+    for lost in ("nothing", "nothing", "sorted-b"):
+        File(f"{s3_folder}/{lost}").remove()
+        calls = [sort_lines(File(f"{s3_folder}/{name}"), f"{s3_folder}/sorted-{name}") for name in "ab"]
+        results = [file.read() for file in scheduler.run(calls)]
+        counts.append(ran().count("script_task"))
+        assert results == ["a1\na2\n", "b1\nb2\n"]
+
+    assert counts == [2, 0, 1]
 
 
 def test_missing_object_is_named(align, scheduler, s3_folder):

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 
 from redun.errors import RedunError
 from redun.task import Task
-from redun.values.base import Value
+from redun.values.base import ProxyValue, Value
 from redun.values.registry import get_type_registry
 
 
@@ -157,7 +157,15 @@ def _read_class(annotation: type) -> Reading | None:
         return Reading(annotation)
     if annotation in (bool, datetime) or (issubclass(annotation, Value) and not issubclass(annotation, Task)):
         return Reading(lambda text: get_type_registry().parse_arg(annotation, text))
+    proxy = get_type_registry().get_type(annotation, use_default=False)
+    if proxy is not None and issubclass(proxy, ProxyValue) and _reads_texts(proxy):
+        return Reading(lambda text: get_type_registry().parse_arg(annotation, text))
     return None
+
+
+def _reads_texts(proxy: type[ProxyValue]) -> bool:
+    """Whether a class that looks after a foreign type says what a text stands for, which the type itself need not."""
+    return proxy.parse_arg.__func__ is not ProxyValue.parse_arg.__func__  # type: ignore[attr-defined]
 
 
 def _read_literal(values: Sequence[Any]) -> Reading:
