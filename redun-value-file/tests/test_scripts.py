@@ -317,6 +317,30 @@ def test_changed_input_runs_the_script_again(scheduler, runs):
     assert (result.read(), len(runs)) == ("3\n", 2)
 
 
+def test_input_that_changes_meanwhile_is_not_cached(scheduler, runs, caplog):
+    """What a script made of an input that changed while it ran answers no call with the input as it was."""
+    source = File("in")
+    source.write("before")
+    source.touch(1000)
+    command = "printf '%s' 'during' >in; touch -d @2000 in; cat in >made"
+
+    made = scheduler.run(run_on(source, command))
+    during = made.read()
+    source.write("before")
+    source.touch(1000)
+    scheduler.run(run_on(File("in"), command))
+
+    assert during == "during"
+    assert len(runs) == 2
+    assert "'in' changed while task redun.script ran" in caplog.text
+
+
+@task(version="1")
+def run_on(source, command):
+    """Run a script that reads a file."""
+    return script(command, inputs=[source.stage("here")], outputs=File("out").stage("made"))
+
+
 @pytest.mark.parametrize("edit", ["delete", "change"])
 def test_lost_output_runs_its_script_again(scheduler, runs, edit):
     """When an output is gone or another one, the script that makes it runs again, and no other."""
