@@ -30,9 +30,9 @@ def web():
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             body, etag = pages.get(self.path, (None, None))
-            self.send_response(404 if body is None else 200)
+            self.send_response(404 if body is None else etag if etag == 403 else 200)
             self.send_header("Content-Length", str(len(body or b"")))
-            if etag:
+            if etag and etag != 403:
                 self.send_header("ETag", etag)
             self.end_headers()
             if self.command == "GET":
@@ -196,6 +196,20 @@ def test_missing_page(web):
         file.read()
 
     assert (file.exists(), file.hash) == (False, hash_struct(["File", "fsspec", file.path, "-1"]))
+
+
+def test_page_that_is_forbidden(web):
+    """What a web server answers otherwise is an error of a file, which then is not valid."""
+    pages, address = web
+    pages["/a"] = (b"one", '"1"')
+    file = File(f"{address}/a")
+    assert file.is_valid()
+
+    pages["/a"] = (b"", 403)
+
+    with pytest.raises(OSError, match="/a"):
+        file.read()
+    assert file.is_valid() is False
 
 
 def make_archive(path, **members):

@@ -320,6 +320,26 @@ def test_choice_reaches_processes_that_are_started(tmp_path):
     assert (by_content[2], by_state[2]) == (True, False)
 
 
+def test_forked_process_has_a_cache_of_its_own(tmp_path):
+    """A process that is forked while digests are kept goes on with them, and so does its parent."""
+    put(tmp_path / "a", "x", 5 * 10**9)
+    code = f"""
+import os
+from redun import File, Scheduler
+from redun.config import Config
+Scheduler(Config({{"files": {{"identity": "content"}}}}, configdir={str(tmp_path)!r}))
+before = File({str(tmp_path / "a")!r}).hash
+child = os.fork()
+if child == 0:
+    os._exit(0 if File({str(tmp_path / "a")!r}).hash == before else 1)
+print(os.waitpid(child, 0)[1], File({str(tmp_path / "a")!r}).hash == before)
+"""
+
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "0 True\n"
+
+
 def test_cache_that_can_not_be_used_costs_time_only(tmp_path):
     """Digests are taken also where they can't be kept."""
     from redun.config import Config

@@ -8,16 +8,19 @@ that a content is read again only when one of these has changed. A cache that ca
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from redun.config import Config
 from redun.hashing import hash_stream
 from redun.settings import parse_options
 from redun_value_file.ticks import is_recent
+
+if TYPE_CHECKING:
+    import sqlite3
 
 IDENTITY_VARIABLE = "REDUN_FILES_IDENTITY"
 CACHE_VARIABLE = "REDUN_FILES_CACHE"
@@ -59,6 +62,8 @@ class DigestCache:
         """Return the digest of a file in a state, if it is known."""
         known = self._memory.get(path)
         if known is None and self._path is not None:
+            import sqlite3
+
             with self._lock, suppress(sqlite3.Error):
                 row = self._connect().execute("SELECT state, digest FROM digest WHERE path = ?", (path,)).fetchone()
                 if row is not None:
@@ -71,6 +76,8 @@ class DigestCache:
         with self._lock:
             self._remember(path, state, digest)
             if self._path is not None:
+                import sqlite3
+
                 with suppress(sqlite3.Error):
                     self._connect().execute(
                         "INSERT OR REPLACE INTO digest VALUES (?, ?, ?)", (path, " ".join(map(str, state)), digest)
@@ -83,6 +90,8 @@ class DigestCache:
 
     def _connect(self) -> sqlite3.Connection:
         if self._database is None:
+            import sqlite3
+
             assert self._path is not None
             database = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
             database.execute("PRAGMA journal_mode = WAL")
@@ -108,6 +117,7 @@ class _Choice:
 
 
 _choice = _Choice()
+_abandoned: list[_Choice] = []
 
 
 def configure(config: Config) -> None:
@@ -166,8 +176,9 @@ def _renew_choice() -> None:
 
 
 def _forget_connection() -> None:
-    # A connection does not survive a fork, and closing it in the child would take the parent's locks away.
+    # A connection does not survive a fork, and must not be closed by the child, as it would be if nobody held it.
     global _choice
+    _abandoned.append(_choice)
     _choice = _Choice()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 from weakref import ref
@@ -23,12 +24,13 @@ from redun_value_file.filesystems import (
     get_filesystem,
     open_file,
     shell_copy,
-    take_states,
 )
 from redun_value_file.schemes import join_path, relative_path, split_chain
 
 if TYPE_CHECKING:
     from redun_value_file.staging import StagingDir, StagingFile
+
+_LOOKED_AT_ONCE = 16
 
 
 class FileClasses:
@@ -82,15 +84,23 @@ class _Located(ExternalValue):
             if self._hash is None:
                 self.update_hash()
                 return True
-            return self._hash == self._calc_hash()
         except OSError:
             return False
+        return self._hash == self.look()
 
     def get_known_hash(self) -> str | None:
         return self._hash
 
     def take_hash(self) -> str:
         return self._calc_hash()
+
+    @classmethod
+    def look_at_all(cls, values: Sequence[ExternalValue]) -> Sequence[str | None]:
+        remote = [value for value in values if isinstance(value, _Located) and value.filesystem.is_remote]
+        if len(remote) < 2:
+            return super().look_at_all(values)
+        with ThreadPoolExecutor(min(_LOOKED_AT_ONCE, len(remote))) as threads:
+            return list(threads.map(cls.look, values))
 
     def _calc_hash(self) -> str:
         raise NotImplementedError
@@ -244,12 +254,6 @@ class File(_Located):
 
     def describe_place(self) -> str:
         return self.path
-
-    @classmethod
-    def take_hashes(cls, values: Sequence[ExternalValue]) -> Sequence[str | None]:
-        if cls._calc_hash is not File._calc_hash or len(values) < 2:
-            return super().take_hashes(values)
-        return take_states([(value.filesystem, value.path) for value in values if isinstance(value, File)])
 
     def _calc_hash(self) -> str:
         return self.filesystem.get_hash(self.path)

@@ -46,9 +46,12 @@ class FileSystem(ABC):
     ----------
     name : str
         The scheme of its URLs.
+    is_remote : bool
+        Whether to look at a file takes a request; several are made at once then.
     """
 
     name: ClassVar[str]
+    is_remote: ClassVar[bool] = True
 
     def open(self, path: str, mode: str, **kwargs: Any) -> IO[Any]:
         """Open a file, with its folder made when it is to be written."""
@@ -98,20 +101,6 @@ class FileSystem(ABC):
     def iter_file_hashes(self, path: str) -> Iterator[str]:
         """Yield the hashes of all files below a directory that are not hidden."""
         return (state.hash for state in self.scan(path))
-
-    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
-        """Return the hashes of several files, None for those that can't be looked at.
-
-        A file system in which each of them takes a request makes several at once.
-        """
-        return [self.get_hash_or_none(path) for path in paths]
-
-    def get_hash_or_none(self, path: str) -> str | None:
-        """Return the hash of a file, None if it can't be looked at."""
-        try:
-            return self.get_hash(path)
-        except OSError:
-            return None
 
     @abstractmethod
     def copy(self, src_path: str, dest_path: str) -> None:
@@ -310,19 +299,6 @@ def copy_many(pairs: Sequence[tuple[str, str]]) -> None:
     with ThreadPoolExecutor(_COPIED_AT_ONCE) as threads:
         for done in [threads.submit(copy_one, source, destination) for source, destination in pairs]:
             done.result()
-
-
-def take_states(places: Sequence[tuple[FileSystem, str]]) -> Sequence[str | None]:
-    """Return the hashes of files that may be in different file systems, None for those that can't be looked at."""
-    by_system: dict[FileSystem, list[str]] = {}
-    for filesystem, path in places:
-        by_system.setdefault(filesystem, []).append(path)
-    found = {
-        (filesystem, path): state
-        for filesystem, paths in by_system.items()
-        for path, state in zip(paths, filesystem.get_hashes(paths), strict=True)
-    }
-    return [found[place] for place in places]
 
 
 def open_file(path: str, mode: str = "r", encoding: str | None = None, **kwargs: Any) -> IO[Any]:

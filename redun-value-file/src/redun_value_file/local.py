@@ -28,16 +28,18 @@ class LocalFileSystem(FileSystem):
     """The files of this machine. A file's state is its path as written, its size and its time of modification."""
 
     name = LOCAL
+    is_remote = False
 
     def _open(self, path: str, mode: str, **kwargs: Any) -> IO[Any]:
         path = local_path(path)
         if any(letter in mode for letter in "wax"):
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         if "w" in mode and not kwargs.keys() - {"buffering", "encoding", "errors", "newline"}:
-            target = os.path.realpath(path)
-            made = _make_beside(target)
-            if made is not None:
-                return open_pending(made, mode, partial(_replace, target=target), **kwargs)
+            target = os.path.realpath(path) if os.path.islink(path) else path
+            pending = _make_beside(target)
+            if pending is not None:
+                made, handle = pending
+                return open_pending(made, mode, partial(_replace, target=target), handle=handle, **kwargs)
         return open(path, mode, **kwargs)
 
     def exists(self, path: str) -> bool:
@@ -86,9 +88,7 @@ class LocalFileSystem(FileSystem):
             if os.path.exists(destination) and os.path.exists(source) and os.path.samefile(source, destination):
                 return
         try:
-            target = os.path.realpath(destination)
-            made = _make_beside(target)
-            _copy_whole(source, target, made, _replace)
+            _copy_whole(source, os.path.realpath(destination))
         except shutil.SpecialFileError as error:
             raise RedunOSError(f"{src_path!r} is no regular file: {error}") from error
         except OSError as error:
@@ -121,8 +121,8 @@ def _check_listable(pattern: str) -> None:
         pass
 
 
-def _make_beside(target: str) -> str | None:
-    """Create a hidden file in the folder of a file to be written, with its permissions.
+def _make_beside(target: str) -> tuple[str, int] | None:
+    """Create a hidden file in the folder of a file to be written, with its permissions; return its path and handle.
 
     There is none for what is no regular file, such as a pipe, and in a folder in which no file may be made; both are
     written in place.
@@ -131,36 +131,39 @@ def _make_beside(target: str) -> str | None:
         existing = os.stat(target)
     except FileNotFoundError:
         existing = None
-    if existing is not None and not stat.S_ISREG(existing.st_mode):
+    if existing is not None and not (stat.S_ISREG(existing.st_mode) and os.access(target, os.W_OK)):
         return None
-    if existing is not None and not os.access(target, os.W_OK):
-        return None  # Opening it says why.
     made = os.path.join(os.path.dirname(target), f".redun-{token_hex(8)}.part")
     try:
-        os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        handle = os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
     except OSError:
         return None
     if existing is not None:
         try:
-            os.chmod(made, stat.S_IMODE(existing.st_mode))
+            os.fchmod(handle, stat.S_IMODE(existing.st_mode))
         except OSError:
+            os.close(handle)
             os.remove(made)
             return None
-    return made
+    return made, handle
 
 
-def _replace(made: str, target: str) -> None:
+def _replace(made: str, target: str) -> bool:
     os.replace(made, target)
+    return False
 
 
-def _copy_whole(source: str, target: str, made: str | None, replace: Callable[[str, str], None]) -> None:
-    """Copy a file to its place under the name that was made for it, if one was."""
-    if made is None:
+def _copy_whole(source: str, target: str) -> None:
+    """Copy a file to its place under another name, if one can be made there."""
+    pending = _make_beside(target)
+    if pending is None:
         shutil.copyfile(source, target)
         return
+    made, handle = pending
+    os.close(handle)
     try:
         shutil.copyfile(source, made)
-        replace(made, target)
+        os.replace(made, target)
     except BaseException:
         os.remove(made)
         raise

@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from redun.hashing import hash_stream, hash_struct
+from redun.hashing import hash_bytes, hash_struct
 from redun_value_file.digests import is_by_content, read_digest
 from redun_value_file.ticks import TICK_NS, is_recent
 
@@ -54,10 +54,8 @@ class RacyFiles:
         state = (status.st_ino, status.st_ctime_ns)
         if seen is not None and seen.settled == state:
             return seen.changed
-        try:
-            with open(path, "rb") as stream:
-                digest = hash_stream(stream)
-        except OSError:
+        digest = _read_small(path, status.st_size)
+        if digest is None:
             return None  # Nobody here can have read it either.
         with self._lock:
             seen = self._seen.get(key) or _Seen(digest, None, None)
@@ -66,6 +64,20 @@ class RacyFiles:
             while len(self._seen) > _MAX_RACY:
                 self._seen.popitem(last=False)
         return changed
+
+
+def _read_small(path: str, size: int) -> str | None:
+    """Return the digest of a small file; None if it can't be read. Streams would cost three times as much."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return hash_bytes(os.read(handle, size + 1))
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
 
 
 _racy = RacyFiles()

@@ -6,16 +6,16 @@ its own name in a store in which files appear as a whole, elsewhere under anothe
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from io import TextIOWrapper
 from secrets import token_hex
 from tempfile import mkstemp
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from redun.errors import RedunError
 from redun_value_file.errors import RedunOSError, naming_path
@@ -28,9 +28,6 @@ _WHOLE = {"abfs", "adl", "az", "gcs", "gs", "http", "https", "lakefs", "memory",
 """Schemes of stores in which a file that is put appears as a whole."""
 
 _WRITING = "wax+"
-_AT_ONCE = 16
-
-T = TypeVar("T")
 
 
 class MissingLibraryError(RedunError, ImportError):
@@ -54,7 +51,7 @@ class FsspecFileSystem(FileSystem):
         filesystem, place = self._find(path)
         if any(letter in mode for letter in _WRITING):
             made = make_local(lambda local: self._fetch(path, local, mode))
-            return open_pending(made, mode.replace("x", "w"), partial(self.put, path=path), **kwargs)
+            return open_pending(made, mode.replace("x", "w"), partial(self._store, path=path), **kwargs)
         text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
         stream: Any = filesystem.open(place, "rb", **kwargs)
         with suppress(AttributeError):
@@ -65,12 +62,16 @@ class FsspecFileSystem(FileSystem):
     def _fetch(self, path: str, local: str, mode: str) -> None:
         """Bring what a stream that changes a file needs of it."""
         if "x" in mode and self.exists(path):
-            raise FileExistsError(17, "File exists", path)
+            raise FileExistsError(errno.EEXIST, "File exists", path)
         if "r" in mode or ("a" in mode and self.exists(path)):
             self.get(path, local)
 
+    def _store(self, local_path: str, path: str) -> bool:
+        self.put(local_path, path)
+        return True
+
     def put(self, local_path: str, path: str) -> None:
-        with naming_path(path):
+        with _naming(path):
             filesystem, place = self._find(path)
             if self.name in _WHOLE:
                 filesystem.put_file(local_path, place)
@@ -88,33 +89,33 @@ class FsspecFileSystem(FileSystem):
                 raise
 
     def get(self, path: str, local_path: str) -> None:
-        with naming_path(path):
+        with _naming(path):
             filesystem, place = self._find(path)
             filesystem.get_file(place, local_path)
 
     def exists(self, path: str) -> bool:
-        with naming_path(path):
+        with _naming(path):
             filesystem, place = self._find(path)
             return bool(filesystem.exists(place))
 
     def remove(self, path: str) -> None:
-        with naming_path(path), suppress(FileNotFoundError):
+        with _naming(path), suppress(FileNotFoundError):
             filesystem, place = self._find(path)
             filesystem.rm_file(place)
 
     def touch(self, path: str, time: float | None = None) -> None:
         """Create a file or write it anew; a time of one's own can't be given."""
         if time is not None:
-            raise RedunOSError(95, f"the time of a file of scheme {self.name!r} can't be set", path)
+            raise RedunOSError(errno.EOPNOTSUPP, f"the time of a file of scheme {self.name!r} can't be set", path)
         self.open(path, "ab").close()
 
     def mkdir(self, path: str) -> None:
-        with naming_path(path):
+        with _naming(path):
             filesystem, place = self._find(path)
             filesystem.makedirs(place, exist_ok=True)
 
     def rmdir(self, path: str, recursive: bool = False) -> None:
-        with naming_path(path):
+        with _naming(path):
             filesystem, place = self._find(path)
             if recursive:
                 filesystem.rm(place, recursive=True)
@@ -122,14 +123,11 @@ class FsspecFileSystem(FileSystem):
                 filesystem.rmdir(place)
 
     def get_hash(self, path: str) -> str:
-        with naming_path(path):
+        with _naming(path):
             return hash_remote_file(self.name, path, self._look(path))
 
-    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
-        return map_at_once(self.get_hash_or_none, paths)
-
     def scan(self, path: str) -> Iterator[FileState]:
-        with naming_path(path):
+        with _naming(path):
             filesystem, place = self._find(path)
             try:
                 found = filesystem.find(place, detail=True)
@@ -139,7 +137,7 @@ class FsspecFileSystem(FileSystem):
         yield from self._tell({name: info for name, info in found.items() if name.startswith(prefix)}, path, place)
 
     def scan_glob(self, pattern: str) -> Iterator[FileState]:
-        with naming_path(pattern):
+        with _naming(pattern):
             filesystem, place = self._find(pattern)
             found = filesystem.glob(place, detail=True)
         yield from self._tell(found, pattern, place)
@@ -150,7 +148,7 @@ class FsspecFileSystem(FileSystem):
     def copy(self, src_path: str, dest_path: str) -> None:
         (source, src_place), (destination, dest_place) = self._find(src_path), self._find(dest_path)
         if source is destination and self.name in _WHOLE:
-            with naming_path(src_path):
+            with _naming(src_path):
                 if src_place != dest_place:
                     source.cp_file(src_place, dest_place)
             return
@@ -161,22 +159,22 @@ class FsspecFileSystem(FileSystem):
             os.remove(made)
 
     def glob(self, pattern: str) -> Sequence[str]:
-        with naming_path(pattern):
+        with _naming(pattern):
             filesystem, place = self._find(pattern)
             return [_restore(name, pattern, place) for name in sorted(filesystem.glob(place))]
 
     def isfile(self, path: str) -> bool:
-        with naming_path(path):
+        with _naming(path):
             info = self._look(path)
             return info is not None and info.get("type") != "directory"
 
     def isdir(self, path: str) -> bool:
-        with naming_path(path):
+        with _naming(path):
             info = self._look(path)
             return info is not None and info.get("type") == "directory"
 
     def filesize(self, path: str) -> int:
-        with naming_path(path):
+        with _naming(path):
             filesystem, place = self._find(path)
             return int(filesystem.info(place)["size"])
 
@@ -222,12 +220,16 @@ def _restore(name: str, path: str, place: str) -> str:
     return f"{front[:at]}{name}{chained}" if at >= 0 else f"{front.partition('://')[0]}://{name.lstrip('/')}{chained}"
 
 
-def map_at_once(ask: Callable[[str], T], paths: Sequence[str]) -> list[T]:
-    """Return what a function that makes a request returns for each of some paths; several are made at once."""
-    if len(paths) < 2:
-        return [ask(path) for path in paths]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(paths))) as threads:
-        return list(threads.map(ask, paths))
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Turn errors into those of files; libraries of stores have some that are none of the operating system."""
+    with naming_path(path):
+        try:
+            yield
+        except (OSError, RedunError, NotImplementedError, TypeError, ValueError):
+            raise
+        except Exception as error:
+            raise RedunOSError(errno.EIO, f"{type(error).__name__}: {error}", path) from error
 
 
 def make_local(fill: Callable[[str], None]) -> str:

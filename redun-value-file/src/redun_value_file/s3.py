@@ -16,7 +16,7 @@ from typing import IO, Any
 from redun.hashing import hash_struct
 from redun_value_file.errors import RedunFileNotFoundError, RedunOSError
 from redun_value_file.filesystems import FileState, FileSystem
-from redun_value_file.remote import make_local, map_at_once
+from redun_value_file.remote import make_local
 from redun_value_file.s3_client import get_client, naming_object
 from redun_value_file.s3_read import ObjectReader
 from redun_value_file.streams import open_pending
@@ -36,7 +36,7 @@ class S3FileSystem(FileSystem):
     def _open(self, path: str, mode: str, **kwargs: Any) -> IO[Any]:
         if any(letter in mode for letter in "wax+"):
             made = make_local(partial(self._fetch, path, mode))
-            return open_pending(made, mode.replace("x", "w"), partial(self.put, path=path), **kwargs)
+            return open_pending(made, mode.replace("x", "w"), partial(self._store, path=path), **kwargs)
         size = max(kwargs.pop("buffering", -1), _BUFFER_SIZE)
         stream = io.BufferedReader(ObjectReader(path, *_split(path)), size)
         return stream if "b" in mode else io.TextIOWrapper(stream, **kwargs)
@@ -47,6 +47,10 @@ class S3FileSystem(FileSystem):
             raise FileExistsError(errno.EEXIST, "File exists", path)
         if "r" in mode or ("a" in mode and self.isfile(path)):
             self.get(path, local)
+
+    def _store(self, local_path: str, path: str) -> bool:
+        self.put(local_path, path)
+        return True
 
     def put(self, local_path: str, path: str) -> None:
         bucket, key = _split(path)
@@ -81,9 +85,6 @@ class S3FileSystem(FileSystem):
 
     def get_hash(self, path: str) -> str:
         return _hash_object(path, (self._look(path) or {}).get("ETag", ""))
-
-    def get_hashes(self, paths: Sequence[str]) -> Sequence[str | None]:
-        return map_at_once(self.get_hash_or_none, paths)
 
     def remove(self, path: str) -> None:
         bucket, key = _split(path)

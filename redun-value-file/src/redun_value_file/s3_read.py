@@ -56,6 +56,7 @@ class ObjectReader(io.RawIOBase):
         return position
 
     def readinto(self, buffer: Any) -> int:
+        """Read into a buffer what comes next, and return how much that is; nothing at the end."""
         if self._position >= self._size or not len(buffer):
             return 0
         with naming_object(self._path):

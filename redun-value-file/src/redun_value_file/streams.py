@@ -24,13 +24,15 @@ class PendingFile(FileIO):
     mode
         A binary mode of `open`.
     commit
-        What puts the file at `path` in its place; a file that is left at `path` then is removed.
+        What puts the file at `path` in its place, and returns whether it left one at `path`, to be removed.
+    handle
+        The file, if it is open already.
     """
 
-    def __init__(self, path: str, mode: str, commit: Callable[[str], None]) -> None:
+    def __init__(self, path: str, mode: str, commit: Callable[[str], bool], handle: int | None = None) -> None:
         self._path, self._commit = path, commit
         self._is_discarded = False
-        super().__init__(path, mode)
+        super().__init__(path if handle is None else handle, mode)
 
     def discard(self) -> None:
         """Throw away what was written, and will be, when the stream is closed."""
@@ -40,12 +42,14 @@ class PendingFile(FileIO):
         if self.closed:
             return
         super().close()
+        is_left = True
         try:
             if not self._is_discarded:
-                self._commit(self._path)
+                is_left = self._commit(self._path)
         finally:
-            with suppress(FileNotFoundError):
-                os.remove(self._path)
+            if is_left:
+                with suppress(FileNotFoundError):
+                    os.remove(self._path)
 
 
 class _Writer(BufferedWriter):
@@ -83,13 +87,14 @@ def discard(stream: Any) -> None:
 def open_pending(
     path: str,
     mode: str,
-    commit: Callable[[str], None],
+    commit: Callable[[str], bool],
     buffering: int = -1,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
+    handle: int | None = None,
 ) -> IO[Any]:
-    """Open a stream that writes to a file under another name; the parameters after `commit` are those of `open`.
+    """Open a stream that writes to a file under another name; parameters not listed here are those of `open`.
 
     Parameters
     ----------
@@ -98,10 +103,12 @@ def open_pending(
     mode
         As of `open`, without ``x``.
     commit
-        What puts the file at `path` in its place.
+        What puts the file at `path` in its place, and returns whether it left one at `path`, to be removed.
+    handle
+        The file, if it is open already.
     """
     raw_mode = mode.replace("b", "").replace("t", "") + "b"
-    raw = PendingFile(path, raw_mode, commit)
+    raw = PendingFile(path, raw_mode, commit, handle)
     size = buffering if buffering > 1 else 1 << 16
     binary: Any = (_Random if "+" in mode else _Writer)(raw, size)
     if "b" in mode:

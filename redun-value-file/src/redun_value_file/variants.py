@@ -105,9 +105,6 @@ class ContentFile(File):
         with self.filesystem.open(self.path, "rb") as stream:
             return hash_struct([self.type_basename, self.path, hash_stream(stream)])
 
-    def is_valid(self) -> bool:
-        return self.exists() and super().is_valid()
-
 
 class ContentFileSet(FileSet):
     """The files that match a pattern, identified by their content."""

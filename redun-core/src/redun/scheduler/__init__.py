@@ -1,8 +1,7 @@
 """The scheduler: reduces an expression to its value, in parallel, answered from the cache wherever that is right.
 
 `Scheduler` is what programs use; it holds the configuration, the store and the executors, and can run one execution
-after another. Each execution is worked off by an `ExecutionLoop` of its own, so that nothing of a failed one stays
-behind.
+after another. Each execution has an `ExecutionLoop` of its own, so that nothing of a failed one stays behind.
 """
 
 from __future__ import annotations
@@ -30,7 +29,8 @@ from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
 from redun.scheduler.current import get_current_scheduler, set_current_scheduler
 from redun.scheduler.failure import ErrorValue, Failure, Failures, attach_traceback
-from redun.scheduler.job import Execution, Job, JobEnv, JobStatus
+from redun.scheduler.job import Execution, Job, JobStatus
+from redun.scheduler.job_env import JobEnv
 from redun.scheduler.job_info import JobInfo
 from redun.scheduler.limits import read_capacities
 from redun.scheduler.loop import ExecutionLoop

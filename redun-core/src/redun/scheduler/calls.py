@@ -16,6 +16,7 @@ from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.scheduler.failure import ErrorValue
 from redun.scheduler.job import Job, list_ancestors
+from redun.scheduler.outside import looking_ahead
 from redun.scheduler.rebuilder import (
     NO_CACHE,
     Candidate,
@@ -102,12 +103,13 @@ class CallTable:
                 verdicts.append(Join(twin))
         final, single = self._look_up(jobs, verdicts)
         decisions: list[tuple[Job, Decision, Candidate | None]] = []
-        for job, verdict in zip(jobs, verdicts, strict=True):
-            if isinstance(verdict, Mode):
-                candidate = _find_candidate(job, verdict, final, single)
-                decisions.append((job, decide(verdict, candidate, job.replays_errors), candidate))
-            else:
-                decisions.append((job, verdict, None))
+        with looking_ahead([*single.values(), *(call.result for call in final.values())]):
+            for job, verdict in zip(jobs, verdicts, strict=True):
+                if isinstance(verdict, Mode):
+                    candidate = _find_candidate(job, verdict, final, single)
+                    decisions.append((job, decide(verdict, candidate, job.replays_errors), candidate))
+                else:
+                    decisions.append((job, verdict, None))
         return decisions
 
     def _choose_mode(self, job: Job) -> Mode:

@@ -29,7 +29,8 @@ from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.scheduler.gather import JobGathering, ValueGathering
 from redun.scheduler.group import find_problem
-from redun.scheduler.job import Execution, Job, JobEnv, JobStatus, Outcome
+from redun.scheduler.job import Execution, Job, JobStatus, Outcome
+from redun.scheduler.job_env import JobEnv
 from redun.scheduler.scope import Reduction
 from redun.scheduler.status import StatusBoard
 from redun.values.nested import find_leaves

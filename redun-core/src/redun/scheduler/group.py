@@ -12,7 +12,8 @@ from typing import Any
 
 from redun.errors import StoppedCallError
 from redun.promise import Promise, wait_promises
-from redun.scheduler.job import Job, JobEnv, list_ancestors
+from redun.scheduler.job import Job, list_ancestors
+from redun.scheduler.job_env import JobEnv
 from redun.traceback import safe_repr
 
 Close = Callable[["CallGroup"], "Sequence[Promise[Any]]"]

@@ -7,7 +7,7 @@ threads touch the mailbox only, into which executors put settled futures.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, NamedTuple
@@ -98,6 +98,11 @@ class Handover:
     def list_jobs(self) -> list[Job]:
         """Return the jobs whose calls executors hold."""
         return [held.job for held in self._held.values()]
+
+    def list_ended(self, mails: Iterable[Any]) -> Iterator[tuple[Job, Future[Any]]]:
+        """Yield the jobs and futures of the calls that are held among some mail."""
+        held = self._held
+        return ((held[mail].job, mail) for mail in mails if mail in held)
 
     def take(self, future: Future[Any]) -> Held | None:
         """Return who made a call whose future is settled; None if it was given up before."""

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
+from itertools import islice
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ from redun.scheduler.finish import Finisher, JobObservers
 from redun.scheduler.garbage import collecting_rarely
 from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution
+from redun.scheduler.outside import looking_back
 from redun.scheduler.record import Recorder
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
@@ -220,17 +222,12 @@ class ExecutionLoop:
         now = time.monotonic()
         self._wakes_at = now + self._find_patience(now)
         mail = self._mailbox.wait(self._wakes_at - now)
-        if mail is not None:
-            self._read(mail)
-        elif not self._was_led:
+        if mail is None and not self._was_led:
             recorder.flush()
             if self._is_stuck:
                 self._unstick()
         self._was_led = False
-        for count, mail in enumerate(self._mailbox.read(), 1):
-            self._read(mail)
-            if not count % _JOURNALED_AT_ONCE:
-                recorder.flush_if_due()
+        self._read_all(deque() if mail is None else deque([mail]))
         recorder.flush_if_due()
         if self._timers:
             self._timers.run_due(time.monotonic())
@@ -239,6 +236,20 @@ class ExecutionLoop:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
             recorder.note_alive()
+
+    def _read_all(self, mails: deque[Any]) -> None:
+        """Read mail, and look together at what is outside that it tells of; what can't be read is put back."""
+        mails.extend(self._mailbox.read())
+        try:
+            while mails:
+                count = min(len(mails), _JOURNALED_AT_ONCE)
+                with looking_back(self._handover.list_ended(islice(mails, count))):
+                    for _ in range(count):
+                        self._read(mails.popleft())
+                self.recorder.flush_if_due()
+        finally:
+            for mail in mails:
+                self._mailbox.put(mail)
 
     def _find_patience(self, now: float) -> float:
         """Return how long there is nothing to do, in seconds, unless mail comes."""

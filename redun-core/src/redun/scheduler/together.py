@@ -9,7 +9,8 @@ from typing import Any
 from redun.promise import Promise, wait_promises
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.group import CallGroup
-from redun.scheduler.job import Job, JobEnv
+from redun.scheduler.job import Job
+from redun.scheduler.job_env import JobEnv
 from redun.scheduler.start import Starter
 
 

@@ -6,10 +6,14 @@ address of the state anew, of several values at once where looking takes long.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import local
 from typing import ClassVar, NamedTuple
 
 from redun.values.base import Value
+
+_local = local()
 
 
 class ExternalValue(Value):
@@ -39,13 +43,23 @@ class ExternalValue(Value):
         """
         raise NotImplementedError(f"{type(self).__name__} must look at its state: implement take_hash")
 
+    def look(self) -> str | None:
+        """Return the address of the state as it is now, None if it can't be looked at; see `looking_at`."""
+        looked: dict[_Place, str | None] | None = getattr(_local, "looked", None)
+        if looked is not None and _locate(self) in looked:
+            return looked[_locate(self)]
+        try:
+            return self.take_hash()
+        except OSError:
+            return None
+
     @classmethod
-    def take_hashes(cls, values: Sequence[ExternalValue]) -> Sequence[str | None]:
-        """Return `take_hash` of several values of this class, None for those that can't be looked at.
+    def look_at_all(cls, values: Sequence[ExternalValue]) -> Sequence[str | None]:
+        """Return `look` of several values of this class.
 
         A class whose values take a request each overrides this to make several at once.
         """
-        return [_take_or_none(value) for value in values]
+        return [value.look() for value in values]
 
 
 class Watched(NamedTuple):
@@ -54,6 +68,8 @@ class Watched(NamedTuple):
     value: ExternalValue
     hash: str
 
+
+_Place = tuple[type[ExternalValue], str]
 
 NOTHING_WATCHED: Sequence[Watched] = ()
 
@@ -72,19 +88,34 @@ def watch_results(leaves: Iterable[object]) -> Sequence[Watched]:
 
 def find_changed(watched: Iterable[Watched]) -> Sequence[str]:
     """Return the places of those external values that are not in the state any more that they were used in."""
-    distinct = {(type(item.value), item.value.describe_place(), item.hash): item for item in watched}
-    by_class: dict[type[ExternalValue], list[Watched]] = {}
-    for item in distinct.values():
-        by_class.setdefault(type(item.value), []).append(item)
-    changed = []
-    for value_class, items in by_class.items():
-        hashes = value_class.take_hashes([item.value for item in items])
-        changed += [item.value.describe_place() for item, now in zip(items, hashes, strict=True) if now != item.hash]
+    items = list(watched)
+    now = _look_at([item.value for item in items])
+    changed = [item.value.describe_place() for item in items if now[_locate(item.value)] != item.hash]
     return list(dict.fromkeys(changed))
 
 
-def _take_or_none(value: ExternalValue) -> str | None:
+@contextmanager
+def looking_at(values: Iterable[ExternalValue]) -> Iterator[None]:
+    """Look at external values together, and let what is asked about them in this block be answered from that."""
+    _local.looked = _look_at(values)
     try:
-        return value.take_hash()
-    except OSError:
-        return None
+        yield
+    finally:
+        _local.looked = None
+
+
+def _look_at(values: Iterable[ExternalValue]) -> dict[_Place, str | None]:
+    looked: dict[_Place, str | None] = getattr(_local, "looked", None) or {}
+    distinct = {_locate(value): value for value in values}
+    by_class: dict[type[ExternalValue], list[ExternalValue]] = {}
+    for place, value in distinct.items():
+        if place not in looked:
+            by_class.setdefault(type(value), []).append(value)
+    found = {place: looked[place] for place in distinct if place in looked}
+    for value_class, group in by_class.items():
+        found.update(zip(map(_locate, group), value_class.look_at_all(group), strict=True))
+    return found
+
+
+def _locate(value: ExternalValue) -> _Place:
+    return type(value), value.describe_place()
