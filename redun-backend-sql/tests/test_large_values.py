@@ -87,6 +87,7 @@ def test_value_is_copied_once(measure_peak, tmp_path, workflow, size):
 
 
 @needs_proc
+@pytest.mark.slow
 def test_value_in_a_row_is_copied_by_the_database_as_well(measure_peak):
     """For a row, SQLite copies a value twice more, and keeps some of it in its cache."""
     peak = measure_peak("measure_often", 120_000_000, max_value_size=900_000_000)

@@ -13,8 +13,9 @@ import pytest
 from redun import Scheduler, catch, task
 from redun.control import catch_all
 from redun.errors import SchedulerError, TaskTimeoutError
+from redun.executors.base import Call
 from redun.executors.local import LocalExecutor
-from redun.executors.program import MAX_LOGGED, MAX_STDERR
+from redun.executors.program import MAX_LOGGED, MAX_STDERR, TERMINATE_SECONDS
 from redun.scripting import ScriptError
 from redun.task import wraps_task
 
@@ -274,23 +275,29 @@ def test_script_ends_with_its_time(temporary, make_fifo):
     with Scheduler() as scheduler:
         reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
         with pytest.raises(TaskTimeoutError):
-            scheduler.run(run.options(timeout=0.5)(text))
-        pids = [int(line) for line in reader.communicate()[0].split()]
+            scheduler.run(run.options(timeout=1.5)(text))
+        pids = [int(line) for line in reader.communicate(timeout=30)[0].split()]
 
     wait_until(lambda: not any(map(is_running, pids)))
     assert os.listdir(temporary) == []
 
 
-def test_script_that_ignores_to_be_ended_is_killed(temporary, make_fifo):
-    """A script that does not end when it is asked is killed after a while."""
-    fifo = make_fifo("pid")
-    reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
+@pytest.mark.parametrize("is_stopped", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_script_that_ignores_to_be_ended_is_killed(temporary, make_fifo, is_stopped):
+    """A script that does not end when it is asked is killed after a while, and at once when its executor stops."""
+    fifo, executor = make_fifo("pid"), LocalExecutor()
+    text = f"trap '' TERM; echo $$ >{fifo}; sleep 60; sleep 60"
+    executor.start()
+    future = executor.submit(Call(run.fullname, run.func, (text,), {}, {}, "e", "job", run.load_module, True))
+    pid, start = int(fifo.read_text()), time.monotonic()
 
-    with Scheduler() as scheduler, pytest.raises(TaskTimeoutError):
-        scheduler.run(run.options(timeout=0.3)(f"trap '' TERM; echo $$ >{fifo}; sleep 60; sleep 60"))
+    assert executor.cancel(future) is True
+    if is_stopped:
+        executor.stop()
 
-    pid = int(reader.communicate()[0])
     wait_until(lambda: not is_running(pid))
+    assert (time.monotonic() - start < TERMINATE_SECONDS) is is_stopped
+    executor.stop()
     assert os.listdir(temporary) == []
 
 
@@ -320,7 +327,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_script_ends_with_its_run(temporary, make_fifo, tmp_path, number):
     """When a run is interrupted or killed, its scripts end with their programs, and their files are gone."""
     fifo = make_fifo("pids")
