@@ -90,10 +90,26 @@ def test_script_is_a_call_with_its_files():
 
     command, inputs, outputs = expression.args
     assert expression.task_name == "redun.script"
-    assert command.startswith("(mkdir -p here && cp in here/in)\n(\n")
+    assert command.startswith("# cat in\n(mkdir -p here && cp in here/in)\n(\n")
     assert (type(inputs["a"][0]), inputs["a"][0].path) == (File, "in")
     assert (type(outputs), outputs.path) == (File, "-")
     assert expression.kwargs == {"task_options": {"memory": 4}, "temp_path": None}
+
+
+@pytest.mark.parametrize(
+    ("command", "first"),
+    [
+        ("\n    # Align.\n    bwa mem", "# # Align."),
+        ("#!/bin/sh\n\techo\ta", "# echo a"),
+        (["touch", "a\nrm -rf b"], "# touch 'a"),
+        ("x" * 200, f"# {'x' * 97}..."),
+        ("!a", "# !a"),
+        ("", "#"),
+    ],
+)
+def test_first_line_tells_what_it_is(command, first):
+    """The commands of a script begin with its own first line as a comment, for those who read logs."""
+    assert script(command).args[0].split("\n")[:2] == [first, "("]
 
 
 def test_output_is_standard_output(scheduler):
@@ -108,8 +124,8 @@ def test_commands_that_copy_from_far_write_to_the_log():
     command = script("cat a", inputs=[remote.stage(), local.stage("c")], outputs=Dir("s3://bucket/d").stage()).args[0]
 
     lines = command.splitlines()
-    assert lines[0] == 'command -v aws >/dev/null || aws() { shift 3; redun fs cp "$@"; }'
-    assert lines[1:3] == ["aws s3 cp --no-progress s3://bucket/a a >&2", "cp b c"]
+    assert lines[1] == 'command -v aws >/dev/null || aws() { shift 3; redun fs cp "$@"; }'
+    assert lines[2:4] == ["aws s3 cp --no-progress s3://bucket/a a >&2", "cp b c"]
     assert lines[-1] == "aws s3 cp --no-progress --recursive d s3://bucket/d >&2"
 
 
@@ -119,7 +135,7 @@ def test_mounted_buckets_are_used_as_folders():
 
     command = script("cp a b", inputs=inputs, outputs=outputs, as_mount=True).args[0]
 
-    assert command.startswith("cp /mnt/disks/bucket/a a >&2\n")
+    assert command.startswith("# cp a b\ncp /mnt/disks/bucket/a a >&2\n")
     assert command.endswith("\n(mkdir -p /mnt/disks/bucket/d && cp b /mnt/disks/bucket/d/b) >&2")
 
 

@@ -14,6 +14,7 @@ from redun.expression import Expression
 from redun.options import CacheScope
 from redun.scripting import get_wrapped_command, join_words, render_temporary_folder
 from redun.task import task
+from redun.traceback import trim_string
 from redun.values.nested import map_nested_value
 from redun_value_file.errors import StagingError
 from redun_value_file.file import Dir, File
@@ -26,6 +27,8 @@ STANDARD_OUTPUT = "-"
 _AWS = "aws s3 cp "
 _INSTEAD_OF_AWS = 'command -v aws >/dev/null || aws() { shift 3; redun fs cp "$@"; }'
 """Lets redun copy what ``aws s3 cp --no-progress`` would, on machines that have no such program."""
+
+_MAX_SUMMARY = 100
 
 _NONE_GIVEN: Any = object()
 _CACHE_OPTIONS = ("cache", "cache_scope", "check_valid", "allowed_cache_results")
@@ -183,7 +186,9 @@ def _is_standard_output(leaf: Any) -> bool:
 def _render(
     command: str, inputs: Sequence[Staging[Any]], outputs: Sequence[Staging[Any]], tempdir: bool, as_mount: bool
 ) -> Iterator[str]:
-    """Yield the commands of a script and of the copying before and after it."""
+    """Yield the commands of a script and of the copying before and after it, in front a line that tells what it is."""
+    summary = next((line for line in command.splitlines() if line.strip() and not line.lstrip().startswith("#!")), "")
+    yield f"# {trim_string(' '.join(summary.split()), _MAX_SUMMARY)}".rstrip()
     if tempdir:
         yield render_temporary_folder()
         inputs, outputs = [place.anchor() for place in inputs], [place.anchor() for place in outputs]
