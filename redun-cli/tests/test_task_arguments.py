@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence  # noqa: F401
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, List, Literal, Optional, Tuple, TypeVar, Union  # noqa: F401, UP035
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from redun import Dir, File
 from redun.errors import RedunError
 from redun.task import Task
-from redun.value import Value
+from redun.value import ProxyValue, Value
 from redun_cli.task_arguments import parse_task_arguments
 
 
@@ -63,6 +64,18 @@ class Fragile(Value):
     @classmethod
     def parse_arg(cls, raw_type, arg):
         raise RuntimeError("out of order")
+
+
+class FractionValue(ProxyValue):
+    type = Fraction
+
+    @classmethod
+    def parse_arg(cls, raw_type, arg):
+        return Fraction(arg.replace(" of ", "/"))
+
+
+class SliceValue(ProxyValue):
+    type = memoryview
 
 
 def shout(text):
@@ -142,6 +155,8 @@ READINGS = [
     ("typing.Callable[..., Any]", ["json.dumps"], json.dumps),
     ("Version", ["v1"], Version("v1")),
     ("list[Version]", ["v1", "v2"], [Version("v1"), Version("v2")]),
+    ("Fraction", ["1 of 3"], Fraction(1, 3)),
+    ("list[Fraction]", ["1 of 3", "2"], [Fraction(1, 3), Fraction(2)]),
     ("Any", ["7"], "7"),
     ("Annotated[int, 'a number']", ["7"], 7),
     ("int | str", ["a"], "a"),
@@ -213,7 +228,7 @@ REFUSED = [
     ("Shape", ['{"corners": [], "color": "RED", "size": [1]}'], "field 'size': expected 2 items, not 1"),
 ]
 
-UNSUPPORTED = ["type", "list[list[int]]", "tuple[list[int], str]", "list[type]", "None", "object"]
+UNSUPPORTED = ["memoryview", "type", "list[list[int]]", "tuple[list[int], str]", "list[type]", "None", "object"]
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["annotation", "text"])

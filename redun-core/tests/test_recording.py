@@ -321,6 +321,49 @@ def test_what_can_not_be_written_is_journaled():
     ]
 
 
+class HeldUpBackend(MemoryBackend):
+    """A store whose journal is broken, and that lets the execution go on while it looks something up."""
+
+    journal_delay = 0.0
+    is_busy, refused, nested = False, 0, 0
+
+    def set_pause(self, pause):
+        self.pause = pause
+
+    def lookup(self, eval_hashes):
+        found, refused, deadline = super().lookup(eval_hashes), self.refused, time.monotonic() + 10
+        self.is_busy = True
+        while events and self.executions and self.refused == refused and time.monotonic() < deadline:
+            events["held up"].set()
+            self.pause()
+        self.is_busy = False
+        return found
+
+    def journal(self, batch):
+        self.refused += 1
+        raise BackendError("the disk is broken")
+
+    def record(self, batch):
+        self.nested += self.is_busy
+        super().record(batch)
+
+
+def test_what_a_store_that_is_held_up_can_not_journal_is_written_afterwards():
+    """While a store is in the midst of something, its tables are not written, also if its journal fails."""
+    backend = HeldUpBackend()
+    events.clear()
+    Scheduler(backend=backend).run(inc(5))  # What a store has never seen is not looked up.
+    events["held up"] = threading.Event()
+
+    result = Scheduler(backend=backend).run([wait_for("held up"), inc(inc(1))])
+
+    assert result == ["held up", 3]
+    assert backend.refused > 1
+    assert backend.nested == 0
+    assert set(calls_by_name(backend)) == {"root_task", "wait_for", "inc"}
+    events.clear()
+
+
 class PausingBackend(FailingBackend):
     """A store with a journal, which lets other work go on while it writes; the journal refuses some batches."""
 
@@ -340,7 +383,7 @@ class PausingBackend(FailingBackend):
         super().journal(batch)
 
 
-def record_pausing(backend, pauses):
+def record_pausing(backend, pauses, write=Recorder.flush):
     """Record a call and, while that is written, some calls that refer to it, each in a pause of its own."""
     recorder = Recorder(backend, Execution("e" * 36, ["redun"]))
     definition = make_task()
@@ -354,7 +397,7 @@ def record_pausing(backend, pauses):
             recorder.journal()
 
     backend.pause = pause
-    recorder.flush()
+    write(recorder)
     return [first.call_hash, *(call.call_hash for call in later)]
 
 
@@ -364,6 +407,16 @@ def test_journal_has_what_its_records_refer_to(refusals):
     backend = PausingBackend(refusals)
 
     hashes = record_pausing(backend, pauses=3)
+
+    assert [call.call_hash for batch in backend.journaled for call in batch.calls] == hashes
+    assert list(backend.calls) == hashes[:1]
+
+
+def test_journal_has_what_it_did_not_take_at_first():
+    """What the journal refused is written to the tables, and journaled again before records that refer to it."""
+    backend = PausingBackend(refusals=1)
+
+    hashes = record_pausing(backend, pauses=2, write=Recorder.journal)
 
     assert [call.call_hash for batch in backend.journaled for call in batch.calls] == hashes
     assert list(backend.calls) == hashes[:1]

@@ -121,7 +121,70 @@ def test_commands_copy_directories():
 
     actual = (staged.render_stage(), staged.render_unstage())
 
-    assert actual == ("mkdir -p d && cp -r data/d/. d", "mkdir -p data/d && cp -r d/. data/d")
+    assert actual == ("(mkdir -p d && cp -r data/d/. d)", "(mkdir -p data/d && cp -r d/. data/d)")
+
+
+@pytest.mark.parametrize(("local", "remote"), [("a", "./a"), ("d/../a", "file:a"), ("/tmp/a", "/tmp//a")])
+def test_one_place_may_be_written_in_two_ways(local, remote):
+    """Two paths that are one place need no copy either."""
+    staged = StagingFile(File(local), File(remote.replace("file:", "file://")))
+
+    assert (staged.render_stage(), staged.render_unstage()) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("local", "remote", "stage", "unstage"),
+    [
+        ("a", "data/b", "cp data/b a", "(mkdir -p data && cp a data/b)"),
+        ("in/a", "b", "(mkdir -p in && cp b in/a)", "cp in/a b"),
+        ("-in/-a", "$(b)", "(mkdir -p ./-in && cp '$(b)' ./-in/-a)", "cp ./-in/-a '$(b)'"),
+        ("/a", "it's", "(mkdir -p / && cp 'it'\"'\"'s' /a)", "cp /a 'it'\"'\"'s'"),
+    ],
+)
+def test_commands_make_the_folder_of_a_file(local, remote, stage, unstage):
+    """The rendered commands quote paths, make the folder of the copy, and fail when that can't be made."""
+    staged = StagingFile(File(local), File(remote))
+
+    assert (staged.render_stage(), staged.render_unstage()) == (stage, unstage)
+
+
+def test_failing_folder_fails_the_command(tmp_path):
+    """Where a shell stops at failing commands, it does when the folder for a copy can't be made."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "b").write_text("")
+    staged = File("b").stage("file/a")
+
+    done = subprocess.run(["bash", "-e", "-c", f"{staged.render_stage()}\necho on"], cwd=tmp_path, capture_output=True)
+
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
+def test_storing_looks_at_no_file(tmp_path, monkeypatch):
+    """A staged file that is stored does not look at its places, which may be far away or not written yet."""
+    staged = ContentStagingFile(ContentStagingFile.classes.File("l"), ContentStagingFile.classes.File("nope"))
+
+    data = pickle.dumps(staged, 3)
+    monkeypatch.chdir(tmp_path)
+    File("nope").write("now")
+    restored = pickle.loads(data)
+
+    assert restored.remote.is_valid()
+    assert restored.remote.hash == ContentStagingFile.classes.File("nope").hash
+
+
+def test_anchored_pair_can_be_used_in_another_folder(tmp_path, monkeypatch):
+    """An anchored pair has the same remote place from every folder; URLs stay as they are."""
+    monkeypatch.chdir(tmp_path)
+
+    actual = [
+        IStagingFile(IStagingFile.classes.File("a"), IStagingFile.classes.File(path)).anchor()
+        for path in ("b", "file:///b")
+    ]
+
+    assert [(type(pair), pair.local.path, pair.remote.path) for pair in actual] == [
+        (IStagingFile, "a", f"{tmp_path}/b"),
+        (IStagingFile, "a", "file:///b"),
+    ]
 
 
 @pytest.mark.parametrize("staging_type", [*STAGING_FILES, *STAGING_DIRS])

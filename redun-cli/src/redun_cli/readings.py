@@ -18,7 +18,7 @@ from types import FunctionType, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from redun.task import Task
-from redun.values.base import Value
+from redun.values.base import ProxyValue, Value
 from redun.values.registry import get_type_registry
 
 MANY = -1
@@ -109,9 +109,17 @@ def _read_class(kind: type) -> Reading | None:
         return Reading(kind)
     if kind in (bool, datetime) or (issubclass(kind, Value) and not issubclass(kind, Task)):
         return Reading(lambda text: get_type_registry().parse_arg(kind, text))
+    proxy = get_type_registry().get_type(kind, use_default=False)
+    if proxy is not None and issubclass(proxy, ProxyValue) and _reads_texts(proxy):
+        return Reading(lambda text: get_type_registry().parse_arg(kind, text))
     if is_dataclass(kind):
         return Reading(lambda text: from_json(kind, _load_object(text)))
     return None
+
+
+def _reads_texts(proxy: type[ProxyValue]) -> bool:
+    """Whether a class that looks after a foreign type says what a text stands for, which the type itself need not."""
+    return proxy.parse_arg.__func__ is not ProxyValue.parse_arg.__func__  # type: ignore[attr-defined]
 
 
 def _read_union(members: Sequence[Any]) -> Reading | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from redun_value_file import Dir as Dir
     from redun_value_file import File as File
     from redun_value_file import FileSet as FileSet
+    from redun_value_file import script as script
 
 
 def __getattr__(name: str) -> Any:

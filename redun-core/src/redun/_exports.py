@@ -28,6 +28,7 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
     "File": ("redun_value_file", "redun-value-file"),
     "FileSet": ("redun_value_file", "redun-value-file"),
     "Dir": ("redun_value_file", "redun-value-file"),
+    "script": ("redun_value_file", "redun-value-file"),
     "Handle": ("redun_value_handle", "redun-value-handle"),
     "merge_handles": ("redun_value_handle", "redun-value-handle"),
 }

@@ -20,6 +20,7 @@ HASH_LENGTH = 40
 _INTEGER = re.compile(rb"i(0|-?[1-9][0-9]*)e")
 _LENGTH = re.compile(rb"(0|[1-9][0-9]*):")
 _BLOCK_SIZE = 1024
+_MAX_JOINED = 65_536
 
 
 def bencode(value: Any) -> bytes:
@@ -143,7 +144,7 @@ def hash_struct(struct: Any) -> str:
 
 def hash_tag_bytes(tag: str, data: bytes) -> str:
     """Return the address of bytes in the domain of a tag, so that equal bytes of two kinds differ."""
-    return hash_bytes(bencode([tag]) + data)
+    return _hash_in_domain(bencode([tag]), data)
 
 
 def hash_stream(stream: IO[bytes]) -> str:
@@ -171,7 +172,16 @@ def _item(text: str) -> str:
 
 def hash_value_bytes(data: bytes) -> str:
     """Return the address of a value that is identified by its pickle."""
+    if len(data) > _MAX_JOINED:
+        return _hash_in_domain(b"l5:Valuee", data)
     return sha512(b"l5:Valuee" + data).hexdigest()[:HASH_LENGTH]
+
+
+def _hash_in_domain(domain: bytes, data: bytes) -> str:
+    """Hash bytes behind those that say what they are, without a copy of either."""
+    digest = sha512(domain)
+    digest.update(data)
+    return digest.hexdigest()[:HASH_LENGTH]
 
 
 def hash_task_expression(task_name: str, args_hash: str, options_hash: str) -> str:

@@ -30,6 +30,10 @@ class RedunPermissionError(RedunOSError, PermissionError):
     """A file may not be read or written."""
 
 
+class StagingError(RedunError, TypeError):
+    """A script was given something else to copy than files with a local place."""
+
+
 @contextmanager
 def naming_path(path: str) -> Iterator[None]:
     """Turn errors of the operating system into those of redun, which name the path as the workflow wrote it."""

@@ -1,6 +1,6 @@
 """The public names of the package; importing this imports all of it."""
 
-from redun_value_file.errors import RedunFileNotFoundError, RedunOSError, RedunPermissionError
+from redun_value_file.errors import RedunFileNotFoundError, RedunOSError, RedunPermissionError, StagingError
 from redun_value_file.file import Dir, File, FileSet
 from redun_value_file.filesystems import (
     FileState,
@@ -15,6 +15,7 @@ from redun_value_file.filesystems import (
     shell_copy,
 )
 from redun_value_file.schemes import get_proto
+from redun_value_file.scripts import postprocess_script, script, script_task
 from redun_value_file.staging import Staging, StagingDir, StagingFile
 from redun_value_file.variants import (
     ContentDir,
@@ -50,6 +51,7 @@ __all__ = [
     "RedunPermissionError",
     "Staging",
     "StagingDir",
+    "StagingError",
     "StagingFile",
     "copy_file",
     "get_filesystem",
@@ -58,6 +60,9 @@ __all__ = [
     "glob_file",
     "list_filesystems",
     "open_file",
+    "postprocess_script",
     "register_filesystem",
+    "script",
+    "script_task",
     "shell_copy",
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import Any, ClassVar, Generic, TypeVar
 
 from redun.hashing import hash_struct
 from redun.values.base import Value
 from redun_value_file.file import Dir, File, FileClasses
+from redun_value_file.schemes import get_proto, local_path
 
 T = TypeVar("T", File, Dir)
 
@@ -36,21 +39,49 @@ class Staging(Value, Generic[T]):
         """Copy from the local to the remote place, and return that."""
         return self._copy(self.local, self.remote)
 
-    def render_stage(self) -> str:
-        """Return the shell command that copies from the remote to the local place, empty if they are one."""
-        return self._render(self.remote, self.local)
+    def render_stage(self, as_mount: bool = False) -> str:
+        """Return the shell command that copies from the remote to the local place, empty if they are one.
 
-    def render_unstage(self) -> str:
-        """Return the shell command that copies from the local to the remote place, empty if they are one."""
-        return self._render(self.local, self.remote)
+        Parameters
+        ----------
+        as_mount
+            Whether buckets are mounted where the command runs, and are to be copied as the folders that they are there.
+        """
+        return self._render(self.remote, self.local, as_mount)
+
+    def render_unstage(self, as_mount: bool = False) -> str:
+        """Return the shell command that copies from the local to the remote place, empty if they are one.
+
+        Parameters
+        ----------
+        as_mount
+            As of `render_stage`.
+        """
+        return self._render(self.local, self.remote, as_mount)
+
+    def anchor(self) -> Staging[T]:
+        """Return the same pair with the path of the remote place made absolute, for use in another folder."""
+        place = self.remote.path
+        if get_proto(place) == "local" and not place.startswith("file:"):
+            place = os.path.abspath(place)
+        return type(self)(self.local, type(self.remote)(place))
 
     @staticmethod
     def _copy(source: Any, destination: T) -> T:
-        copied: T = destination if source.path == destination.path else source.copy_to(destination)
+        copied: T = destination if _is_one_place(source, destination) else source.copy_to(destination)
         return copied
 
-    def _render(self, source: Any, destination: Any) -> str:
-        return "" if source.path == destination.path else source.shell_copy_to(destination.path)
+    def _render(self, source: Any, destination: Any, as_mount: bool) -> str:
+        if _is_one_place(source, destination):
+            return ""
+        command: str = source.shell_copy_to(destination.path, as_mount=as_mount)
+        if isinstance(destination, File) and get_proto(destination.path) == "local":
+            folder = os.path.dirname(local_path(destination.path))
+            if folder:
+                folder = shlex.quote(f"./{folder}" if folder.startswith("-") else folder)
+                command = f"mkdir -p {folder} && {command}"
+        # A shell that stops at failing commands overlooks those in front of "&&", but for a subshell.
+        return f"({command})" if " && " in command else command
 
     @classmethod
     def parse_arg(cls, raw_type: type, arg: str) -> Any:
@@ -63,10 +94,13 @@ class Staging(Value, Generic[T]):
         return f"{type(self).__name__}(local={self.local!r}, remote={self.remote!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"local": self.local, "remote": self.remote}
+        # The state of files that a script is yet to write is neither known nor part of the pair's identity.
+        return {"local": _without_state(self.local), "remote": _without_state(self.remote)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.local, self.remote = state["local"], state["remote"]
+        for place in (self.local, self.remote):
+            place._hash = place._hash or None
 
 
 class StagingFile(Staging[File]):
@@ -81,6 +115,23 @@ class StagingDir(Staging[Dir]):
 
     __module__ = "redun.file"
     type_name = "redun.StagingDir"
+
+
+def _is_one_place(source: File | Dir, destination: File | Dir) -> bool:
+    if source.path == destination.path:
+        return True
+    paths = (source.path, destination.path)
+    return all(get_proto(path) == "local" for path in paths) and len(set(map(_normalize, paths))) == 1
+
+
+def _normalize(path: str) -> str:
+    return os.path.normpath(local_path(path))
+
+
+def _without_state(place: T) -> T:
+    bare = type(place)(place.path)
+    bare._hash = ""
+    return bare
 
 
 FileClasses.StagingFile = StagingFile

@@ -13,15 +13,25 @@ from typing import Any
 
 from redun.arguments import EncodedArguments
 from redun.backends.base import Batch, CallRecord, EvaluationRecord, ExecutionRecord, JobRecord, TagRecord
+from redun.errors import BackendError
 from redun.values.base import FileSubtype, Subtype, TaskSubtype
 from redun.values.codec import EncodedValue
+
+MAX_VALUE_BYTES = 16_000_000
+"""How large a value in a journal may be."""
 
 _PROTOCOL = 4
 _Packed = tuple[Any, ...]
 
 
 def pack_batch(batch: Batch) -> bytes:
-    """Return the bytes of a batch."""
+    """Return the bytes of a batch.
+
+    Raises
+    ------
+    BackendError
+        When there is a value in it that is rather written to the tables at once than copied twice.
+    """
     values = _ValueTable()
     add = values.add
     evaluations = [(key, task, args, add(value)) for key, task, args, value in batch.evaluations]
@@ -73,6 +83,8 @@ class _ValueTable:
         """Add a value with those inside it, unless it is there; return its address."""
         value_hash = value.value_hash
         if value_hash not in self.packed:
+            if len(value.data) > MAX_VALUE_BYTES:
+                raise BackendError(f"a value of {len(value.data):,} bytes is too large to be journaled")
             inside = None
             if value.subvalues:
                 inside = [subvalue.value_hash for subvalue in value.subvalues]

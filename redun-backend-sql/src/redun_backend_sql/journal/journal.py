@@ -33,7 +33,7 @@ class Journal:
         Raises
         ------
         BackendError
-            When the file can't be written any more.
+            When the file can't be written any more, or a value is too large for it.
         """
         self._drop_inherited()
         if self._current is None and not self._is_off:
@@ -44,8 +44,9 @@ class Journal:
                 self._is_off = True
         if self._current is None:
             return
+        content = pack_batch(batch)
         try:
-            self._current.append(pack_batch(batch))
+            self._current.append(content)
         except BackendError:  # What is written behind a frame that is not whole would not be found.
             self._full.append(self._current)
             self._current = None

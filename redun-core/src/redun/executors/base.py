@@ -37,7 +37,8 @@ class Call(NamedTuple):
     load_module : str
         The module that defines the task.
     is_script : bool
-        Whether the function returns a shell script to run.
+        Whether the function returns a shell script. The call's result then is what the script writes to standard
+        output, as bytes, wherever it runs; it fails with a `redun.scripting.ScriptError`.
     """
 
     task_name: str
@@ -114,8 +115,9 @@ class Executor(ABC):
     def supports(self, feature: str) -> bool:
         """Whether the executor can do something that not every executor can.
 
-        ``"async"``: run calls whose function is a coroutine function. ``"retries"``, ``"timeout"``: obey the task
-        options of these names itself, so that the scheduler does not.
+        ``"async"``: run calls whose function is a coroutine function. ``"script"``: run the scripts that functions
+        return, see `render_script`. ``"retries"``, ``"timeout"``: obey the task options of these names itself, so that
+        the scheduler does not.
         """
         return False
 
@@ -134,6 +136,23 @@ class Executor(ABC):
 
     def stop(self) -> None:
         """Release threads, processes and connections. Called at the end of every execution; `start` may follow."""
+
+
+def render_script(call: Call) -> str:
+    """Return the script of a call whose function returns one, ready to be run; its first line names the interpreter.
+
+    An executor that supports ``"script"`` runs it where it runs calls. It sets the environment variable
+    ``REDUN_SCRIPT_DIR`` to a folder that is removed afterwards, so that nothing is left of scripts that are killed, and
+    ends a script that is cancelled with all programs that it has started.
+
+    Raises
+    ------
+    ExecutorError
+        When the function returns something else than a text or a list of words.
+    """
+    from redun.scripting import join_words, prepare_command
+
+    return prepare_command(join_words(call.func(*call.args, **call.kwargs), f"task {call.task_name}"))
 
 
 def settle(future: Future[Any], result: Any = None, error: BaseException | None = None) -> bool:

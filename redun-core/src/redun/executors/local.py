@@ -1,8 +1,9 @@
 """Running tasks on this machine: on threads, in processes, and coroutines on an event loop.
 
 Threads are the default and cost least: handing over a call is putting an object into a queue. Processes are for tasks
-that keep Python busy, and can be stopped while they run. Calls of coroutine functions run on one event loop, whatever
-the mode. Each kind of worker is set up when the first call needs it.
+that keep Python busy, and can be stopped while they run. Whatever the mode, calls of coroutine functions run on one
+event loop, and threads wait for scripts, which are programs of their own and can be stopped too. Each kind of worker is
+set up when the first call needs it.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class LocalExecutor(Executor):
     """Runs tasks on threads or in processes of this machine.
 
     A task's option ``mode`` overrides the configured mode. A call that runs in a process can be stopped, with the
-    programs that it has started. One that runs on a thread can't: when it is cancelled, its thread is left behind and
-    its result ignored.
+    programs that it has started, and so can a script. A function that runs on a thread can't: when it is cancelled, its
+    thread is left behind and its result ignored.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ class LocalExecutor(Executor):
         return future.cancel() or any(place.cancel(future) for place in self._places.values())
 
     def supports(self, feature: str) -> bool:
-        return feature == "async"
+        return feature in ("async", "script")
 
     def stop(self) -> None:
         while self._places:
@@ -104,6 +105,8 @@ class LocalExecutor(Executor):
 
     def _choose_place(self, call: Call) -> str | None:
         """Return where a call is to run; None when its option ``mode`` is wrong."""
+        if call.is_script:
+            return "thread"
         if iscoroutinefunction(call.func):
             return "async"
         mode = call.options.get("mode")

@@ -11,28 +11,46 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redun.errors import CancelledCallError
-from redun.executors.base import Call, settle
+from redun.executors.base import Call, render_script, settle
+
+if TYPE_CHECKING:
+    from redun.executors.program import Program
 
 Work = tuple[Call, "Future[Any]"]
 """A call, and the future that it is to settle."""
 
 
 class Runner:
-    """Runs the calls of one worker, one after the other; this one on the worker's own thread."""
+    """Runs the calls of one worker, one after the other; this one on the worker's own thread.
+
+    A script runs as a program, which can be stopped, in contrast to a function.
+    """
+
+    _program: Program | None = None
 
     def run(self, call: Call) -> Any:
-        """Return what a call's function returns, or raise what it raises."""
-        return call.func(*call.args, **call.kwargs)
+        """Return what a call's function returns, or its script writes to standard output, or raise how it failed."""
+        return self._run_script(call) if call.is_script else call.func(*call.args, **call.kwargs)
 
     def interrupt(self, at_once: bool = False) -> bool:
         """Stop the call that runs, and run no other; return whether that is possible. Called from another thread."""
-        return False
+        program = self._program
+        return program is not None and program.stop(at_once)
 
     def close(self) -> None:
         """Release what the runner holds."""
+
+    def _run_script(self, call: Call) -> bytes:
+        from redun.executors.program import Program
+
+        self._program = program = Program(f"the script of task {call.task_name}", f"Output Job {call.job_id[:8]}: ")
+        try:
+            return program.run(render_script(call))
+        finally:
+            self._program = None
 
 
 class WorkerPool:

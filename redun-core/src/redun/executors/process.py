@@ -22,7 +22,15 @@ from typing import Any
 from redun.errors import ExecutorError
 from redun.executors.base import Call
 from redun.executors.pool import Runner
-from redun.executors.transport import Refused, Request, make_request, make_request_by_value, open_reply
+from redun.executors.transport import (
+    Refused,
+    Request,
+    make_request,
+    make_request_by_value,
+    open_reply,
+    receive_message,
+    send_message,
+)
 from redun.executors.worker import close_connection, keep_to_process, work
 
 TERMINATE_SECONDS = 2.0
@@ -97,8 +105,8 @@ class ProcessRunner(Runner):
         is_new = self._connection is None
         connection = self._connection or self._start(call)
         try:
-            connection.send(request)
-            return connection.recv()
+            send_message(connection, request)
+            return receive_message(connection)
         except (EOFError, OSError) as error:
             end = self._end()
             if isinstance(error, BrokenPipeError | ConnectionResetError) and not is_new:

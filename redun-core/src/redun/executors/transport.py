@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from redun.registry import get_task_registry
 from redun.traceback import Frame, Traceback, safe_repr
 from redun.values.base import GraphValue
 from redun.values.codec import dump_graph, load_graph
+from redun.values.large import LARGE
 from redun.values.nested import find_leaves
 
 _MAX_DEPTH = 20
@@ -85,6 +87,24 @@ class _BareError(NamedTuple):
         error.args = self.args
         error.__dict__.update(self.state)
         return error
+
+
+def send_message(connection: Connection, message: Any) -> None:
+    """Send a message; a large payload goes behind it, so that it is not copied into the message."""
+    payload = getattr(message, "payload", b"")
+    if len(payload) <= LARGE:
+        connection.send(message)
+    else:
+        connection.send(message._replace(payload=None))
+        connection.send_bytes(payload)
+
+
+def receive_message(connection: Connection) -> Any:
+    """Return the message that `send_message` sent at the other end."""
+    message = connection.recv()
+    if getattr(message, "payload", b"") is None:
+        return message._replace(payload=connection.recv_bytes())
+    return message
 
 
 def make_request(call: Call) -> Request | None:

@@ -20,7 +20,16 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from redun.executors.transport import Refused, Reply, Request, open_request, pack_error, pack_result
+from redun.executors.transport import (
+    Refused,
+    Reply,
+    Request,
+    open_request,
+    pack_error,
+    pack_result,
+    receive_message,
+    send_message,
+)
 
 MAX_LOG_LINES = 20
 READY = "ready"
@@ -74,12 +83,12 @@ def work(connection: Connection, environment: Mapping[str, str]) -> None:
             setattr(sys, name, _Copying(stream, log))
     try:
         connection.send(READY)
-        while (request := connection.recv()) is not None:
+        while (request := receive_message(connection)) is not None:
             log.clear()
             busy.set()
             answer = _answer(request, log)
             busy.clear()
-            connection.send(answer)
+            send_message(connection, answer)
             del request, answer
     except (EOFError, ConnectionError):
         return

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from redun.arguments import add_defaults
 from redun.backends.base import CallRecord, StoredCall
 from redun.hashing import hash_call_node
-from redun.options import check_tags
+from redun.options import CacheCheckValid, check_tags
 from redun.promise import Promise, wait_promises
 from redun.scheduler.calls import was_stopped
 from redun.scheduler.drift import drifted_task
@@ -212,6 +212,8 @@ class Finisher:
             wait_promises(open_calls).watch(lambda _: self.resolve(job, value, status))
             return
         try:
+            if job.watched and job.options.get("check_valid") is CacheCheckValid.SHALLOW:
+                self._look_for_drift(job, ())  # Calls below may have read what only this one is known to depend on.
             encoded = self._encode(value)
             check_result(job, encoded, self._max_value_size)
         except Exception as error:

@@ -169,4 +169,6 @@ def _make_call(job: Job, executor: Executor, evaluate: Callable[[Job, Any], Futu
         if not executor.supports("async"):
             raise SchedulerError(f'Executor "{executor.name}" does not support async tasks')
         func = bind_evaluator(func, partial(evaluate, job))
+    if task.script and not executor.supports("script"):
+        raise SchedulerError(f'Executor "{executor.name}" does not support script tasks')
     return Call(task.fullname, func, args, kwargs, job.options, job.eval_hash, job.id, task.load_module, task.script)

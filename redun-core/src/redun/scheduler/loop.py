@@ -52,6 +52,7 @@ from redun.scheduler.status import StatusBoard
 from redun.scheduler.timers import Timers
 from redun.traceback import safe_repr
 from redun.values.codec import EncodedValue
+from redun.values.large import sharing_encodings
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class ExecutionLoop:
         """Return the value of the root expression, or raise the error that it failed with."""
         root = self._root
         stopping = stopping_on_signals(self._note_signal)
-        with self._rivals, collecting_rarely(), collecting_callbacks(self._callbacks), stopping:
+        with self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks), stopping:
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self._execution.job = next(iter(self.evaluator.ready), None)
@@ -278,9 +279,13 @@ class ExecutionLoop:
 
     def _take_in(self) -> None:
         """Read what came while the store is writing, and journal it."""
-        for mail in self._mailbox.read():
-            self._read(mail)
-        self.recorder.journal()
+        self.recorder.is_held_up = True
+        try:
+            for mail in self._mailbox.read():
+                self._read(mail)
+            self.recorder.journal()
+        finally:
+            self.recorder.is_held_up = False
 
     @property
     def _is_stuck(self) -> bool:

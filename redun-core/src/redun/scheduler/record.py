@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 from redun.backends.base import (
@@ -28,6 +29,7 @@ from redun.options import check_tags
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.task import Task
 from redun.values.codec import EncodedValue
+from redun.values.large import forget_unused
 from redun.values.registry import get_type_registry
 
 MAX_RECORDS = 30_000
@@ -51,6 +53,8 @@ class Recorder:
     ----------
     max_delay : float
         How long a record waits at most for the tables while the execution is busy, in seconds.
+    is_held_up : bool
+        Whether the store is in the midst of a write, so that its tables can't be written; the journal can.
     on_written : callable
         What is told of a batch that was written; None if nobody wants to know.
     """
@@ -63,7 +67,7 @@ class Recorder:
         self._journaled = Batch()
         self._journal_delay = None if backend is None else backend.journal_delay
         self._newest = 0.0
-        self._is_writing = False
+        self.is_held_up = self._is_writing = False
         self._only_in_memory = Batch()
         self._known_tasks: set[str] = set()
         self._hidden_tasks: dict[str, Task[..., object]] = {}
@@ -146,9 +150,10 @@ class Recorder:
                 self._backend.journal(writing)
             self._backend.journal(batch)
         except BackendError:
-            if self._is_writing:
-                writing.extend(batch)
-                self._only_in_memory = writing
+            writing.extend(batch)
+            self._only_in_memory = writing
+            if self._is_writing or self.is_held_up:
+                self._oldest = -inf
             else:
                 self.flush()
 
@@ -161,7 +166,8 @@ class Recorder:
         batch, self._journaled, self._oldest = self._journaled, Batch(), 0.0
         if self._backend is None:
             return
-        self._is_writing, self._only_in_memory = True, new
+        self._is_writing = True
+        self._only_in_memory.extend(new)
         try:
             self._backend.record(batch)
         except BaseException:
@@ -175,6 +181,8 @@ class Recorder:
             self._is_writing, self._only_in_memory = False, Batch()
         if self.on_written is not None:
             self.on_written(batch)
+        del batch, new
+        forget_unused()
 
     def publish(self, max_delay: float | None) -> None:
         """Write everything collected so far; later records wait at most for some seconds, or as long as usual."""

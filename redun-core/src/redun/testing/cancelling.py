@@ -64,7 +64,7 @@ class CancellingContract:
     def make_call(self, name: str, *args: Any, **kwargs: Any) -> Call:
         """Return a call of a task of `redun.testing.calls`."""
         task = getattr(calls, f"{name}_async" if self.coroutines else name)
-        return Call(task.fullname, task.func, args, kwargs, {}, "e" * 40, f"job-{name}", task.load_module, False)
+        return Call(task.fullname, task.func, args, kwargs, {}, "e" * 40, f"job-{name}", task.load_module, task.script)
 
     def visit(self, gate: Gate) -> Call:
         """Return a call that reports at a gate and waits there, longer than the test does."""

@@ -12,11 +12,11 @@ import pytest
 from redun.errors import ExecutorError
 from redun.executors.base import Executor
 from redun.testing import calls
-from redun.testing.cancelling import CancellingContract
 from redun.testing.gate import Gate
+from redun.testing.scripts import ScriptContract
 
 
-class ExecutorContract(CancellingContract):
+class ExecutorContract(ScriptContract):
     """Tests of one kind of executor. Subclass it in a test module and define `make_executor`.
 
     The attributes of `CancellingContract` say what the executor is like.

@@ -39,6 +39,7 @@ from redun.values.codec import (
     list_children_first,
     load_graph,
 )
+from redun.values.large import LARGE, find_encoding, known_objects, share_encoding
 from redun.values.nested import find_leaves, find_proxy, load_provided, map_nested_value
 
 
@@ -63,14 +64,20 @@ class TypeRegistry:
             leaves = find_leaves(value)
             name = None if leaves else container_names.get(raw_type)
             if name is None:
-                return encode_value(self.get_value(value), leaves)
+                encoded = encode_value(self.get_value(value), leaves)
+                return share_encoding(value, encoded) if len(encoded.data) > LARGE else encoded
+        elif known_objects and (known := find_encoding(value)) is not None:
+            return known
         try:
             data = pickle.dumps(value, PICKLE_PROTOCOL)
-            if SET_MARK in data:
+            if SET_MARK in data and raw_type in container_names:
                 data = pickle_dumps(value)
+        except OverflowError as error:
+            raise InvalidValueError(f"a {name} can't be stored: {error}; pass it on in a File") from error
         except Exception as error:
             raise InvalidValueError(f"a {name} can't be stored: {error}") from error
-        return EncodedValue(hash_value_bytes(data), name, MIME_TYPE_PICKLE, data)
+        encoded = EncodedValue(hash_value_bytes(data), name, MIME_TYPE_PICKLE, data)
+        return share_encoding(value, encoded) if len(data) > LARGE else encoded
 
     def decode(self, type_name: str, data_format: str, data: bytes) -> Any:
         """Return the value that a type name, a format and bytes stand for.

@@ -1,10 +1,12 @@
-"""The store in the examples is as short as it is said to be."""
+"""The plugins in the examples are as short as they are said to be."""
 
 import ast
 import tokenize
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2] / "examples/09_custom_backend/redun-backend-files/src/redun_backend_files"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PACKAGE = EXAMPLES / "09_custom_backend/redun-backend-files/src/redun_backend_files"
+VALUE = EXAMPLES / "13_custom_value/redun-value-array/src/redun_value_array/value.py"
 _LAYOUT = {tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 
@@ -27,3 +29,8 @@ def test_custom_store_has_forty_lines():
     count = sum(len(list_code_lines(path)) for path in PACKAGE.glob("*.py"))
 
     assert 20 < count <= 40
+
+
+def test_custom_value_has_less_than_45_lines():
+    """The type of values has less than 45 lines of code."""
+    assert 20 < len(list_code_lines(VALUE)) < 45

@@ -1,0 +1,1 @@
+"""Arrays of numbers as values of redun, in a format of their own."""
