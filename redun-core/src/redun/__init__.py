@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from redun_value_file import Dir as Dir
     from redun_value_file import File as File
     from redun_value_file import FileSet as FileSet
+    from redun_value_handle import Handle as Handle
+    from redun_value_handle import merge_handles as merge_handles
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ from redun.values.registry import get_type_registry
 if TYPE_CHECKING:
     from redun.expression import TaskExpression
     from redun.scheduler.group import CallGroup
+    from redun.scheduler.handles import HandleStates
     from redun.task import Task
 
 
@@ -51,22 +52,21 @@ class Execution:
         Keys and values to find it by.
     job : Job or None
         The root job, once it exists.
+    handles : HandleStates or None
+        What is known of handles, once it runs.
     """
 
-    __slots__ = ("args", "context", "id", "job", "tags")
+    __slots__ = ("args", "context", "handles", "id", "job", "tags")
 
     def __init__(
-        self,
-        id: str,
-        args: Sequence[str],
-        context: Context = EMPTY_CONTEXT,
-        tags: Sequence[tuple[str, Any]] = (),
+        self, id: str, args: Sequence[str], context: Context = EMPTY_CONTEXT, tags: Sequence[tuple[str, Any]] = ()
     ) -> None:
         self.id = id
         self.args = args
         self.context = context
         self.tags = tags
         self.job: Job | None = None
+        self.handles: HandleStates | None = None
 
     def __repr__(self) -> str:
         return f"Execution(id={self.id[:8]}, args={' '.join(self.args[1:])!r})"
@@ -271,7 +271,7 @@ class Job:
 
     @property
     def has_own_arguments(self) -> bool:
-        """Whether the arguments are still those that were written, without expressions, defaults or conversions."""
+        """Whether the arguments are those that were written, without expressions, defaults or conversions."""
         return self.args is self.expr.args and self.kwargs is self.expr.kwargs
 
     def prepare(self) -> str:
@@ -284,10 +284,14 @@ class Job:
         InvalidValueError
             When an argument can't be stored.
         """
+        if self.encoded is not None:  # It is decided on once more.
+            return self.eval_hash
         expr, task = self.expr, self.task
         is_own = self.has_own_arguments
         excluded, asking = task.unhashed, frozenset[int | str]()
-        if expr.argument_leaves if is_own else find_argument_leaves(self.args, self.kwargs):
+        if leaves := expr.argument_leaves if is_own else find_argument_leaves(self.args, self.kwargs):
+            if self.execution.handles is not None:
+                self.execution.handles.fork_arguments(self, leaves)
             self.args, self.kwargs = get_type_registry().preprocess((self.args, self.kwargs), {})
             is_own = self.has_own_arguments
             asking = find_job_infos(self.args, self.kwargs)

@@ -1,0 +1,1 @@
+"""Arrays, data frames and tables as values of workflows."""
