@@ -1,12 +1,12 @@
-"""The worked examples of handles: exactly those steps run that have to, whatever is added, changed, taken back, merged."""
+"""The worked examples of handles: just those steps run that have to, whatever is added, changed, taken back, merged."""
 
 from threading import Event
 
 import pytest
+from warehouse import Warehouse, read_rows
 
 from redun import merge_handles, task
 from redun.errors import DryRunResult
-from warehouse import Warehouse
 
 redun_namespace = "test_handle_scenarios"
 on_sqlite = pytest.mark.parametrize("outside", ["sqlite"], indirect=True)
@@ -227,7 +227,7 @@ def test_task_that_passes_a_handle_on_is_followed(run, outside, rows):
 
 @on_sqlite
 def test_failed_step_runs_again_and_so_does_what_it_replaced(run, outside, rows):
-    """A step that failed half-way counts as having changed something: what was there before is not taken for granted."""
+    """A step that failed half-way counts as having changed something: what was there before is not relied on."""
     run(make_pipeline(outside, load2="1"))
 
     @task(namespace=redun_namespace, name="load2", version="2")
@@ -262,3 +262,42 @@ def test_dry_run_ends_nothing(run, outside, rows):
         run(make_pipeline(outside, load2="2"), dryrun=True)
 
     assert run(make_pipeline(outside, load2="1")) == []
+
+
+def make_report(uri, b="1", result="state"):
+    """Return the workflow of two merged loads, and of a look at what they have loaded or another change after them."""
+    load_a, load_b = define_step("load_a", "1"), define_step("load_b", b)
+
+    @task(namespace=redun_namespace, version=result)
+    def finish(handle):
+        if result == "count":
+            handle.load("finish", "done")
+            return 1
+        return sorted(read_rows(handle.uri).items())
+
+    @task(namespace=redun_namespace, version=result)
+    def reporting(uri):
+        conn = Warehouse("conn", uri)
+        return finish(merge_handles([load_a(conn, 1), load_b(conn, 2)]))
+
+    return reporting(uri)
+
+
+@on_sqlite
+def test_what_looks_at_a_handle_sees_what_was_done_before(run, outside):
+    """A call that returns data in place of the handle is made again when anything it builds on was."""
+    run(make_report(outside))
+    assert run.result == [("load_a", ("1 by 1", 1)), ("load_b", ("2 by 1", 1))]
+
+    assert run(make_report(outside, b="2")) == ["finish", "load_b"]
+    assert run.result == [("load_a", ("1 by 1", 1)), ("load_b", ("2 by 2", 2))]
+    assert run(make_report(outside, b="2")) == []
+
+
+@on_sqlite
+def test_change_that_returns_no_handle_is_made_again(run, outside, rows):
+    """A call that changes something and returns something else is made again when what it builds on was."""
+    run(make_report(outside, result="count"))
+
+    assert run(make_report(outside, b="2", result="count")) == ["finish", "load_b"]
+    assert rows()["finish"] == ("done", 2)

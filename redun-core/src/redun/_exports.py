@@ -51,6 +51,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("value", "redun.Dir"): "redun-value-file",
     ("value", "redun.File"): "redun-value-file",
     ("value", "redun.FileSet"): "redun-value-file",
+    ("value", "redun.Handle"): "redun-value-handle",
 }
 """The distributions of redun that provide an entry of a catalogue, by kind and name."""
 

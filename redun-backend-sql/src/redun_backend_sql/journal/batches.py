@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redun.arguments import EncodedArguments
-from redun.backends.handles import HandleChanges, HandleRecord
 from redun.backends.base import Batch, CallRecord, EvaluationRecord, ExecutionRecord, JobRecord, TagRecord
+from redun.backends.handles import HandleChanges, HandleRecord
 from redun.values.base import FileSubtype, Subtype, TaskSubtype
 from redun.values.codec import EncodedValue
 

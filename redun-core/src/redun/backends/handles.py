@@ -85,7 +85,7 @@ class HandleChanges:
 
 
 class HandleLookups:
-    """What a store is asked about the states of handles. One that keeps none finds none: calls with handles run again."""
+    """What a store is asked about states of handles. One that keeps none finds none: calls with handles run again."""
 
     def find_handles(self, handle_hashes: Sequence[str]) -> Mapping[str, bool]:
         """Return whether states are valid, for those of some states that are recorded."""

@@ -127,9 +127,10 @@ class MemoryBackend(Backend):
         return {key: self.handles[key].is_valid for key in handle_hashes if key in self.handles}
 
     def find_states_after(self, handle_hashes: Sequence[str]) -> Collection[str]:
-        found = walk_states(
-            handle_hashes, lambda parent: self._states_after.get(parent, ()), lambda state: self.handles[state].key if state in self.handles else ""
-        )
+        def list_children(state: str) -> Iterable[str]:
+            return self._states_after.get(state, ())
+
+        found = walk_states(self.handles.keys() & set(handle_hashes), list_children, lambda key: self.handles[key].key)
         return [state for state in found if self.handles[state].is_valid]
 
     def _record_handles(self, batch: Batch) -> None:

@@ -106,15 +106,16 @@ class CallTable:
             else:
                 verdicts.append(Join(twin))
         final, single = self._look_up(jobs, verdicts)
-        candidates = self._handles.check_candidates(
+        read = (
             _find_candidate(job, verdict, final, single) if isinstance(verdict, Mode) else None
             for job, verdict in zip(jobs, verdicts, strict=True)
         )
+        candidates = self._handles.check_candidates(jobs, read)
         decisions: list[tuple[Job, Decision, Candidate | None]] = []
         for job, verdict, candidate in zip(jobs, verdicts, candidates, strict=True):
             decision = decide(verdict, candidate, job.replays_errors) if isinstance(verdict, Mode) else verdict
             if isinstance(decision, Replay):
-                self._handles.note_replay(decision.candidate.leaves)
+                self._handles.note_replay(job, decision.candidate.leaves)
             decisions.append((job, decision, candidate))
         return decisions
 

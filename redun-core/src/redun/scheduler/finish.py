@@ -120,7 +120,7 @@ class Finisher:
             result = get_type_registry().postprocess(returned, {"pre_call_hash": job.eval_hash})
         encoded = self._encode(result)
         check_result(job, encoded, self._max_value_size)
-        if leaves and job.execution.handles is not None:
+        if job.execution.handles is not None:
             job.execution.handles.note_result(job, leaves)
         if (
             not leaves

@@ -14,11 +14,16 @@ Before a call with handles is handed to an executor,
 The state becomes valid together with the record of the call's result. So whenever a process is killed between a change
 outside and its record, the store knows that the earlier states are gone and that the new one was not reached, and the
 call is made again.
+
+A recorded result answers a call with handles if the state that the call led to is valid still, or was never heard of,
+and so is every state in the result. That holds whether the call returned a handle or not: one that only looks at what
+is outside, or returns something else after a change, is made again as well when what it built on was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.arguments import find_argument_leaves
@@ -46,6 +51,16 @@ class _Step(NamedTuple):
     job: Job
     start: StateValue
     end: StateValue
+
+
+class _Doubt(NamedTuple):
+    """On which states it depends whether a recorded result holds: those in it, and those that its call led to."""
+
+    inside: Sequence[str]
+    ends: Sequence[str]
+
+    def is_resolved(self, found: Mapping[str, bool]) -> bool:
+        return all(found.get(key, False) for key in self.inside) and all(found.get(key, True) for key in self.ends)
 
 
 class HandleStates:
@@ -141,7 +156,7 @@ class HandleStates:
         self._recorder.add_handle(_make_record(fork, True, parents))
 
     def note_result(self, job: Job, leaves: Sequence[Any]) -> None:
-        """Note the states that a call led to, among what it returned.
+        """Note the states that a call led to: of the handles that it got, and of those that it returned.
 
         Parameters
         ----------
@@ -150,16 +165,22 @@ class HandleStates:
         leaves
             What in the task's result behaves, before the call was applied to it.
         """
+        if not (self._reached or leaves):
+            return
+        for _, start, end in _list_steps(job):
+            self._recorder.add_handle(_make_record(end, True, [start.get_hash()]))
+            self._reached.add(end.get_hash())
         for before in list_states(leaves):
             after = before.apply_call(job.eval_hash)
             self._note_fork(before, ())
             self._recorder.add_handle(_make_record(after, True, [before.get_hash()]))
             self._reached.update((before.get_hash(), after.get_hash()))
 
-    def note_replay(self, leaves: Sequence[Any]) -> None:
-        """Note the states in a recorded result that answers a call."""
-        if leaves:
+    def note_replay(self, job: Job, leaves: Sequence[Any]) -> None:
+        """Note the states that a call led to which a recorded result answers, by what behaves in the result."""
+        if leaves or self._reached:
             self._reached.update(state.get_hash() for state in list_states(leaves))
+            self._reached.update(step.end.get_hash() for step in _list_steps(job))
 
     def merge(self, states: Sequence[StateValue]) -> None:
         """Note that the first of some states stands for all of them from now on."""
@@ -181,25 +202,30 @@ class HandleStates:
         self._asked.append(state_hash)
         return True
 
-    def check_candidates(self, candidates: Iterator[Candidate | None]) -> list[Candidate | None]:
-        """Return recorded results as they are read, with one look-up for all states of handles in them."""
+    def check_candidates(self, jobs: Sequence[Job], candidates: Iterator[Candidate | None]) -> list[Candidate | None]:
+        """Return recorded results for jobs as they are read, with one look-up for all states that they depend on."""
         asked = self._asked = []
         read: list[Candidate | None] = []
-        doubtful: dict[int, list[str]] = {}
+        doubtful: dict[int, _Doubt] = {}
         try:
-            for candidate in candidates:
-                if asked:
-                    doubtful[len(read)] = list(asked)
-                    asked.clear()
+            for job, candidate in zip(jobs, candidates, strict=True):
+                if candidate is not None and (asked or self._reached):
+                    ends = [step.end.get_hash() for step in _list_steps(job)] if self._reached else []
+                    if asked or ends:
+                        doubtful[len(read)] = _Doubt(list(asked), ends)
+                        asked.clear()
                 read.append(candidate)
         finally:
             self._asked = None
         if doubtful:
-            found = self._backend.find_handles([key for keys in doubtful.values() for key in keys])
-            for index, keys in doubtful.items():
-                candidate = read[index]
-                if candidate is not None and not all(found.get(key, False) for key in keys):
-                    read[index] = candidate._replace(is_valid=False)
+            found = self._backend.find_handles([key for doubt in doubtful.values() for key in chain(*doubt)])
+            known = {
+                key: key in self._reached or (is_valid and key not in self._ended) for key, is_valid in found.items()
+            }
+            for index, doubt in doubtful.items():
+                if not doubt.is_resolved(known):
+                    candidate = read[index]
+                    read[index] = candidate and candidate._replace(is_valid=False)
         return read
 
 
