@@ -1,6 +1,7 @@
-"""Extract, transform and load: from a file of orders into a database, which only ever sees the steps it lacks."""
+"""Extract, transform and load: from a file of orders into a database, where no step is left out and none done twice."""
 
 import sqlite3
+from contextlib import closing, contextmanager
 
 from redun import File, Handle, merge_handles, task
 
@@ -8,10 +9,15 @@ redun_namespace = "etl"
 
 
 class Database(Handle):
-    """A SQLite database. What is stored of it is its name and its path; each process connects by itself."""
+    """A SQLite database. What is stored of it is its name and its path; whoever writes connects by itself."""
 
     def __init__(self, name: str, path: str):
-        self.instance = sqlite3.connect(path, timeout=10, check_same_thread=False)
+        self.path = path
+
+    @contextmanager
+    def transaction(self):
+        with closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
+            yield connection
 
 
 @task()
@@ -22,13 +28,10 @@ def extract(orders: File) -> list:
 
 @task()
 def make_tables(db: Database) -> Database:
-    db.executescript(
-        """
-        create table if not exists by_customer (customer text primary key, count integer);
-        create table if not exists by_item (item text primary key, count integer);
-        create table if not exists report (line text primary key);
-        """
-    )
+    with db.transaction() as connection:
+        connection.execute("create table if not exists by_customer (customer text primary key, count integer)")
+        connection.execute("create table if not exists by_item (item text primary key, count integer)")
+        connection.execute("create table if not exists report (line text primary key)")
     return db
 
 
@@ -37,9 +40,9 @@ def load_customers(db: Database, rows: list) -> Database:
     totals = {}
     for customer, _, count in rows:
         totals[customer] = totals.get(customer, 0) + count
-    with db.instance:
-        db.execute("delete from by_customer")
-        db.executemany("insert into by_customer values (?, ?)", totals.items())
+    with db.transaction() as connection:
+        connection.execute("delete from by_customer")
+        connection.executemany("insert into by_customer values (?, ?)", totals.items())
     return db
 
 
@@ -48,24 +51,25 @@ def load_items(db: Database, rows: list) -> Database:
     totals = {}
     for _, item, count in rows:
         totals[item] = totals.get(item, 0) + count
-    with db.instance:
-        db.execute("delete from by_item")
-        db.executemany("insert into by_item values (?, ?)", totals.items())
+    with db.transaction() as connection:
+        connection.execute("delete from by_item")
+        connection.executemany("insert into by_item values (?, ?)", totals.items())
     return db
 
 
 @task()
 def write_report(db: Database) -> Database:
-    with db.instance:
-        db.execute("delete from report")
-        db.execute("insert into report select customer || ': ' || count from by_customer")
-        db.execute("insert into report select item || ': ' || count from by_item")
+    with db.transaction() as connection:
+        connection.execute("delete from report")
+        connection.execute("insert into report select customer || ': ' || count from by_customer")
+        connection.execute("insert into report select item || ': ' || count from by_item")
     return db
 
 
 @task()
 def show(db: Database) -> list:
-    return [line for (line,) in db.execute("select line from report order by line")]
+    with db.transaction() as connection:
+        return [line for (line,) in connection.execute("select line from report order by line")]
 
 
 @task()

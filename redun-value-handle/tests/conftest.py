@@ -20,10 +20,16 @@ class NotingExecutor(LocalExecutor):
         return super().submit_many(calls)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def outside(request, tmp_path):
+@pytest.fixture(params=[("memory", "sqlite"), ("sql", "sqlite"), ("sql", "postgresql")], ids="-".join)
+def world(request):
+    """Which store there is, and which database outside."""
+    return request.param
+
+
+@pytest.fixture
+def outside(world, request, tmp_path):
     """Where a new database is that workflows write to."""
-    uri = str(tmp_path / "warehouse.db") if request.param == "sqlite" else request.getfixturevalue("postgres_uri")
+    uri = str(tmp_path / "warehouse.db") if world[1] == "sqlite" else request.getfixturevalue("postgres_uri")
     connection = connect(uri)
     connection.execute("create table loaded (step text primary key, value text, times integer)")
     connection.commit()
@@ -43,11 +49,11 @@ def rows(outside):
     return lambda: read_rows(outside)
 
 
-@pytest.fixture(params=["memory", "sql"])
-def store(request, tmp_path):
+@pytest.fixture
+def store(world, tmp_path):
     """A function that returns the store of all runs of a test, opened anew if it is not in memory."""
     memory = MemoryBackend()
-    if request.param == "memory":
+    if world[0] == "memory":
         return lambda: {"backend": memory}
     return lambda: {"config": {"backend": {"db_uri": f"sqlite:///{tmp_path}/redun.db"}}}
 

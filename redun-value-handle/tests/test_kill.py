@@ -38,7 +38,7 @@ with Scheduler({"backend": {"db_uri": store}}) as scheduler:
     scheduler.run(main(uri))
 """
 
-on_sqlite = pytest.mark.parametrize("outside", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("world", [("sql", "sqlite")], ids="-".join, indirect=True)
 
 
 @pytest.fixture
@@ -69,6 +69,7 @@ def test_step_killed_after_its_write_runs_again(run, rows):
     assert rows() == {"load": ("1", 2), "after": ("1", 1)}
 
 
+@pytest.mark.parametrize("world", [("sql", "sqlite"), ("sql", "postgresql")], ids="-".join, indirect=True)
 def test_change_that_was_killed_is_not_taken_for_undone(run, rows):
     """A changed step writes and is killed; the step as it was before has to run again, and all that comes after it."""
     run("1")

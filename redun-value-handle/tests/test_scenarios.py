@@ -9,7 +9,7 @@ from redun import merge_handles, task
 from redun.errors import DryRunResult
 
 redun_namespace = "test_handle_scenarios"
-on_sqlite = pytest.mark.parametrize("outside", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("world", [("memory", "sqlite"), ("sql", "sqlite")], ids="-".join, indirect=True)
 
 
 def define_step(name, version):

@@ -15,7 +15,7 @@ from redun_backend_sql.records import read_values
 redun_namespace = "test_handle_store"
 ran = []
 
-pytestmark = pytest.mark.parametrize("outside", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("world", [("sql", "sqlite")], indirect=True)
 
 
 @task(version="1")
