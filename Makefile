@@ -15,7 +15,7 @@ hello: $(VENV)/.installed ## Run the first example.
 	$(BIN)/redun run examples/01_hello_world/hello_world.py main
 
 test: $(VENV)/.developed ## Run the tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: lint types layers test ## Do everything that has to pass before a change lands.
 

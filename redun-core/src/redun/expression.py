@@ -87,9 +87,10 @@ class ApplyExpression(Expression[R]):
     @property
     def argument_leaves(self) -> Sequence[Any]:
         """Whatever in the arguments behaves, expressions and other values, in order; nothing if they are plain data."""
-        if self._leaves is None:
-            self._leaves = self._find_leaves()
-        return self._leaves
+        leaves = self._leaves
+        if leaves is None:
+            leaves = self._leaves = self._find_leaves()
+        return leaves
 
     def _find_leaves(self) -> Sequence[Any]:
         return find_argument_leaves(self.args, self.kwargs)
@@ -109,10 +110,11 @@ class ApplyExpression(Expression[R]):
 
     def encode_arguments(self) -> EncodedArguments:
         """Return the encoded arguments; computed once, and given up by `forget_arguments`."""
-        if self._encoded is None:
+        encoded = self._encoded
+        if encoded is None:
             encode = encode_arguments if self.argument_leaves else encode_values
-            self._encoded = encode(self.args, self.kwargs)
-        return self._encoded
+            encoded = self._encoded = encode(self.args, self.kwargs)
+        return encoded
 
     def forget_arguments(self) -> None:
         """Drop the encoded arguments, which are not needed once the call is recorded."""
@@ -177,7 +179,7 @@ class TaskExpression(ApplyExpression[R]):
         return type(self), (self.task_name, self.args, self.kwargs, self.task_options, exported, self.length)
 
     def get_key(self) -> Hashable:
-        if self.task_options or self.export_options or self.argument_leaves:
+        if self.argument_leaves or self.task_options or self.export_options:
             return self.get_hash()
         return self.task_name, self.encode_arguments().args_hash
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 S = TypeVar("S")
 
-_PENDING, _FULFILLED, _REJECTED = range(3)
+PENDING, _FULFILLED, _REJECTED = range(3)
 
 
 Callback = Callable[["Promise[Any]"], None]
@@ -86,7 +86,7 @@ class Promise(Generic[T]):
     def __init__(
         self, func: Callable[[Callable[[Any], Any], Callable[[BaseException], Any]], Any] | None = None
     ) -> None:
-        self._state = _PENDING
+        self._state = PENDING
         self._value: Any = None
         self._waiters: Callback | list[Callback] | None = None
         if func is not None:
@@ -98,7 +98,7 @@ class Promise(Generic[T]):
     @property
     def is_pending(self) -> bool:
         """Whether neither a value nor an error has come yet."""
-        return self._state == _PENDING
+        return self._state == PENDING
 
     @property
     def is_fulfilled(self) -> bool:
@@ -113,7 +113,7 @@ class Promise(Generic[T]):
     @property
     def value(self) -> T:
         """The value, or the error of a rejected promise. Raises ValueError while pending."""
-        if self._state == _PENDING:
+        if self._state == PENDING:
             raise ValueError("the promise is pending and has no value yet")
         return self._value  # type: ignore[no-any-return]
 
@@ -139,7 +139,7 @@ class Promise(Generic[T]):
 
     def watch(self, callback: Callable[[Promise[Any]], None]) -> None:
         """Call `callback` with this promise once it is settled. The callback must not raise."""
-        if self._state != _PENDING:
+        if self._state != PENDING:
             _trampoline.queue.append((callback, self))
             _run_unless_running()
         elif self._waiters is None:
@@ -201,7 +201,7 @@ class Promise(Generic[T]):
         self._settle(leader._state, leader._value)
 
     def _settle(self, state: int, value: Any) -> None:
-        if self._state != _PENDING:
+        if self._state != PENDING:
             return
         self._state = state
         self._value = value

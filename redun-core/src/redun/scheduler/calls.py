@@ -49,6 +49,9 @@ class Rejected(NamedTuple):
 
 Decision = Run | Replay | Join | Rejected
 
+_ERROR = ErrorValue.type_name
+_decode_and_check = get_type_registry().decode_and_check
+
 
 class CallTable:
     """The calls of one execution by their key, and the questions put to the store on their behalf.
@@ -84,13 +87,13 @@ class CallTable:
 
     def decide_all(self, jobs: Sequence[Job]) -> list[tuple[Job, Decision, Candidate | None]]:
         """Return what to do with each of some jobs, in their order, and what the store had for it."""
-        calls = self._calls
+        calls, choose, limit = self._calls, self._choose_mode, self._max_value_size
         verdicts: list[Mode | Join | Rejected] = []
         for job in jobs:
             try:
-                eval_hash = job.prepare()
-                check_arguments(job, self._max_value_size)
-                mode = self._choose_mode(job)
+                eval_hash = job.prepare() if job.encoded is None else job.eval_hash  # It may be decided on again.
+                check_arguments(job, limit)
+                mode = choose(job)
             except Exception as error:
                 verdicts.append(Rejected(error))
                 continue
@@ -208,11 +211,11 @@ def _args_hash(job: Job) -> str:
 def _find_candidate(
     job: Job, mode: Mode, final: Mapping[str, StoredCall], single: Mapping[str, EncodedValue]
 ) -> Candidate | None:
-    call = final.get(job.id)
+    call = final.get(job.id) if final else None
     if call is not None and (mode.final_result or call.result.type_name == ErrorValue.type_name):
         candidate = _read(CacheResult.ULTIMATE, call.result, call)
         return None if _is_of_stopped(candidate) else candidate
-    stored = single.get(job.eval_hash) if mode.single_reduction else None
+    stored = single.get(job.eval_hash) if single and mode.single_reduction else None
     return None if stored is None else _read(CacheResult.SINGLE, stored)
 
 
@@ -224,10 +227,9 @@ def _is_of_stopped(candidate: Candidate) -> bool:
 
 def _read(kind: CacheResult, stored: EncodedValue, call: StoredCall | None = None) -> Candidate:
     """Read a recorded result and check whether it still is valid; what can't be read is described by its value."""
-    is_error = stored.type_name == ErrorValue.type_name
-    registry = get_type_registry()
+    is_error = stored.type_name == _ERROR
     try:
-        value, leaves, is_valid = registry.decode_and_check(stored.type_name, stored.format, stored.data)
+        value, leaves, is_valid = _decode_and_check(stored.type_name, stored.format, stored.data)
     except Exception as error:  # Of a pickle that can't be read, or of a value that can't say whether it is valid.
         problem = str(error) if isinstance(error, InvalidValueError) else f"{type(error).__name__}: {error}"
         return Candidate(kind, stored, value=problem, is_readable=False, is_error=is_error, call=call)

@@ -58,12 +58,13 @@ class Dispatcher:
         max_ready
             How many jobs may be ready before no expressions are expanded any more.
         """
-        ready = self._evaluator.ready
+        ready, expand = self._evaluator.ready, self._evaluator.expand
+        replay = self._log_replay if self._board.is_shown else self._finisher.replay
         to_run: list[Job] = []
         for job, decision, candidate in self._calls.decide_all([ready.popleft() for _ in range(count)]):
             if isinstance(decision, Replay):
-                self._replay(job, decision.candidate)
-                self._evaluator.expand(max_ready)
+                replay(job, decision.candidate)
+                expand(max_ready)
             elif isinstance(decision, Join):
                 if decision.twin.group is not None:
                     note_need(job, decision.twin)
@@ -78,9 +79,8 @@ class Dispatcher:
         if to_run:
             self._hand_over(to_run)
 
-    def _replay(self, job: Job, candidate: Candidate) -> None:
-        if self._board.is_shown:
-            self._board.log_cached(job, candidate.call.call_hash if candidate.call is not None else None)
+    def _log_replay(self, job: Job, candidate: Candidate) -> None:
+        self._board.log_cached(job, candidate.call.call_hash if candidate.call is not None else None)
         self._finisher.replay(job, candidate)
 
     def _note_run(self, job: Job, decision: Run, candidate: Candidate | None) -> None:

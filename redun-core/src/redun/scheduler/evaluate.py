@@ -203,9 +203,6 @@ class Evaluator:
         self._stack.extend(reversed(steps))
         return promises
 
-    def _expand_task(self, expression: TaskExpression[Any], parent_job: Job | JobEnv, promise: Promise[Any]) -> None:
-        self.begin_call(expression, parent_job, promise)
-
     def _expand_scheduler_task(
         self, expression: SchedulerExpression[Any], parent_job: Job | JobEnv, promise: Promise[Any]
     ) -> None:
@@ -239,7 +236,7 @@ class Evaluator:
 
 
 _EXPANSIONS: dict[type, Callable[..., None]] = {
-    TaskExpression: Evaluator._expand_task,
+    TaskExpression: Evaluator.begin_call,
     SchedulerExpression: Evaluator._expand_scheduler_task,
     SimpleExpression: Evaluator._expand_simple,
 }
@@ -261,10 +258,13 @@ def find_upstream_calls(value: Any, parent_job: Job) -> Sequence[str]:
     parent_job
         The job under which those expressions were reduced.
     """
+    leaves = find_expressions(value)
+    if not leaves:
+        return ()
     evaluated = parent_job.scope.evaluated if parent_job.scope is not None else {}
     found: dict[str, None] = {}
     visited: set[int] = set()
-    stack = list(reversed(find_expressions(value)))
+    stack = list(reversed(leaves))
     while stack:
         expression = stack.pop()
         if id(expression) in visited:

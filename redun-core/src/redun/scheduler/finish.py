@@ -306,6 +306,6 @@ def _find_upstream(job: Job) -> Mapping[int | str, Sequence[str]]:
     if parent is None:
         return _NO_UPSTREAM
     raw: dict[int | str, Any] = dict(enumerate(expression.args))
-    raw.update(add_defaults(job.task.defaults, expression.args, expression.kwargs))
-    found = {place: find_upstream_calls(value, parent) for place, value in raw.items()}
-    return {place: calls for place, calls in found.items() if calls}
+    if expression.kwargs or job.task.defaults:
+        raw.update(add_defaults(job.task.defaults, expression.args, expression.kwargs))
+    return {place: calls for place, value in raw.items() if (calls := find_upstream_calls(value, parent))}

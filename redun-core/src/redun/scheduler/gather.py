@@ -104,5 +104,6 @@ class JobGathering(_Gathering):
     def finish(self, results: Mapping[int, Any]) -> None:
         job = self._job
         job.args = substitute(job.args, results)
-        job.kwargs = substitute(job.kwargs, results)
-        self._evaluator.make_ready(job, substitute(self._options, results))
+        if job.kwargs:
+            job.kwargs = substitute(job.kwargs, results)
+        self._evaluator.make_ready(job, substitute(self._options, results) if self._options else self._options)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from redun.task import Task
 
 
+_NOBODY: frozenset[int | str] = frozenset()
+
+
 class JobStatus(IntEnum):
     """The phases of a job."""
 
@@ -246,7 +249,7 @@ class Job:
         inherited = parent.exported if parent is not None else EMPTY_OPTIONS
         if inherited or self.expr.task_options:
             options = merge_options(options, inherited, self.expr.task_options)
-        if CONTEXT_OPTION in options:
+        if options and CONTEXT_OPTION in options:
             self.context = self.context.update(options[CONTEXT_OPTION])
             options = {name: value for name, value in options.items() if name != CONTEXT_OPTION}
         return options
@@ -277,19 +280,17 @@ class Job:
     def prepare(self) -> str:
         """Bring known arguments into the form that the task receives, encode and address them; return `eval_hash`.
 
-        Arguments that were encoded with the expression already are not encoded again.
-
         Raises
         ------
         InvalidValueError
             When an argument can't be stored.
         """
-        if self.encoded is not None:  # It is decided on once more.
-            return self.eval_hash
         expr, task = self.expr, self.task
-        is_own = self.has_own_arguments
-        excluded, asking = task.unhashed, frozenset[int | str]()
-        if leaves := expr.argument_leaves if is_own else find_argument_leaves(self.args, self.kwargs):
+        is_own = self.args is expr.args and self.kwargs is expr.kwargs
+        excluded, asking = task.unhashed, _NOBODY
+        written = expr.argument_leaves
+        leaves = written if is_own else find_argument_leaves(self.args, self.kwargs)
+        if leaves:
             if self.execution.handles is not None:
                 self.execution.handles.fork_arguments(self, leaves)
             self.args, self.kwargs = get_type_registry().preprocess((self.args, self.kwargs), {})
@@ -297,7 +298,7 @@ class Job:
             asking = find_job_infos(self.args, self.kwargs)
             excluded |= asking
         encoded = expr.encode_arguments()
-        if not is_own or excluded or (expr.argument_leaves and encoded.is_lazy):
+        if not is_own or excluded or (written and encoded.is_lazy):
             reusable = {
                 id(value): item
                 for value, item in (

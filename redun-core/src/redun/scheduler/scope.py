@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from redun.expression import ApplyExpression
-from redun.promise import Promise
+from redun.promise import PENDING, Promise
 
 if TYPE_CHECKING:
     from redun.scheduler.forks import Forks
@@ -19,7 +19,7 @@ class Reduction(Promise[Any]):
     __slots__ = ("expression",)
 
     def __init__(self, expression: ApplyExpression[Any]) -> None:
-        super().__init__()
+        self._state, self._value, self._waiters = PENDING, None, None  # What the base does, for less.
         self.expression = expression
 
 

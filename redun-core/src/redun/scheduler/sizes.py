@@ -6,6 +6,7 @@ One that is larger fails the call that it belongs to, as a value does that can't
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from redun.backends.base import Backend, place_arguments
 from redun.control import root_task
@@ -21,7 +22,7 @@ def find_limit(backend: Backend) -> int:
 
 def check_result(job: Job, result: EncodedValue, limit: int) -> None:
     """Raise `InvalidValueError` if a job's result, or a value inside it, has more bytes than may be stored."""
-    if is_too_large(result, limit):
+    if len(result.data) > limit or (result.subvalues and is_too_large(result, limit)):
         owner = "the workflow" if job.task is root_task else f"task {job.task.fullname}"
         raise _refuse(f"the result of {owner}", result, limit)
 
@@ -30,8 +31,11 @@ def check_arguments(job: Job, limit: int) -> None:
     """Raise `InvalidValueError` if an argument of a job has more bytes than may be stored; it is not recorded then."""
     encoded = job.encoded
     assert encoded is not None
-    for value in (*encoded.positional, *encoded.keyword.values()):
-        if is_too_large(value, limit):
+    values: Iterable[EncodedValue] = encoded.positional
+    if encoded.keyword:
+        values = (*values, *encoded.keyword.values())
+    for value in values:
+        if len(value.data) > limit or (value.subvalues and is_too_large(value, limit)):
             place = next(place for place, found in place_arguments(encoded).items() if found is value)
             job.encoded = None
             is_root = job.task is root_task

@@ -8,7 +8,7 @@ hooks, expressions) are ever listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import is_not
 from typing import Any
@@ -92,12 +92,9 @@ def find_leaves(value: Any) -> Sequence[Any]:
         return ()
     if kind == LEAF:
         return (value,)
-    if kind == SEQUENCE and len(value) < _FEW:
-        flat = _find_flat_leaves(value)
-        if flat is not None:
-            return flat
-    elif not _is_interesting(value if kind == SEQUENCE else _items(value, kind)):
-        return ()
+    flat = _find_flat_leaves(value if kind == SEQUENCE else _items(value, kind))
+    if flat is not None:
+        return flat
     leaves: list[Any] = []
     visited: set[int] = set()
     stack = [value]
@@ -114,15 +111,22 @@ def find_leaves(value: Any) -> Sequence[Any]:
     return leaves
 
 
-def _find_flat_leaves(items: Iterable[Any]) -> Sequence[Any] | None:
+def _find_flat_leaves(items: Collection[Any]) -> Sequence[Any] | None:
     """Return the leaves among some items; None when there are containers among them."""
-    leaves: Sequence[Any] = ()
+    if len(items) >= _FEW:
+        kinds = {get_kind(raw_type) for raw_type in set(map(type, items))}
+        if kinds == {PLAIN}:
+            return ()
+        if kinds == {LEAF}:
+            return list(items)
+        return [item for item in items if get_kind(type(item)) == LEAF] if kinds <= {PLAIN, LEAF} else None
+    leaves: list[Any] = []
     for item in items:
         kind = kind_cache.get(type(item))
         if kind is None:
             kind = get_kind(type(item))
         if kind == LEAF:
-            leaves = (*leaves, item)
+            leaves.append(item)
         elif kind != PLAIN:
             return None
     return leaves
@@ -213,7 +217,7 @@ def substitute(value: Any, replacements: Mapping[int, Any]) -> Any:
     kind = get_kind(type(value))
     if kind in (PLAIN, LEAF):
         return value
-    if kind == SEQUENCE and len(value) < _FEW and _find_flat_leaves(value) is not None:
+    if kind == SEQUENCE and _find_flat_leaves(value) is not None:
         items = [replacements.get(id(item), item) for item in value]
         return type(value)(items) if any(map(is_not, items, value)) else value
     if not any(id(leaf) in replacements for leaf in find_leaves(value)):
