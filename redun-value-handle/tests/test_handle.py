@@ -61,16 +61,47 @@ def test_state_is_what_stores_hold():
 
 
 def test_handle_is_constructed_anew_when_it_is_read():
-    """A handle that is read back is made by its constructor, with what that was called with, and has its state."""
+    """A handle that is read back is made by its constructor, once it is used, and has the state that was stored."""
     handle = Connection("conn", ":memory:", timeout=1.5).apply_call("c" * 40)
     opened.clear()
 
     read = pickle.loads(get_type_registry().encode(handle).data)
 
-    assert opened == [("conn", ":memory:", 1.5)]
+    assert (read.get_hash(), repr(read), opened) == (handle.get_hash(), repr(handle), [])
     assert read.execute("select 1").fetchall() == [(1,)]
+    assert read.path == ":memory:"
+    assert opened == [("conn", ":memory:", 1.5)]
     assert read.instance is not handle.instance
     assert (read.get_hash(), read.__handle__) == (handle.get_hash(), handle.__handle__)
+
+
+class Retrying(Handle):
+    timeout = 1
+
+    def __init__(self, name, timeout):
+        if timeout < 0:
+            raise ConnectionError("nobody there")
+        self.timeout = timeout
+
+
+def test_what_the_constructor_sets_counts_however_it_is_used_first():
+    """A handle that was read back is whole before anything of it is looked at or set, also what its class has, too."""
+    data = get_type_registry().encode(Retrying("conn", 5)).data
+    one, other = pickle.loads(data), pickle.loads(data)
+    other.timeout = 7
+
+    assert (one.timeout, other.timeout) == (5, 7)
+
+
+def test_constructor_that_fails_is_tried_again():
+    """When what a stored handle stands for can't be reached, using it fails, each time with the error of its own."""
+    handle = Retrying("conn", 5)
+    handle.__handle__ = handle.__handle__._replace(args=(-1,))
+    read = pickle.loads(get_type_registry().encode(handle).data)
+
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            _ = read.timeout
 
 
 def test_states_of_one_process_share_the_instance():
@@ -171,6 +202,23 @@ def test_result_gets_the_call_applied(scheduler):
     assert made.__handle__.call_hash is not None
     assert made.__handle__.fullname == "gold.made"
     assert scheduler.run(make_handle()).get_hash() == made.get_hash()
+
+
+@task(version="1")
+def create(connection):
+    connection.execute("create table numbers (number integer)")
+    return connection
+
+
+def test_run_that_changes_nothing_opens_nothing(scheduler, tmp_path):
+    """A state that is only found in the store is not connected to."""
+    connection = Connection("conn", str(tmp_path / "numbers.db"))
+    scheduler.run(create(connection))
+    opened.clear()
+
+    scheduler.run(create(connection))
+
+    assert opened == []
 
 
 @task(version="1", executor="process")

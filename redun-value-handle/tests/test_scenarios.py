@@ -5,7 +5,7 @@ from threading import Event
 import pytest
 from warehouse import Warehouse, read_rows
 
-from redun import merge_handles, task
+from redun import catch, merge_handles, task
 from redun.errors import DryRunResult
 
 redun_namespace = "test_handle_scenarios"
@@ -301,3 +301,56 @@ def test_change_that_returns_no_handle_is_made_again(run, outside, rows):
 
     assert run(make_report(outside, b="2", result="count")) == ["finish", "load_b"]
     assert rows()["finish"] == ("done", 2)
+
+
+@on_sqlite
+def test_recovered_failure_is_not_tried_again_until_what_it_built_on_is(run, outside, rows):
+    """A step that failed and was recovered from stays so, as long as nothing before it is done again."""
+
+    def make(version):
+        load = define_step("load", version)
+
+        @task(namespace=redun_namespace, version="1")
+        def failing(handle):
+            handle.load("failing", "half")
+            raise RuntimeError("broken")
+
+        @task(namespace=redun_namespace, version="1")
+        def recover(error):
+            return str(error)
+
+        @task(namespace=redun_namespace, version="1")
+        def recovering(uri):
+            return catch(failing(load(Warehouse("conn", uri), 1)), RuntimeError, recover)
+
+        return recovering(outside)
+
+    assert run(make("1")) == ["failing", "load", "recover", "recovering"]
+    assert run(make("1")) == []
+    assert run(make("2")) == ["failing", "load"]
+    assert run(make("1")) == ["failing", "load"]
+    assert rows()["failing"] == ("half", 3)
+
+
+@on_sqlite
+def test_handles_among_defaults_are_numbered_as_they_are_written(run, outside, rows):
+    """Calls that get a handle by default are told apart by where they are written, too."""
+    is_loaded = Event()
+
+    @task(namespace=redun_namespace, version="1")
+    def wait_for_other():
+        return is_loaded.wait(60)
+
+    @task(namespace=redun_namespace, version="1")
+    def load_default(value, handle=Warehouse("conn", outside)):
+        handle.load(str(value), "1")
+        is_loaded.set()
+        return handle
+
+    @task(namespace=redun_namespace, version="1")
+    def defaulting():
+        return [load_default(wait_for_other()), load_default("other")]
+
+    assert run(defaulting()) == ["defaulting", "load_default", "load_default", "wait_for_other"]
+
+    assert run(defaulting()) == []

@@ -1,8 +1,9 @@
 """Handles: values that stand for something outside whose state can't be hashed, such as a database.
 
 Of a handle only what its constructor was called with is stored; a handle that is read back is constructed anew, so
-whatever it opens is opened again and nothing of it gets into the cache. The state of what is outside is told by the
-calls that led to it. So a handle has one of three kinds of addresses:
+whatever it opens is opened again and nothing of it gets into the cache. That happens when it is first used: a run that
+only looks at recorded states opens nothing. The state of what is outside is told by the calls that led to it. So a
+handle has one of three kinds of addresses:
 
 - *fresh*, as it was constructed: its name and the arguments of its constructor,
 - *forked* off a state, with a key: what a call gets of a handle that is passed to it,
@@ -12,6 +13,7 @@ calls that led to it. So a handle has one of three kinds of addresses:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import RLock
 from typing import Any, NamedTuple, NoReturn
 
 from redun.hashing import hash_struct
@@ -160,6 +162,16 @@ class Handle(StateValue):
         info = self.__handle__
         return info.class_name == self.type_name and (info.call_hash is None or is_valid_state(info.hash))
 
+    def __getattribute__(self, name: str) -> Any:
+        if name not in _OF_EVERY_HANDLE and "__unmade__" in object.__getattribute__(self, "__dict__"):
+            _construct(self)
+        return object.__getattribute__(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "__unmade__" in self.__dict__:
+            _construct(self)
+        object.__setattr__(self, name, value)
+
     def __getattr__(self, name: str) -> Any:
         if name == "__handle__":
             _refuse(type(self))
@@ -176,8 +188,24 @@ class Handle(StateValue):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         known = {name: state[name] for name in HandleInfo._fields if name in state}
-        self.__handle__ = HandleInfo(**{"call_hash": None, "key": "", **known})
-        type(self).__init__(self, self.__handle__.name, *self.__handle__.args, **self.__handle__.kwargs)
+        self.__dict__["__handle__"] = HandleInfo(**{"call_hash": None, "key": "", **known})
+        self.__dict__["__unmade__"] = True
+
+
+_OF_EVERY_HANDLE = frozenset((*dir(Handle), "__handle__"))
+_constructing = RLock()
+
+
+def _construct(handle: Handle) -> None:
+    """Call the constructor of a handle that was read back, if nobody did since."""
+    with _constructing:
+        if handle.__dict__.pop("__unmade__", False):
+            info = handle.__handle__
+            try:
+                type(handle).__init__(handle, info.name, *info.args, **info.kwargs)
+            except BaseException:
+                handle.__dict__["__unmade__"] = True
+                raise
 
 
 def _read_arguments(cls: type[Handle], /, *args: Any, namespace: str | None = None, **kwargs: Any) -> HandleInfo:

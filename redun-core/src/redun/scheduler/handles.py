@@ -99,7 +99,7 @@ class HandleStates:
         numbers = dict.fromkeys(states, 0)
         if scope is not None:
             scope.forks = scope.forks or Forks(scope)
-            numbers.update(scope.forks.number(job.expr, states))
+            numbers.update(scope.forks.number(job, states))
         forks = {key: state.preprocess({"call_order": numbers[key]}) for key, state in states.items()}
         self._reached.update(states)
         self._reached.update(fork.get_hash() for fork in forks.values())
@@ -156,7 +156,7 @@ class HandleStates:
         self._recorder.add_handle(_make_record(fork, True, parents))
 
     def note_result(self, job: Job, leaves: Sequence[Any]) -> None:
-        """Note the states that a call led to: of the handles that it got, and of those that it returned.
+        """Note the states that a call led to, also one that failed: of the handles that it got, and that it returned.
 
         Parameters
         ----------
