@@ -226,7 +226,7 @@ def _find_class(type_name: str) -> type[Value] | None:
 
 def _check_format(type_name: str, data_format: str) -> None:
     """Raise an error for bytes that are no pickle, and that nobody here can read."""
-    if data_format == MIME_TYPE_PICKLE or _find_class(type_name) is not None:
+    if data_format in (MIME_TYPE_PICKLE, "") or type_name in plain_names or _find_class(type_name) is not None:
         return
     distribution = FIRST_PARTY.get(("value", type_name))
     advice = f": pip install {distribution}" if distribution else ""
