@@ -1,10 +1,11 @@
-"""The store in the examples is as short as it is said to be."""
+"""The plugins in the examples are as short as they are said to be."""
 
 import ast
 import tokenize
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2] / "examples/09_custom_backend/redun-backend-files/src/redun_backend_files"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PACKAGE = EXAMPLES / "09_custom_backend/redun-backend-files/src/redun_backend_files"
 _LAYOUT = {tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 
@@ -27,3 +28,12 @@ def test_custom_store_has_forty_lines():
     count = sum(len(list_code_lines(path)) for path in PACKAGE.glob("*.py"))
 
     assert 20 < count <= 40
+
+
+def test_custom_value_has_few_lines():
+    """The type of values and what offers it have less than 45 lines of code."""
+    package = EXAMPLES / "15_custom_value/redun-value-decimal/src/redun_value_decimal"
+
+    count = sum(len(list_code_lines(path)) for path in package.glob("*.py"))
+
+    assert 10 < count < 45

@@ -1,0 +1,1 @@
+"""Decimal numbers as values of redun."""
