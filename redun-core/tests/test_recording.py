@@ -10,6 +10,9 @@ from redun.backends.memory import MemoryBackend
 from redun.errors import BackendError
 from redun.expression import quote
 from redun.hashing import hash_call_node, hash_eval
+from redun.scheduler.job import Execution
+from redun.scheduler.record import Recorder
+from redun.testing.records import encode, make_call, make_task
 from redun.values.registry import get_type_registry
 
 redun_namespace = "test_recording"
@@ -316,6 +319,63 @@ def test_what_can_not_be_written_is_journaled():
     assert [evaluation.value.data for evaluation in backend.journaled[0].evaluations] == [
         get_type_registry().encode(2).data
     ]
+
+
+class PausingBackend(FailingBackend):
+    """A store with a journal, which lets other work go on while it writes; the journal refuses some batches."""
+
+    def __init__(self, refusals=0):
+        super().__init__(failures=0)
+        self.refusals, self.pause = refusals, None
+
+    def record(self, batch):
+        if self.pause is not None:
+            self.pause()
+        super().record(batch)
+
+    def journal(self, batch):
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise BackendError("the journal is broken")
+        super().journal(batch)
+
+
+def record_pausing(backend, pauses):
+    """Record a call and, while that is written, some calls that refer to it, each in a pause of its own."""
+    recorder = Recorder(backend, Execution("e" * 36, ["redun"]))
+    definition = make_task()
+    first = make_call(definition, [0], encode(0))
+    recorder.add_call(first)
+    later = [make_call(definition, [number], encode(number), children=[first]) for number in range(1, pauses + 1)]
+
+    def pause():
+        for call in later:
+            recorder.add_call(call)
+            recorder.journal()
+
+    backend.pause = pause
+    recorder.flush()
+    return [first.call_hash, *(call.call_hash for call in later)]
+
+
+@pytest.mark.parametrize("refusals", [0, 1])
+def test_journal_has_what_its_records_refer_to(refusals):
+    """What is journaled while a batch is being written comes after that batch, which a kill might still undo."""
+    backend = PausingBackend(refusals)
+
+    hashes = record_pausing(backend, pauses=3)
+
+    assert [call.call_hash for batch in backend.journaled for call in batch.calls] == hashes
+    assert list(backend.calls) == hashes[:1]
+
+
+def test_what_is_written_without_a_pause_is_not_journaled():
+    """A batch goes to the tables at once when nothing happens while it is written."""
+    backend = PausingBackend()
+
+    record_pausing(backend, pauses=0)
+
+    assert (backend.journaled, len(backend.calls)) == ([], 1)
 
 
 @task(version="1")

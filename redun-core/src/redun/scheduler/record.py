@@ -65,6 +65,7 @@ class Recorder:
         self._journal_delay = None if backend is None else backend.journal_delay
         self._newest = 0.0
         self._is_writing = False
+        self._only_in_memory = Batch()
         self._known_tasks: set[str] = set()
         self._hidden_tasks: dict[str, Task[..., object]] = {}
         self._oldest = 0.0
@@ -155,15 +156,24 @@ class Recorder:
                 self.journal()
 
     def journal(self) -> None:
-        """Make everything collected so far safe against a kill, in a store that has a journal."""
+        """Make everything collected so far safe against a kill, in a store that has a journal.
+
+        That includes what is being written to the tables but was not journaled before: new records may refer to it.
+        """
         if self._backend is None or self._journal_delay is None or not (self._jobs or self._batch):
             return
         batch = self._take_new()
         self._journaled.extend(batch)
+        writing, self._only_in_memory = self._only_in_memory, Batch()
         try:
+            if writing:
+                self._backend.journal(writing)
             self._backend.journal(batch)
         except BackendError:
-            if not self._is_writing:
+            if self._is_writing:
+                writing.extend(batch)
+                self._only_in_memory = writing
+            else:
                 self.flush()
 
     def flush(self) -> None:
@@ -175,18 +185,18 @@ class Recorder:
         batch, self._journaled, self._oldest = self._journaled, Batch(), 0.0
         if self._backend is None:
             return
-        self._is_writing = True
+        self._is_writing, self._only_in_memory = True, new
         try:
             self._backend.record(batch)
         except BaseException:
             batch.extend(self._journaled)
             self._journaled = batch
-            if self._journal_delay is not None:
+            if self._journal_delay is not None and self._only_in_memory:
                 with suppress(BackendError):
-                    self._backend.journal(new)
+                    self._backend.journal(self._only_in_memory)
             raise
         finally:
-            self._is_writing = False
+            self._is_writing, self._only_in_memory = False, Batch()
         if self.on_written is not None:
             self.on_written(batch)
 
