@@ -59,8 +59,13 @@ class TestArray(Data):
         return np.ma.isMaskedArray(value) or np.array_equal(value, other, equal_nan=value.dtype.kind in "fcmM")
 
 
-class TestFrame(Data):
-    type_names = ("pandas.core.frame.DataFrame", "pandas.DataFrame")
+class TestPandas(Data):
+    type_names = (
+        "pandas.core.frame.DataFrame",
+        "pandas.DataFrame",
+        "pandas.core.series.Series",
+        "pandas.Series",
+    )
 
     def make_values(self, folder):
         texts = np.array(["a", None, "naïve"], object)
@@ -100,31 +105,27 @@ class TestFrame(Data):
             "nothing": pd.DataFrame(),
             "no columns": pd.DataFrame(index=pd.RangeIndex(3)),
             "no rows": plain.iloc[:0],
+            **self.make_series(),
         }
 
-    def is_same(self, value, other):
-        assert_frame_equal(value, other, check_freq=True, check_column_type=True, check_index_type=True)
-        return True
-
-
-class TestSeries(Data):
-    type_names = ("pandas.core.series.Series", "pandas.Series")
-
-    def make_values(self, folder):
+    def make_series(self):
         plain = pd.Series([1.5, np.nan])
         return {
-            "plain": plain,
-            "named": plain.rename("x"),
-            "named by a number": plain.rename(1),
-            "named by nothing": plain.rename(""),
-            "indexed": plain.set_axis(["a", "b"]),
-            "texts": pd.Series(["a", None], dtype=object),
-            "absent": pd.Series([1, None], dtype="Int64"),
-            "with attributes": _with_attributes(plain.copy()),
+            "a series": plain,
+            "a named series": plain.rename("x"),
+            "a series named by a number": plain.rename(1),
+            "a series named by nothing": plain.rename(""),
+            "an indexed series": plain.set_axis(["a", "b"]),
+            "a series of texts": pd.Series(["a", None], dtype=object),
+            "a series of absent integers": pd.Series([1, None], dtype="Int64"),
+            "a series with attributes": _with_attributes(plain.copy()),
         }
 
     def is_same(self, value, other):
-        assert_series_equal(value, other)
+        if isinstance(value, pd.Series):
+            assert_series_equal(value, other)
+        else:
+            assert_frame_equal(value, other, check_freq=True, check_column_type=True, check_index_type=True)
         return value.attrs == other.attrs
 
 
@@ -133,8 +134,8 @@ def _with_attributes(series):
     return series
 
 
-class TestPolarsFrame(Data):
-    type_names = ("polars.dataframe.frame.DataFrame",)
+class TestPolars(Data):
+    type_names = ("polars.dataframe.frame.DataFrame", "polars.series.series.Series")
 
     def make_values(self, folder):
         plain = pl.DataFrame({"x": [1, None], "y": [0.5, float("nan")], "z": ["a", None]})
@@ -159,28 +160,19 @@ class TestPolarsFrame(Data):
             "truth values": pl.DataFrame({"x": [True, None]}),
             "nothing": pl.DataFrame(),
             "no rows": plain.clear(),
+            "a series": pl.Series("x", [1, None]),
+            "a series of another name": pl.Series("y", [1, None]),
+            "an empty series": pl.Series("x", []),
         }
 
     def is_same(self, value, other):
+        if isinstance(value, pl.Series):
+            return value.name == other.name and value.dtype == other.dtype and value.equals(other)
         return value.schema == other.schema and value.equals(other)
 
 
-class TestPolarsSeries(Data):
-    type_names = ("polars.series.series.Series",)
-
-    def make_values(self, folder):
-        return {
-            "numbers": pl.Series("x", [1, None]),
-            "other name": pl.Series("y", [1, None]),
-            "none": pl.Series("x", []),
-        }
-
-    def is_same(self, value, other):
-        return value.name == other.name and value.equals(other)
-
-
-class TestTable(Data):
-    type_names = ("pyarrow.lib.Table",)
+class TestArrow(Data):
+    type_names = ("pyarrow.lib.Table", "pyarrow.lib.RecordBatch")
 
     def make_values(self, folder):
         plain = pa.table({"x": [1, None], "y": [0.5, float("nan")], "z": ["a", None]})
@@ -208,18 +200,9 @@ class TestTable(Data):
             "half precision": pa.table({"x": pa.array(np.array([1.5], "f2"))}),
             "nothing": pa.table({}),
             "no rows": plain.slice(0, 0),
+            "a batch": plain.to_batches()[0],
+            "a batch without rows": plain.to_batches()[0].slice(0, 0),
         }
 
     def is_same(self, value, other):
         return value.schema == other.schema and str(value.to_pylist()) == str(other.to_pylist())
-
-
-class TestRecordBatch(Data):
-    type_names = ("pyarrow.lib.RecordBatch",)
-
-    def make_values(self, folder):
-        batch = pa.record_batch({"x": [1, None]})
-        return {"numbers": batch, "no rows": batch.slice(0, 0), "texts": pa.record_batch({"x": ["a", "b"]})}
-
-    def is_same(self, value, other):
-        return value.equals(other)

@@ -53,7 +53,7 @@ class ValueContract:
     preview_length : int
         How long a line that shows a value may be, in characters.
     tells_damage : bool
-        Whether half of the stored bytes is never taken for a value. False for types that are stored as texts of any kind.
+        Whether half of the stored bytes is never taken for a value; false for types that are stored as any text.
 
     Examples
     --------
