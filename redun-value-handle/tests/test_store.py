@@ -8,7 +8,9 @@ import pytest
 from warehouse import Warehouse
 
 from redun import Scheduler, merge_handles, task
+from redun_backend_sql.database import ECHO_VARIABLE
 from redun_backend_sql.describe import describe_value
+from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.public import Handle, RedunBackendDb
 from redun_backend_sql.records import read_values
 
@@ -131,3 +133,41 @@ def send(source, destination):
     """Export everything from one store and import it into another one."""
     roots = [execution_id for (execution_id,) in source.database.select("SELECT id FROM execution")]
     destination.put_records(json.loads(json.dumps(list(source.get_records(source.iter_record_ids(roots))))))
+
+
+def test_states_are_in_the_tables_ahead_where_there_is_no_journal(make_backend, outside, tmp_path):
+    """Where no journal can be made, what a call may do is in the tables of the store before the call starts."""
+    backend = make_backend("here")
+    backend._journal = Journal(str(tmp_path / "missing" / "here.db"))
+    seen = []
+
+    @task(namespace=redun_namespace, version="1")
+    def look(handle):
+        with closing(sqlite3.connect(tmp_path / "here.db")) as connection:
+            seen.extend(connection.execute("select key, is_valid from handle order by key, is_valid"))
+        return handle
+
+    run(backend, look(Warehouse("conn", outside)))
+
+    assert seen == [("", 0), ("", 1), ("0", 1)]
+
+
+def test_many_handles_are_looked_up_at_once(make_backend, outside, monkeypatch, caplog):
+    """Replaying many calls with handles asks for their states in a few queries, not one by one."""
+    backend = make_backend("here")
+
+    @task(namespace=redun_namespace, version="1")
+    def touch(handle, number):
+        return handle
+
+    @task(namespace=redun_namespace, version="1")
+    def touch_all(uri):
+        return [touch(Warehouse(f"conn {number}", uri), number) for number in range(200)]
+
+    run(backend, touch_all(outside))
+    monkeypatch.setenv(ECHO_VARIABLE, "1")
+    caplog.set_level("INFO", "redun")
+    run(backend, touch_all(outside))
+
+    asked = [record for record in caplog.records if record.getMessage().startswith("SELECT hash, is_valid FROM handle")]
+    assert 1 <= len(asked) <= 4
