@@ -245,3 +245,15 @@ def test_equal_frames_are_one_argument():
 
     assert results == [10.0, 10.0, 20.0]
     assert len(ran) == 2
+
+
+@pytest.mark.parametrize(
+    "wrap", [np.array, pd.Series, pl.Series, lambda array: pa.table({"x": array}), lambda array: array.view("c16")]
+)
+def test_bits_of_nan_do_not_count(wrap):
+    """All NaN are the same, whatever their sign and payload; zeros of another sign are not."""
+    bits = np.array([0x7FF8000000000000, 0xFFF8000000000000, 0x7FF8000000000001, 0x7FF4000000000000], "u8")
+    negative = np.array([0.0, -0.0, 0.0, -0.0])
+
+    assert encode(wrap(bits.view("f8"))).value_hash == encode(wrap(np.full(4, np.nan))).value_hash
+    assert encode(wrap(negative)).value_hash != encode(wrap(np.zeros(4))).value_hash
