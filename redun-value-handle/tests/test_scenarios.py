@@ -304,8 +304,8 @@ def test_change_that_returns_no_handle_is_made_again(run, outside, rows):
 
 
 @on_sqlite
-def test_recovered_failure_is_not_tried_again_until_what_it_built_on_is(run, outside, rows):
-    """A step that failed and was recovered from stays so, as long as nothing before it is done again."""
+def test_recovered_failure_is_not_tried_again_until_what_it_builds_on_changes(run, outside, rows):
+    """A step that failed and was recovered from stays so, as long as what it gets is the same."""
 
     def make(version):
         load = define_step("load", version)
@@ -328,8 +328,37 @@ def test_recovered_failure_is_not_tried_again_until_what_it_built_on_is(run, out
     assert run(make("1")) == ["failing", "load", "recover", "recovering"]
     assert run(make("1")) == []
     assert run(make("2")) == ["failing", "load"]
-    assert run(make("1")) == ["failing", "load"]
-    assert rows()["failing"] == ("half", 3)
+    assert run(make("2")) == []
+    assert rows()["failing"] == ("half", 2)
+
+
+@on_sqlite
+def test_earlier_result_of_a_step_that_failed_since_is_not_used(run, outside, rows):
+    """When a step is made again and fails, the result that is recorded of it before does not stand any more."""
+
+    def make(version, fails=False):
+        load = define_step("load", version)
+
+        @task(namespace=redun_namespace, version="1")
+        def fragile(handle):
+            handle.load("fragile", "half" if fails else "whole")
+            if fails:
+                raise RuntimeError("broken")
+            return handle
+
+        @task(namespace=redun_namespace, version="1")
+        def breaking(uri):
+            return fragile(load(Warehouse("conn", uri), 1))
+
+        return breaking(outside)
+
+    run(make("1"))
+    run(make("2"))
+
+    with pytest.raises(RuntimeError, match="broken"):
+        run(make("1", fails=True))
+    assert run(make("1")) == ["fragile"]
+    assert rows()["fragile"] == ("whole", 4)
 
 
 @on_sqlite

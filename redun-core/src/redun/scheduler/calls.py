@@ -117,7 +117,7 @@ class CallTable:
         decisions: list[tuple[Job, Decision, Candidate | None]] = []
         for job, verdict, candidate in zip(jobs, verdicts, candidates, strict=True):
             decision = decide(verdict, candidate, job.replays_errors) if isinstance(verdict, Mode) else verdict
-            if isinstance(decision, Replay):
+            if isinstance(decision, Replay) and not decision.candidate.is_error:
                 self._handles.note_replay(job, decision.candidate.leaves)
             decisions.append((job, decision, candidate))
         return decisions

@@ -172,8 +172,6 @@ class Finisher:
         """End a job that failed of itself."""
         self._failures.note(error, job)
         self._board.log_reject(job)
-        if job.execution.handles is not None and job.encoded is not None:
-            job.execution.handles.note_result(job, ())
         self.fail(job, error)
 
     def fail(self, job: Job, error: BaseException) -> None:

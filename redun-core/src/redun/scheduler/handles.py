@@ -17,7 +17,8 @@ call is made again.
 
 A recorded result answers a call with handles if the state that the call led to is valid still, or was never heard of,
 and so is every state in the result. That holds whether the call returned a handle or not: one that only looks at what
-is outside, or returns something else after a change, is made again as well when what it built on was.
+is outside, or returns something else after a change, is made again as well when what it built on was. Of a call that
+failed nothing is relied on, so a recorded error that may answer it does so.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class HandleStates:
         self._recorder.add_handle(_make_record(fork, True, parents))
 
     def note_result(self, job: Job, leaves: Sequence[Any]) -> None:
-        """Note the states that a call led to, also one that failed: of the handles that it got, and that it returned.
+        """Note the states that a call led to: of the handles that it got, and of those that it returned.
 
         Parameters
         ----------
@@ -210,7 +211,8 @@ class HandleStates:
         try:
             for job, candidate in zip(jobs, candidates, strict=True):
                 if candidate is not None and (asked or self._reached):
-                    ends = [step.end.get_hash() for step in _list_steps(job)] if self._reached else []
+                    steps = _list_steps(job) if self._reached and not candidate.is_error else ()
+                    ends = [step.end.get_hash() for step in steps]
                     if asked or ends:
                         doubtful[len(read)] = _Doubt(list(asked), ends)
                         asked.clear()
