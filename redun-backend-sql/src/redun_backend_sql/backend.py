@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from redun.backends.base import Batch, PastCall, StoredCall
+from redun.backends.base import Batch, JobCall, PastCall, StoredCall
 from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.hashing import hash_call_node
@@ -233,6 +233,11 @@ class SqlBackend(QueryableBackend):
 
     def find_states_after(self, handle_hashes: Sequence[str]) -> Collection[str]:
         return find_after(self.database, handle_hashes)
+
+    def find_job_call(self, key: str) -> JobCall | None:
+        from redun_backend_sql.job_calls import find_job_call
+
+        return find_job_call(self.database, key, self.read_bytes)
 
     def record(self, batch: Batch) -> None:
         if self._journal is None:

@@ -27,3 +27,4 @@ def redun_commands() -> Iterable[Provider]:
     yield Provider("pull", "redun_backend_sql.commands.pull:pull", "Get new records from another repository")
     yield Provider("push", "redun_backend_sql.commands.push:push", "Send new records to another repository")
     yield Provider("repo", "redun_backend_sql.commands.repo:repo", "List, add and remove other repositories")
+    yield Provider("tag", "redun_backend_sql.commands.tag:tag", "List, add, change and remove tags of records")

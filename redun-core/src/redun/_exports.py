@@ -45,6 +45,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "pull"): "redun-backend-sql",
     ("command", "push"): "redun-backend-sql",
     ("command", "repo"): "redun-backend-sql",
+    ("command", "tag"): "redun-backend-sql",
     ("command", "run"): "redun-cli",
     ("executor", "aws_batch"): "redun-executor-batch",
     ("executor", "spark"): "redun-executor-spark",
