@@ -31,6 +31,7 @@ from redun_backend_sql.display import (
     format_value,
     indent,
 )
+from redun_backend_sql.handles import describe_states
 from redun_backend_sql.jobs import (
     SMALL_EXECUTION,
     TreeItem,
@@ -251,6 +252,7 @@ def describe_value(backend: SqlBackend, value: ValueRow) -> Iterator[str]:
     if value.note is not None and value.note.dropped is not None:
         dropped = format_time(value.note.dropped)
         yield f"  Dropped {dropped} to save room; the call that made it makes it again when needed"
+    yield from describe_states(database, value.value_hash)
     job = find_value_use(database, value.value_hash)
     if job is None:
         return

@@ -52,9 +52,19 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "run"): "redun-cli",
     ("executor", "aws_batch"): "redun-executor-batch",
     ("executor", "spark"): "redun-executor-spark",
+    ("value", "numpy.ndarray"): "redun-value-data",
+    ("value", "pandas.DataFrame"): "redun-value-data",
+    ("value", "pandas.Series"): "redun-value-data",
+    ("value", "pandas.core.frame.DataFrame"): "redun-value-data",
+    ("value", "pandas.core.series.Series"): "redun-value-data",
+    ("value", "polars.dataframe.frame.DataFrame"): "redun-value-data",
+    ("value", "polars.series.series.Series"): "redun-value-data",
+    ("value", "pyarrow.lib.RecordBatch"): "redun-value-data",
+    ("value", "pyarrow.lib.Table"): "redun-value-data",
     ("value", "redun.Dir"): "redun-value-file",
     ("value", "redun.File"): "redun-value-file",
     ("value", "redun.FileSet"): "redun-value-file",
+    ("value", "redun.Handle"): "redun-value-handle",
 }
 """The distributions of redun that provide an entry of a catalogue, by kind and name."""
 

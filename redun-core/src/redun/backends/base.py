@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
 from redun.arguments import EncodedArguments
+from redun.backends.handles import HandleChanges, HandleLookups
 from redun.backends.past import (
     ERROR_TYPE,
     MAX_PAST_CALLS,
@@ -171,6 +172,7 @@ class Batch:
     job_ends: dict[str, JobRecord] = field(default_factory=dict)
     executions: dict[str, ExecutionRecord] = field(default_factory=dict)
     tags: list[TagRecord] = field(default_factory=list)
+    handles: HandleChanges = field(default_factory=HandleChanges)
 
     def extend(self, later: Batch) -> None:
         """Add the records of a later batch; a job that ends there and starts here is one record then."""
@@ -183,6 +185,7 @@ class Batch:
             (self.jobs if job_id in self.jobs else self.job_ends)[job_id] = job
         self.executions.update(later.executions)
         self.tags.extend(later.tags)
+        self.handles.extend(later.handles)
 
     def __len__(self) -> int:
         return (
@@ -193,6 +196,7 @@ class Batch:
             + len(self.executions)
             + len(self.values)
             + len(self.tags)
+            + len(self.handles)
         )
 
 
@@ -201,7 +205,7 @@ class NoOptions:
     """The options of a store that has none."""
 
 
-class Backend(ABC):
+class Backend(HandleLookups, ABC):
     """Base of stores. `lookup`, `lookup_calls` and `record` are all that one must have.
 
     One thread at a time uses a backend, not always the same one. `redun.testing.BackendContract` tests a backend.
