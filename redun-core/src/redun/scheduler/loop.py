@@ -221,38 +221,35 @@ class ExecutionLoop:
 
     def _collect(self) -> None:
         """Wait until there is mail, and read all of it; write records when nothing comes for a while."""
-        recorder = self.recorder
         now = time.monotonic()
         self._wakes_at = now + self._find_patience(now)
         mail = self._mailbox.wait(self._wakes_at - now)
         if mail is None and not self._was_led:
-            recorder.flush()
+            self.recorder.flush()
             if self._is_stuck:
                 self._unstick()
         self._was_led = False
         self._read_all(deque() if mail is None else deque([mail]))
-        recorder.flush_if_due()
+        self.recorder.flush_if_due()
         if self._timers:
             self._timers.run_due(time.monotonic())
         self._rivals.look_around()
         if now >= self._next_report:
             self._next_report = now + self._scheduler.job_status_interval
             self.board.log_table()
-            recorder.note_alive()
+            self.recorder.note_alive()
 
     def _read_all(self, mails: deque[Any]) -> None:
         """Read mail, and look together at what is outside that it tells of; what can't be read is put back."""
         mails.extend(self._mailbox.read())
         try:
             while mails:
-                count = min(len(mails), _JOURNALED_AT_ONCE)
-                with looking_back(self._handover.list_ended(islice(mails, count))):
-                    for _ in range(count):
+                with looking_back(self._handover.list_ended(islice(mails, _JOURNALED_AT_ONCE))):
+                    for _ in range(min(len(mails), _JOURNALED_AT_ONCE)):
                         self._read(mails.popleft())
                 self.recorder.flush_if_due()
         finally:
-            for mail in mails:
-                self._mailbox.put(mail)
+            self._mailbox.put_back(mails)
 
     def _find_patience(self, now: float) -> float:
         """Return how long there is nothing to do, in seconds, unless mail comes."""

@@ -7,7 +7,7 @@ call, may take the turn and go on itself, so that in a chain of calls no thread 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -39,6 +39,11 @@ class Mailbox:
     def put(self, mail: Mail) -> None:
         """Leave mail. For any thread."""
         self._mail.put(mail)
+
+    def put_back(self, mails: Iterable[Mail]) -> None:
+        """Leave mail that was read and not worked on."""
+        for mail in mails:
+            self._mail.put(mail)
 
     def offer(self, future: Future[Any]) -> None:
         """Go on with a settled future if it is nobody's turn, or leave it as mail. For threads with nothing to do."""
