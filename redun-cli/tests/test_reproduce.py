@@ -114,10 +114,9 @@ def test_calls_that_options_do_not_make_have_no_command(again, name, args, kwarg
     assert write_command(getattr(again, name), args, kwargs) is None
 
 
-def test_options_of_the_program_are_not_the_tasks(again):
-    """A task whose options the program would take for its own has no command."""
-    assert write_command(again.clash, ["a"], {}, reserved={"--dryrun"}) is None
-    assert write_command(again.clash, ["a"], {}, reserved={"--option"}) is not None
+def test_options_of_the_program_may_be_the_tasks(again):
+    """A task whose parameters have the names of options of the program has a command like any other."""
+    assert write_command(again.clash, ["a"], {}) == "redun run again_flow.py again.clash --dryrun a"
 
 
 def test_tasks_that_can_not_be_found_have_no_command(again, monkeypatch):

@@ -2,11 +2,13 @@ import inspect
 import json
 import os.path
 import typing  # noqa: F401
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence  # noqa: F401
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Callable, Dict, List, Literal, Optional, Tuple, Union  # noqa: F401, UP035
+from typing import Annotated, Any, Callable, Dict, List, Literal, Optional, Tuple, TypeVar, Union  # noqa: F401, UP035
 
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,23 @@ class Version(Value):
 
     def __hash__(self):
         return hash(self.text)
+
+
+@dataclass
+class Point:
+    x: float
+    name: str | None = None
+
+
+@dataclass
+class Shape:
+    corners: list[Point]
+    color: Color
+    made: date | None = None
+    size: tuple[int, str] = (0, "")
+
+
+N = TypeVar("N", bound=int)
 
 
 class Fragile(Value):
@@ -140,6 +159,34 @@ READINGS = [
     ("list[Fraction]", ["1 of 3", "2"], [Fraction(1, 3), Fraction(2)]),
     ("Any", ["7"], "7"),
     ("Annotated[int, 'a number']", ["7"], 7),
+    ("int | str", ["a"], "a"),
+    ("str | int", ["7"], 7),
+    ("int | list[str]", ["7"], 7),
+    ("int | list[str]", ["7", "8"], ["7", "8"]),
+    ("Color | int", ["RED"], Color.RED),
+    ("Literal['all'] | int", ["all"], "all"),
+    ("Literal['all'] | int", ["3"], 3),
+    ("tuple[int, str]", ["1", "b"], (1, "b")),
+    ("Tuple[int, Color]", ["1", "RED"], (1, Color.RED)),
+    ("tuple[int, ...]", ["1", "2", "3"], (1, 2, 3)),
+    ("Tuple", ["a", "b"], ("a", "b")),
+    ("set[int]", ["1", "2", "1"], {1, 2}),
+    ("frozenset[str]", ["a"], frozenset("a")),
+    ("Sequence[float]", ["1", "2"], [1.0, 2.0]),
+    ("bytes", ["é"], "é".encode()),
+    ("list[bytes]", ["a", "b"], [b"a", b"b"]),
+    ("date", ["2020-01-02"], date(2020, 1, 2)),
+    ("Optional[date]", ["2020-01-02"], date(2020, 1, 2)),
+    ("dict[str, tuple[int, ...]]", ['{"a": [1, 2]}'], {"a": (1, 2)}),
+    ("Mapping[str, float]", ['{"a": 1}'], {"a": 1.0}),
+    ("Point", ['{"x": 1}'], Point(1.0)),
+    ("Optional[Point]", ['{"x": 1, "name": null}'], Point(1.0, None)),
+    (
+        "Shape",
+        ['{"corners": [{"x": 1}, {"x": 2.5, "name": "b"}], "color": "RED", "made": "2020-01-02", "size": [1, "a"]}'],
+        Shape([Point(1.0), Point(2.5, "b")], Color.RED, date(2020, 1, 2), (1, "a")),
+    ),
+    ("N", ["5"], 5),
 ]
 
 REFUSED = [
@@ -162,19 +209,26 @@ REFUSED = [
     ("Callable", ["absent_lib.f"], "'absent_lib.f' names no function that can be imported"),
     ("Callable", ["nodot"], "'nodot' names no function that can be imported"),
     ("Version", ["1"], "'1' is no valid Version: a version starts with v"),
+    ("int | bool", ["x"], "'x' is no valid int | bool: invalid literal for int() with base 10: 'x'; expected true or"),
+    (
+        "int | tuple[int, int]",
+        ["1", "2", "3"],
+        "'1 2 3' is no valid int | tuple[int, int]: expected one value, not 3",
+    ),
+    ("tuple[int, str]", ["1"], "expected 2 arguments"),
+    ("tuple[int, str]", ["a", "b"], "'a' is no valid tuple[int, str]: "),
+    ("set[int]", ["1", "x"], "'x' is no valid set[int]: "),
+    ("date", ["2 Jan"], "'2 Jan' is no valid date: "),
+    ("dict[str, int]", ['{"a": "b"}'], 'is no valid dict[str, int]: "b" is no int'),
+    ("dict[str, int]", ['{"a": true}'], "true is no int"),
+    ("Point", ["{}"], "'{}' is no valid Point: field 'x' is missing"),
+    ("Point", ['{"x": 1, "z": 2}'], "there is no field 'z'; there are x, name"),
+    ("Point", ['{"x": "a"}'], "field 'x': \"a\" is no float"),
+    ("Shape", ['{"corners": [], "color": "BLUE"}'], "field 'color': 'BLUE' is not a Color; choose from RED, GREEN"),
+    ("Shape", ['{"corners": [], "color": "RED", "size": [1]}'], "field 'size': expected 2 items, not 1"),
 ]
 
-UNSUPPORTED = [
-    "memoryview",
-    "tuple[int, str]",
-    "Tuple",
-    "set[int]",
-    "bytes",
-    "type",
-    "list[list[int]]",
-    "list[bytes]",
-    "None",
-]
+UNSUPPORTED = ["memoryview", "type", "list[list[int]]", "tuple[list[int], str]", "list[type]", "None", "object"]
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["annotation", "text"])

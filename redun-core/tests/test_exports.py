@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import redun
-from redun._exports import EXPORTS, FIRST_PARTY
+from redun._exports import EXPORTS, FIRST_PARTY, import_first_party
 from redun.errors import MissingPluginError, PluginError
 from redun.plugins.catalog import CATALOGS
 from redun.plugins.host import get_host, reload_plugins
@@ -18,6 +18,7 @@ MISSING = [
     ("import redun; redun.Dir", "redun.Dir", "redun-value-file"),
     ("from redun import merge_handles", "redun.merge_handles", "redun-value-handle"),
     ("import redun.file", "redun.file", "redun-value-file"),
+    ("from redun.handle import Handle", "redun.handle", "redun-value-handle"),
     ("from redun.file import File", "redun.file", "redun-value-file"),
     ("from redun.cli import main", "redun.cli", "redun-cli"),
 ]
@@ -44,7 +45,7 @@ def test_eager_names_come_from_core(name):
     assert name in vars(redun)
 
 
-@pytest.mark.parametrize("name", [name for name, (_, distribution) in EXPORTS.items() if "handle" not in distribution])
+@pytest.mark.parametrize("name", EXPORTS)
 def test_late_names_are_the_objects_themselves(name):
     """A name that is imported late is the object of the module that defines it."""
     module, _ = EXPORTS[name]
@@ -127,17 +128,17 @@ def test_missing_distribution_is_named(run_core_only, statement, wanted, distrib
 def test_missing_distribution_is_named_in_the_error():
     """The error has the name of the missing package, as an ImportError has."""
     with pytest.raises(MissingPluginError) as raised:
-        redun.Handle  # noqa: B018
+        import_first_party("redun_value_absent", "redun-value-absent", "redun.Absent")
 
-    assert raised.value.name == "redun_value_handle"
+    assert raised.value.name == "redun_value_absent"
 
 
 def test_broken_distribution_shows_its_own_error(install, tmp_path):
     """A distribution that is installed but broken raises its own error; it is not said to be missing."""
-    (tmp_path / "site" / "redun_value_handle.py").write_text("import absent_lib\n")
+    (tmp_path / "site" / "redun_value_broken.py").write_text("import absent_lib\n")
 
     with pytest.raises(ModuleNotFoundError, match="absent_lib"):
-        redun.Handle  # noqa: B018
+        import_first_party("redun_value_broken", "redun-value-broken", "redun.Broken")
 
 
 def test_plugin_exports_a_name(install):

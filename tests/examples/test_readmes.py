@@ -16,7 +16,9 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 _CONSOLE = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_BUILT = shutil.ignore_patterns("*.o", "prog", "prog2", "*.attempted", "redun.db*", "batches", "site", "__pycache__")
+_BUILT = shutil.ignore_patterns(
+    "*.o", "prog", "prog2", "*.attempted", "redun.db*", "shop.db", "batches", "site", "__pycache__"
+)
 _VARIABLE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\b[0-9a-f]{40}\b"), "HASH"),

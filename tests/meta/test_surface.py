@@ -10,7 +10,14 @@ import sys
 
 import pytest
 
-PACKAGES = ("redun", "redun_value_file", "redun_backend_sql", "redun_cli")
+PACKAGES = (
+    "redun",
+    "redun_value_file",
+    "redun_value_handle",
+    "redun_value_data",
+    "redun_backend_sql",
+    "redun_cli",
+)
 _RUN_EXAMPLES = """
 import doctest, importlib, io, json, sys
 failures = {}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from redun.backends.base import Batch, PastCall, StoredCall
+from redun.backends.base import Batch, JobCall, PastCall, StoredCall
 from redun.backends.sharing import Share
 from redun.errors import BackendError
 from redun.hashing import hash_call_node
@@ -14,6 +14,7 @@ from redun.tags import CONTEXT_KEY
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
 from redun_backend_sql.extension import REASON, ensure_extension
+from redun_backend_sql.handles import find_after, find_validity, make_handle_rows
 from redun_backend_sql.history import find_calls_with, find_latest_calls
 from redun_backend_sql.journal.journal import Journal
 from redun_backend_sql.journal.recovery import recover
@@ -227,6 +228,17 @@ class SqlBackend(QueryableBackend):
             return find_calls_with(self.database, task_name, paths)
         return find_latest_calls(self.database, task_name)
 
+    def find_handles(self, handle_hashes: Sequence[str]) -> Mapping[str, bool]:
+        return find_validity(self.database, handle_hashes)
+
+    def find_states_after(self, handle_hashes: Sequence[str]) -> Collection[str]:
+        return find_after(self.database, handle_hashes)
+
+    def find_job_call(self, key: str) -> JobCall | None:
+        from redun_backend_sql.job_calls import find_job_call
+
+        return find_job_call(self.database, key, self.read_bytes)
+
     def record(self, batch: Batch) -> None:
         if self._journal is None:
             self._write(self.database, batch)
@@ -235,8 +247,8 @@ class SqlBackend(QueryableBackend):
             self._write(self.database, batch)
 
     def journal(self, batch: Batch) -> None:
-        if self._journal is not None:
-            self._journal.append(batch)
+        if self._journal is not None and not self._journal.append(batch):
+            self.journal_delay = None
 
     def share(self, execution_id: str) -> Share | None:
         if not (self.options.share_calls and self.has_extension and self.database.is_writable):
@@ -262,6 +274,7 @@ class SqlBackend(QueryableBackend):
         known = {call_hash for (call_hash,) in database.select_in(_KNOWN_CALLS, calls)}
         rows = make_rows(batch, known, self._incomplete)
         self.placement.place(rows)
+        rows.update(make_handle_rows(batch.handles))
         if self.has_extension:
             rows[REASON] = make_reason_rows(batch)
         database.write(rows)

@@ -24,12 +24,14 @@ from redun_backend_sql.display import (
     format_counts,
     format_duration,
     format_execution,
+    format_file,
     format_job,
     format_task,
     format_time,
     format_value,
     indent,
 )
+from redun_backend_sql.handles import describe_states
 from redun_backend_sql.jobs import (
     SMALL_EXECUTION,
     TreeItem,
@@ -38,10 +40,19 @@ from redun_backend_sql.jobs import (
     list_failed_jobs,
     walk_tree,
 )
-from redun_backend_sql.query import FileUse, Record, count_jobs, find_first_job, find_value_use, list_executions
+from redun_backend_sql.query import (
+    FileUse,
+    Record,
+    count_jobs,
+    find_file,
+    find_first_job,
+    find_value_use,
+    list_executions,
+)
 from redun_backend_sql.records import (
     CallRow,
     ExecutionRow,
+    FileRow,
     JobRow,
     TaskRow,
     ValueRow,
@@ -109,6 +120,8 @@ def format_records(database: Database, records: Sequence[Record]) -> Iterator[st
             yield format_call(record, own)
         elif isinstance(record, TaskRow):
             yield format_task(record, own)
+        elif isinstance(record, FileRow):
+            yield format_file(record, own)
         else:
             yield format_value(record, own)
 
@@ -127,6 +140,9 @@ def _describe_record(backend: SqlBackend, record: Record, show_all: bool) -> Ite
         return _describe_call(backend, record)
     if isinstance(record, TaskRow):
         return describe_task(database, record)
+    if isinstance(record, FileRow):
+        use = find_file(database, record.path)
+        return iter([format_file(record)]) if use is None else describe_file(backend, use)
     return describe_value(backend, record)
 
 
@@ -236,6 +252,7 @@ def describe_value(backend: SqlBackend, value: ValueRow) -> Iterator[str]:
     if value.note is not None and value.note.dropped is not None:
         dropped = format_time(value.note.dropped)
         yield f"  Dropped {dropped} to save room; the call that made it makes it again when needed"
+    yield from describe_states(database, value.value_hash)
     job = find_value_use(database, value.value_hash)
     if job is None:
         return
@@ -245,7 +262,7 @@ def describe_value(backend: SqlBackend, value: ValueRow) -> Iterator[str]:
 
 def describe_file(backend: SqlBackend, use: FileUse) -> Iterator[str]:
     """Yield the lines that show where a file comes from, or who read it."""
-    yield f"File {use.value_hash[:8]} {use.path}"
+    yield format_file(FileRow(use.value_hash, use.path))
     [line] = read_lines(backend.database, [use.job])
     yield f"{'Produced' if use.is_producer else 'Consumed'} by {format_job(line)}"
     yield ""

@@ -14,7 +14,17 @@ from typing import Any
 from redun.tags import format_tag_key_value
 from redun.traceback import trim_string
 from redun.values.preview import Inert, format_inert, read_inert
-from redun_backend_sql.records import ArgumentRow, CallRow, ExecutionRow, JobLine, JobRow, Tags, TaskRow, ValueRow
+from redun_backend_sql.records import (
+    ArgumentRow,
+    CallRow,
+    ExecutionRow,
+    FileRow,
+    JobLine,
+    JobRow,
+    Tags,
+    TaskRow,
+    ValueRow,
+)
 
 RULE = "-" * 80
 _MAX_ARGUMENT = 60
@@ -86,6 +96,11 @@ def format_task(task: TaskRow, tags: Tags = ()) -> str:
 def format_value(value: ValueRow, tags: Tags = ()) -> str:
     """Return the line of a value."""
     return f"Value {value.value_hash} {value.type_name}{format_tags(tags)}"
+
+
+def format_file(file: FileRow, tags: Tags = ()) -> str:
+    """Return the line of a file."""
+    return f"File {file.value_hash[:8]} {file.path}{format_tags(tags)}"
 
 
 def format_counts(counts: Mapping[str, int]) -> str:

@@ -7,6 +7,7 @@ database.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from redun.backends.base import ERROR_TYPE, MAX_PAST_CALLS, PastCall
@@ -100,6 +101,12 @@ _ON_POSTGRESQL = Walks(
         f"CROSS JOIN {_CALLS} AS call_node LIMIT {MAX_PAST_CALLS}"
     ),
 )
+_DEFINITIONS = "SELECT hash FROM task WHERE name = ? AND namespace = ?"
+_BEFORE = (
+    f"SELECT {_COLUMNS} FROM call_node WHERE task_hash = ? AND timestamp < ? "  # noqa: S608
+    f"ORDER BY timestamp DESC LIMIT {MAX_PAST_CALLS}"
+)
+_CALL = f"SELECT {_COLUMNS} FROM call_node WHERE call_hash = ?"  # noqa: S608
 _SOURCES = "SELECT hash, source FROM task WHERE hash IN ({keys})"
 _ARGUMENTS = "SELECT call_hash, arg_position, arg_key, value_hash FROM argument WHERE call_hash IN ({keys})"
 _VALUES = (
@@ -127,6 +134,22 @@ def find_latest_calls(database: Database, task_name: str) -> Sequence[PastCall]:
     rows = [row for (task_hash,) in definitions for row in database.select(walks.latest, task_hash)]
     rows.sort(key=lambda row: str(row[4]), reverse=True)
     return _make_calls(database, rows[:MAX_PAST_CALLS])
+
+
+def find_calls_before(database: Database, task_name: str, time: datetime) -> Sequence[PastCall]:
+    """Return recorded calls of a task that ended before some time, by the task's full name; the latest first."""
+    namespace, _, name = task_name.rpartition(".")
+    text = time.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+    definitions = [key for (key,) in database.select(_DEFINITIONS, name, namespace)]
+    rows = [row for key in definitions for row in database.select(_BEFORE, key, text)]
+    rows.sort(key=lambda row: str(row[4]), reverse=True)
+    return _make_calls(database, rows[:MAX_PAST_CALLS])
+
+
+def find_call(database: Database, call_hash: str) -> PastCall:
+    """Return a recorded call by its address."""
+    [call] = _make_calls(database, database.select(_CALL, call_hash))
+    return call
 
 
 def find_calls_with(database: Database, task_name: str, paths: Sequence[str]) -> Sequence[PastCall]:

@@ -16,6 +16,7 @@ from redun_backend_sql.lineage import Use, find_use, list_holders, list_makers, 
 from redun_backend_sql.records import (
     CallRow,
     ExecutionRow,
+    FileRow,
     JobRow,
     TaskRow,
     ValueRow,
@@ -43,7 +44,7 @@ _NEWEST = (
 _TASKS_NAMED = "SELECT hash FROM task WHERE name = ? ORDER BY namespace, hash LIMIT ?"
 _TASKS_NAMED_FULLY = "SELECT hash FROM task WHERE name = ? AND namespace = ? ORDER BY hash LIMIT ?"
 
-Record = ExecutionRow | JobRow | CallRow | TaskRow | ValueRow
+Record = ExecutionRow | JobRow | CallRow | TaskRow | ValueRow | FileRow
 
 _KINDS: Sequence[tuple[str, str, Callable[[Database, Sequence[str]], Sequence[Record]]]] = (
     ("execution", "id", read_executions),

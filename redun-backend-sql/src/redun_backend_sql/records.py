@@ -45,6 +45,7 @@ _VALUES = (
     "WHERE value_hash IN ({keys})"
 )
 _NOTES = f"SELECT value_hash, preview, dropped FROM {VALUE_NOTE.table} WHERE value_hash IN ({{keys}})"  # noqa: S608
+_FILES = "SELECT value_hash, path FROM file WHERE value_hash IN ({keys})"
 _TAGS = (
     "SELECT DISTINCT entity_id, key, CAST(value AS TEXT) AS text FROM tag WHERE entity_id IN ({keys}) AND is_current "
     "ORDER BY key, text"
@@ -78,6 +79,13 @@ class ValueRow(NamedTuple):
         if self.data:
             return preview(self.type_name, self.format, self.data, value_hash=self.value_hash)
         return self.note.preview if self.note is not None else summarize(self.type_name, self.value_hash)
+
+
+class FileRow(NamedTuple):
+    """A file in one of its states, by the address of that state."""
+
+    value_hash: str
+    path: str
 
 
 class Place(NamedTuple):
@@ -310,6 +318,12 @@ def read_places(database: Database, call_hashes: Sequence[str]) -> Mapping[str, 
         if len(places[call_hash]) < MAX_ARGUMENTS:
             places[call_hash].append(Place(arg_hash, position, key, value_hash))
     return places
+
+
+def read_files(database: Database, hashes: Sequence[str]) -> Sequence[FileRow]:
+    """Return files in the order of their addresses; those that are missing are left out."""
+    found = {row[0]: FileRow(*row) for row in database.select_in(_FILES, hashes)}
+    return [found[key] for key in hashes if key in found]
 
 
 def value_of(values: Mapping[str, ValueRow], value_hash: str) -> ValueRow:

@@ -94,6 +94,7 @@ def make_rows(batch: Batch, known_calls: Collection[str], incomplete_calls: Coll
     """
     rows: Rows = {write: [] for write in WRITES}
     values: dict[str, EncodedValue] = {**batch.tasks, **batch.values}
+    values.update((handle.value.value_hash, handle.value) for handle in batch.handles.records.values())
     for evaluation in batch.evaluations:
         value = evaluation.value
         values[value.value_hash] = value

@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime
 from enum import Enum
@@ -33,7 +33,6 @@ def write_command(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     config_dir: str | None = None,
-    reserved: Collection[str] = (),
     repo: str = DEFAULT_REPOSITORY,
 ) -> str | None:
     """Return the command that makes a call, or None if there is none.
@@ -47,14 +46,12 @@ def write_command(
         The call.
     config_dir
         The configuration folder, if it has to be named.
-    reserved
-        Options that are not the task's.
     repo
         The repository to work in.
     """
     script = _find_script(task)
     options = _write_options(task, args, kwargs)
-    if script is None or options is None or not set(options).isdisjoint(reserved):
+    if script is None or options is None:
         return None
     folder = ["-c", config_dir] if config_dir is not None else []
     repository = ["-r", repo] if repo != DEFAULT_REPOSITORY else []

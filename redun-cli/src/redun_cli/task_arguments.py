@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from enum import Enum
+from collections.abc import Collection, Mapping, Sequence
 from inspect import Parameter
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from redun.errors import RedunError
 from redun.task import Task
-from redun.values.base import ProxyValue, Value
-from redun.values.registry import get_type_registry
-
-
-class Reading(NamedTuple):
-    """How an option is read: one text at a time, and whether it takes several."""
-
-    convert: Callable[[str], Any]
-    is_list: bool = False
-    choices: Sequence[str] | None = None
-
+from redun_cli.readings import MANY, BadItem, Reading, choose_reading
 
 _NEGATIVE_NUMBER = re.compile(r"-(\.?\d|inf|nan)")
+
+
+class _Option(NamedTuple):
+    """How the option of a parameter is read."""
+
+    name: str
+    annotation: Any
+    reading: Reading
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,7 +34,9 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.format_usage()}redun: {message}\n")
 
 
-def parse_task_arguments(task: Task[..., Any], arguments: Sequence[str], prog: str) -> dict[str, Any]:
+def parse_task_arguments(
+    task: Task[..., Any], arguments: Sequence[str], prog: str, known: Collection[str] = ()
+) -> dict[str, Any]:
     """Return keyword arguments for a task from the options that a user gave.
 
     Each parameter ``some_name`` is an option ``--some-name``; those without defaults are required. Wrong input ends the
@@ -55,6 +50,8 @@ def parse_task_arguments(task: Task[..., Any], arguments: Sequence[str], prog: s
         The options.
     prog
         How the command is called in messages.
+    known
+        The parameters that have a value already, so that no option is required for them.
 
     Raises
     ------
@@ -71,10 +68,24 @@ def parse_task_arguments(task: Task[..., Any], arguments: Sequence[str], prog: s
     options = name_options(task)
     helps = ["-h", "--help"] if "--help" not in options.values() else ["-h"]
     parser.add_argument(*helps, action="help", help="show this help and exit")
+    added: dict[str, _Option] = {}
     for name, option in options.items():
-        _add_option(parser, option, task, task.signature.parameters[name])
+        reading = _choose_reading(task, task.signature.parameters[name], name in known)
+        if reading is not None:
+            added[name] = _Option(option, *reading)
+            _add_option(parser, added[name], task.signature.parameters[name], name in known)
     given = vars(parser.parse_args(["-h"] if list(arguments) == ["help"] else list(arguments)))
-    return {name: value for name, value in given.items() if value is not argparse.SUPPRESS}
+    return _convert_all(parser, added, given)
+
+
+def _convert_all(parser: _Parser, options: Mapping[str, _Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    converted = {}
+    for name, texts in given.items():
+        try:
+            converted[name] = _convert(options[name], texts)
+        except ValueError as error:
+            parser.error(f"argument {options[name].name}: {error}")
+    return converted
 
 
 def name_options(task: Task[..., Any]) -> dict[str, str]:
@@ -88,14 +99,16 @@ def name_options(task: Task[..., Any]) -> dict[str, str]:
     return {name: option if counts[option.lower()] > 1 else option.lower() for name, option in exact.items()}
 
 
-def _add_option(parser: argparse.ArgumentParser, option: str, task: Task[..., Any], parameter: Parameter) -> None:
-    required, place = parameter.default is Parameter.empty, f"{parameter.name!r} of task {task.fullname!r}"
+def _choose_reading(task: Task[..., Any], parameter: Parameter, is_known: bool) -> tuple[Any, Reading] | None:
+    """Return the type of a parameter and how it is read; None if it can't be read and need not be."""
+    required = parameter.default is Parameter.empty and not is_known
+    place = f"{parameter.name!r} of task {task.fullname!r}"
     try:
         annotation = _resolve_annotation(task, parameter)
     except Exception as error:  # A name that exists for type checkers only, or no expression at all.
         if required:
             raise RedunError(f"the annotation of parameter {place} can't be resolved: {error}") from error
-        return
+        return None
     reading = choose_reading(annotation)
     if reading is None:
         if required:
@@ -103,15 +116,19 @@ def _add_option(parser: argparse.ArgumentParser, option: str, task: Task[..., An
                 f"parameter {place} has type {_type_name(annotation)}, which can't be given on the command line: "
                 "give it a default, or call the task from another one"
             )
-        return
+        return None
+    return annotation, reading
+
+
+def _add_option(parser: argparse.ArgumentParser, option: _Option, parameter: Parameter, is_known: bool) -> None:
+    required, count = parameter.default is Parameter.empty, option.reading.count
     parser.add_argument(
-        option,
+        option.name,
         dest=parameter.name,
-        type=_checked(reading, annotation),
-        nargs="+" if reading.is_list else None,
-        required=required,
+        nargs="+" if count == MANY else count,
+        required=required and not is_known,
         default=argparse.SUPPRESS,
-        metavar=_metavar(reading, annotation),
+        metavar=_metavar(option),
         help="required" if required else f"default: {parameter.default!r}".replace("%", "%%"),
     )
 
@@ -124,82 +141,29 @@ def _resolve_annotation(task: Task[..., Any], parameter: Parameter) -> Any:
     return get_type_hints(holder, getattr(task.func, "__globals__", {}))[parameter.name]
 
 
-def choose_reading(annotation: Any) -> Reading | None:
-    """Return how a parameter of a type is read from text, or None if it can't be."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, UnionType):
-        inner = [argument for argument in arguments if argument is not NoneType]
-        return choose_reading(inner[0])
-    if origin is Literal:
-        return _read_literal(arguments)
-    if origin is list or annotation is list:
-        item = choose_reading(arguments[0] if arguments else str)
-        return None if item is None or item.is_list else item._replace(is_list=True)
-    if origin is dict or annotation is dict:
-        return Reading(_read_json_object)
-    if annotation in (Any, Parameter.empty):
-        return Reading(str)
-    if get_origin(annotation) is not None and callable(get_origin(annotation)):
-        annotation = get_origin(annotation)
-    if annotation is Callable or annotation is get_origin(Callable[..., Any]):
-        return Reading(lambda text: get_type_registry().parse_arg(type(_type_name), text))
-    if not isinstance(annotation, type):
-        return None
-    return _read_class(annotation)
+def _convert(option: _Option, texts: Any) -> Any:
+    """Return the value of texts.
+
+    Raises
+    ------
+    ValueError
+        When they stand for none; it says what was expected.
+    """
+    try:
+        return option.reading.convert(texts)
+    except Exception as error:  # Value types are written by users.
+        shown = texts if isinstance(texts, str) else " ".join(texts)
+        text = error.text if isinstance(error, BadItem) else shown
+        raise ValueError(f"{text!r} is no valid {_type_name(option.annotation)}: {error}") from None
 
 
-def _read_class(annotation: type) -> Reading | None:
-    if issubclass(annotation, Enum):
-        return Reading(
-            lambda text: get_type_registry().parse_arg(annotation, text), choices=list(annotation.__members__)
-        )
-    if annotation in (int, float, complex, str, Path):
-        return Reading(annotation)
-    if annotation in (bool, datetime) or (issubclass(annotation, Value) and not issubclass(annotation, Task)):
-        return Reading(lambda text: get_type_registry().parse_arg(annotation, text))
-    proxy = get_type_registry().get_type(annotation, use_default=False)
-    if proxy is not None and issubclass(proxy, ProxyValue) and _reads_texts(proxy):
-        return Reading(lambda text: get_type_registry().parse_arg(annotation, text))
-    return None
-
-
-def _reads_texts(proxy: type[ProxyValue]) -> bool:
-    """Whether a class that looks after a foreign type says what a text stands for, which the type itself need not."""
-    return proxy.parse_arg.__func__ is not ProxyValue.parse_arg.__func__  # type: ignore[attr-defined]
-
-
-def _read_literal(values: Sequence[Any]) -> Reading:
-    by_text = {str(value): value for value in values}
-
-    def convert(text: str) -> Any:
-        if text not in by_text:
-            raise ValueError(f"choose from {', '.join(by_text)}")
-        return by_text[text]
-
-    return Reading(convert, choices=list(by_text))
-
-
-def _read_json_object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError("expected a JSON object")
-    return value
-
-
-def _checked(reading: Reading, annotation: Any) -> Callable[[str], Any]:
-    """Return a conversion whose errors say what was expected."""
-
-    def convert(text: str) -> Any:
-        try:
-            return reading.convert(text)
-        except Exception as error:  # Value types are written by users.
-            raise argparse.ArgumentTypeError(f"{text!r} is no valid {_type_name(annotation)}: {error}") from None
-
-    return convert
-
-
-def _metavar(reading: Reading, annotation: Any) -> str:
-    return f"{{{','.join(reading.choices)}}}" if reading.choices else _type_name(annotation)
+def _metavar(option: _Option) -> str | tuple[str, ...]:
+    annotation, reading = option.annotation, option.reading
+    if reading.choices:
+        return f"{{{','.join(reading.choices)}}}"
+    if reading.count is not None and reading.count > 0:
+        return tuple(map(_type_name, get_args(annotation)))
+    return _type_name(annotation)
 
 
 def _type_name(annotation: Any) -> str:

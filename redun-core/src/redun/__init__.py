@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from redun_value_file import File as File
     from redun_value_file import FileSet as FileSet
     from redun_value_file import script as script
+    from redun_value_handle import Handle as Handle
+    from redun_value_handle import merge_handles as merge_handles
 
 
 def __getattr__(name: str) -> Any:

@@ -232,3 +232,31 @@ class PastWithoutBeginning(MemoryBackend):
 class Amnesiac(MemoryBackend):
     def lookup(self, keys):
         return {}
+
+
+class Credulous(MemoryBackend):
+    def find_handles(self, handle_hashes):
+        return dict.fromkeys(super().find_handles(handle_hashes), True)
+
+
+class Believing(MemoryBackend):
+    def record(self, batch):
+        valid = {key: state for key, state in self.handles.items() if state.is_valid}
+        super().record(batch)
+        self.handles.update(valid)
+
+
+class Mixing(MemoryBackend):
+    def find_states_after(self, handle_hashes):
+        found, stack = set(), list(handle_hashes)
+        while stack:
+            new = set(self._states_after.get(stack.pop(), ())) - found
+            found |= new
+            stack += new
+        return [state for state in found if self.handles[state].is_valid]
+
+
+class Nearsighted(MemoryBackend):
+    def find_states_after(self, handle_hashes):
+        assert len(handle_hashes) <= 1_000
+        return super().find_states_after(handle_hashes)

@@ -54,6 +54,14 @@ class Folder(MemoryBackend):
         self.refresh()
         return super().find_calls(task_name, paths)
 
+    def find_handles(self, handle_hashes):
+        self.refresh()
+        return super().find_handles(handle_hashes)
+
+    def find_states_after(self, handle_hashes):
+        self.refresh()
+        return super().find_states_after(handle_hashes)
+
     def record(self, batch):
         MemoryBackend().record(batch)  # It fails if the batch can't be read.
         journaled, self.journaled = self.journaled, []

@@ -50,11 +50,14 @@ class _Located(ExternalValue):
     ----------
     filesystem : FileSystem
         Where the place is.
+    is_immutable : bool
+        Whether what is there is known by its place alone.
     """
 
     register = False
     __module__ = "redun.file"
     type_basename: ClassVar[str]
+    is_immutable: ClassVar[bool] = False
     classes: ClassVar[type[FileClasses]] = FileClasses
 
     def __init__(self, place: str) -> None:
@@ -97,7 +100,7 @@ class _Located(ExternalValue):
     @classmethod
     def look_at_all(cls, values: Sequence[ExternalValue]) -> Sequence[str | None]:
         remote = [value for value in values if isinstance(value, _Located) and value.filesystem.is_remote]
-        if len(remote) < 2:
+        if cls.is_immutable or len(remote) < 2:
             return super().look_at_all(values)
         with ThreadPoolExecutor(min(_LOOKED_AT_ONCE, len(remote))) as threads:
             return list(threads.map(cls.look, values))

@@ -149,7 +149,8 @@ def _make_beside(target: str) -> tuple[str, int] | None:
 
 
 def _replace(made: str, target: str) -> bool:
-    os.replace(made, target)
+    with naming_path(target):
+        os.replace(made, target)
     return False
 
 

@@ -27,6 +27,7 @@ class _Immutable(FileSet):
 
     register = False
     __module__ = "redun.file"
+    is_immutable = True
 
     def iter_subvalues(self) -> Iterable[Value]:
         try:
@@ -51,6 +52,7 @@ class IFile(File):
     type_basename = "IFile"
     type_name = "redun.IFile"
     classes = ImmutableClasses
+    is_immutable = True
 
     def _calc_hash(self) -> str:
         return hash_struct([self.type_basename, self.path])

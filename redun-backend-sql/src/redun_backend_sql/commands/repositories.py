@@ -16,8 +16,15 @@ _INTERVAL = 0.1
 
 
 @contextmanager
-def using(backend: Backend) -> Iterator[SqlBackend]:
+def using(backend: Backend, purpose: str = "exchange records") -> Iterator[SqlBackend]:
     """Use a store that is open, and close it at the end.
+
+    Parameters
+    ----------
+    backend
+        The store.
+    purpose
+        What it is needed for.
 
     Raises
     ------
@@ -26,7 +33,7 @@ def using(backend: Backend) -> Iterator[SqlBackend]:
     """
     with closing(backend):
         if not isinstance(backend, SqlBackend):
-            raise BackendError("the configured store can't exchange records: set [backend] db_uri to a database")
+            raise BackendError(f"the configured store can't {purpose}: set [backend] db_uri to a database")
         yield backend
 
 

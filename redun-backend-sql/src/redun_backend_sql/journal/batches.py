@@ -13,6 +13,7 @@ from typing import Any
 
 from redun.arguments import EncodedArguments
 from redun.backends.base import Batch, CallRecord, EvaluationRecord, ExecutionRecord, JobRecord, TagRecord
+from redun.backends.handles import HandleChanges, HandleRecord
 from redun.errors import BackendError
 from redun.values.base import FileSubtype, Subtype, TaskSubtype
 from redun.values.codec import EncodedValue
@@ -42,7 +43,10 @@ def pack_batch(batch: Batch) -> bytes:
     job_ends = [tuple(job) for job in batch.job_ends.values()]
     executions = [tuple(execution) for execution in batch.executions.values()]
     tags = [tuple(tag) for tag in batch.tags]
-    packed = (values.packed, values.inside, evaluations, calls, alone, tasks, jobs, job_ends, executions, tags)
+    handles = [_pack_handle(record, values) for record in batch.handles.records.values()]
+    packed: _Packed = (values.packed, values.inside, evaluations, calls, alone, tasks, jobs, job_ends, executions, tags)
+    if batch.handles:
+        packed += (handles, sorted(batch.handles.invalid))
     return pickle.dumps(packed, _PROTOCOL)
 
 
@@ -115,6 +119,10 @@ def _pack_call(call: CallRecord, values: _ValueTable) -> _Packed:
     )
 
 
+def _pack_handle(record: HandleRecord, values: _ValueTable) -> _Packed:
+    return (record.hash, record.fullname, values.add(record.value), record.key, record.is_valid, record.parents)
+
+
 def _unpack(
     packed_values: Mapping[str, _Packed],
     packed_inside: Mapping[str, _Packed],
@@ -126,6 +134,8 @@ def _unpack(
     job_ends: list[_Packed],
     executions: list[_Packed],
     tags: list[_Packed],
+    handles: Sequence[_Packed] = (),
+    invalid_handles: Sequence[str] = (),
 ) -> Batch:
     inside = {value_hash: _unpack_value(value_hash, packed) for value_hash, packed in packed_inside.items()}
     values = {
@@ -141,6 +151,10 @@ def _unpack(
         {job[0]: JobRecord(*job) for job in job_ends},
         {execution[0]: ExecutionRecord(*execution) for execution in executions},
         [TagRecord(*tag) for tag in tags],
+        HandleChanges(
+            {key: HandleRecord(key, fullname, values[value], *rest) for key, fullname, value, *rest in handles},
+            set(invalid_handles),
+        ),
     )
 
 

@@ -27,8 +27,10 @@ class Journal:
         self._full: list[Segment] = []
         self._is_off = False
 
-    def append(self, batch: Batch) -> None:
-        """Write a batch, and have it on the disk on return; where no file can be made, do without, with a warning.
+    def append(self, batch: Batch) -> bool:
+        """Write a batch, and have it on the disk on return; return whether it is there.
+
+        Where no file can be made, do without, with a warning.
 
         Raises
         ------
@@ -43,7 +45,7 @@ class Journal:
                 logger.warning("%s. If this run is killed, it may lose what finished in the last seconds.", error)
                 self._is_off = True
         if self._current is None:
-            return
+            return False
         content = pack_batch(batch)
         try:
             self._current.append(content)
@@ -51,6 +53,7 @@ class Journal:
             self._full.append(self._current)
             self._current = None
             raise
+        return True
 
     @contextmanager
     def recording(self) -> Iterator[None]:

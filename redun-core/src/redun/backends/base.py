@@ -17,9 +17,37 @@ from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
 from redun.arguments import EncodedArguments
+from redun.backends.handles import HandleChanges, HandleLookups
+from redun.backends.past import (
+    ERROR_TYPE,
+    MAX_PAST_CALLS,
+    JobCall,
+    PastCall,
+    StoredCall,
+    find_files,
+    place_arguments,
+)
 from redun.backends.sharing import Share
-from redun.values.base import FileSubtype
 from redun.values.codec import EncodedValue
+
+__all__ = [
+    "ERROR_TYPE",
+    "MAX_PAST_CALLS",
+    "Backend",
+    "Batch",
+    "CallRecord",
+    "EvaluationRecord",
+    "ExecutionRecord",
+    "JobCall",
+    "JobRecord",
+    "NoOptions",
+    "PastCall",
+    "StoredCall",
+    "TagEntity",
+    "TagRecord",
+    "find_files",
+    "place_arguments",
+]
 
 
 class EvaluationRecord(NamedTuple):
@@ -144,6 +172,7 @@ class Batch:
     job_ends: dict[str, JobRecord] = field(default_factory=dict)
     executions: dict[str, ExecutionRecord] = field(default_factory=dict)
     tags: list[TagRecord] = field(default_factory=list)
+    handles: HandleChanges = field(default_factory=HandleChanges)
 
     def extend(self, later: Batch) -> None:
         """Add the records of a later batch; a job that ends there and starts here is one record then."""
@@ -156,6 +185,7 @@ class Batch:
             (self.jobs if job_id in self.jobs else self.job_ends)[job_id] = job
         self.executions.update(later.executions)
         self.tags.extend(later.tags)
+        self.handles.extend(later.handles)
 
     def __len__(self) -> int:
         return (
@@ -166,68 +196,8 @@ class Batch:
             + len(self.executions)
             + len(self.values)
             + len(self.tags)
+            + len(self.handles)
         )
-
-
-class StoredCall(NamedTuple):
-    """A finished call as the store has it.
-
-    Attributes
-    ----------
-    call_hash, result
-        Its address and its final value.
-    subtree
-        The hashes of all tasks below and including it.
-    contexts
-        The addresses of the contexts that it was made in; empty when it was made without.
-    """
-
-    call_hash: str
-    result: EncodedValue
-    subtree: frozenset[str]
-    contexts: frozenset[str] = frozenset()
-
-
-ERROR_TYPE = "redun.ErrorValue"
-"""The type name of results that are errors."""
-
-MAX_PAST_CALLS = 50
-"""How many recorded calls a store returns for each question about the past of a task."""
-
-
-class PastCall(NamedTuple):
-    """A recorded call, with what may tell why a later one has another address.
-
-    Attributes
-    ----------
-    call_hash, task_hash, args_hash
-        Addresses of the call, of its task and of its arguments.
-    source
-        The source of the task as it was then.
-    arguments
-        The arguments by position or name. Of the values inside them only files need to be there, with their paths, and
-        the bytes of large ones may be left out.
-    has_failed
-        Whether its result is an error.
-    """
-
-    call_hash: str
-    task_hash: str
-    args_hash: str
-    source: str
-    arguments: Mapping[int | str, EncodedValue]
-    has_failed: bool
-
-
-def find_files(value: EncodedValue) -> Mapping[str, str]:
-    """Return the files that a value is or holds: their addresses by path."""
-    parts = (value, *value.subvalues)
-    return {part.subtype.path: part.value_hash for part in parts if isinstance(part.subtype, FileSubtype)}
-
-
-def place_arguments(arguments: EncodedArguments) -> Mapping[int | str, EncodedValue]:
-    """Return a call's arguments by position or name."""
-    return dict([*enumerate(arguments.positional), *arguments.keyword.items()])
 
 
 @dataclass(frozen=True)
@@ -235,7 +205,7 @@ class NoOptions:
     """The options of a store that has none."""
 
 
-class Backend(ABC):
+class Backend(HandleLookups, ABC):
     """Base of stores. `lookup`, `lookup_calls` and `record` are all that one must have.
 
     One thread at a time uses a backend, not always the same one. `redun.testing.BackendContract` tests a backend.
@@ -300,6 +270,22 @@ class Backend(ABC):
             Files: only calls that were given one of them; by default the latest calls, newest first.
         """
         return ()
+
+    def find_job_call(self, key: str) -> JobCall | None:
+        """Return the call of a recorded job, to make it again; None, the default, where there is no such job.
+
+        Parameters
+        ----------
+        key
+            The start of the id of a job, or of an execution for the call of its workflow; ``-`` for the latest
+            execution, and ``~n`` for the one n before it.
+
+        Raises
+        ------
+        BackendError
+            When the key stands for several jobs, or the job's arguments are not recorded.
+        """
+        return None
 
     @abstractmethod
     def record(self, batch: Batch) -> None:

@@ -22,6 +22,7 @@ from redun.backends.base import (
     find_files,
     place_arguments,
 )
+from redun.backends.handles import HandleRecord, walk_states
 from redun.values.base import TaskSubtype
 from redun.values.codec import EncodedValue
 
@@ -35,6 +36,8 @@ class MemoryBackend(Backend):
         The records by their hash or id.
     tags : dict
         The keys and values of tags, by the type and the id of what they are on.
+    handles : dict
+        The states of handles by their hash.
     """
 
     def __init__(self, options: Any = None) -> None:
@@ -46,6 +49,8 @@ class MemoryBackend(Backend):
         self.jobs: dict[str, JobRecord] = {}
         self.executions: dict[str, ExecutionRecord] = {}
         self.tags: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+        self.handles: dict[str, HandleRecord] = {}
+        self._states_after: dict[str, dict[str, None]] = {}
         self._evaluated: set[str] = set()
         self._calls_of: dict[tuple[str, str], list[CallRecord]] = {}
         self._contexts: dict[str, set[str]] = {}
@@ -116,6 +121,27 @@ class MemoryBackend(Backend):
             tags = self.tags.setdefault((tag.entity_type, tag.entity_id), [])
             if (tag.key, tag.value) not in tags:
                 tags.append((tag.key, tag.value))
+        self._record_handles(batch)
+
+    def find_handles(self, handle_hashes: Sequence[str]) -> Mapping[str, bool]:
+        return {key: self.handles[key].is_valid for key in handle_hashes if key in self.handles}
+
+    def find_states_after(self, handle_hashes: Sequence[str]) -> Collection[str]:
+        def list_children(state: str) -> Iterable[str]:
+            return self._states_after.get(state, ())
+
+        found = walk_states(self.handles.keys() & set(handle_hashes), list_children, lambda key: self.handles[key].key)
+        return [state for state in found if self.handles[state].is_valid]
+
+    def _record_handles(self, batch: Batch) -> None:
+        for record in batch.handles.records.values():
+            known = self.handles.get(record.hash)
+            parents = record.parents if known is None else tuple(dict.fromkeys((*known.parents, *record.parents)))
+            self.handles[record.hash] = record._replace(parents=parents)
+            for parent in record.parents:
+                self._states_after.setdefault(parent, {})[record.hash] = None
+        for handle_hash in batch.handles.invalid & self.handles.keys():
+            self.handles[handle_hash] = self.handles[handle_hash]._replace(is_valid=False)
 
     def _record_call(self, call: CallRecord) -> None:
         self.calls[call.call_hash] = call
@@ -130,6 +156,7 @@ class MemoryBackend(Backend):
 def _list_values(batch: Batch) -> Iterator[EncodedValue]:
     yield from batch.tasks.values()
     yield from batch.values.values()
+    yield from (record.value for record in batch.handles.records.values())
     for evaluation in batch.evaluations:
         yield evaluation.value
     for call in batch.calls:

@@ -15,6 +15,7 @@ from redun.options import CacheResult
 from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.scheduler.failure import ErrorValue
+from redun.scheduler.handles import HandleStates
 from redun.scheduler.job import Job, list_ancestors
 from redun.scheduler.outside import looking_ahead
 from redun.scheduler.rebuilder import (
@@ -62,14 +63,21 @@ class CallTable:
         The store.
     use_cache
         Whether results of earlier executions are used.
+    handles
+        Knows which states of handles are valid.
     may_look_up
         What plugins say about looking a job up in the store; None if no plugin has a say.
     """
 
     def __init__(
-        self, backend: Backend, use_cache: bool, may_look_up: Callable[..., bool | None] | None = None
+        self,
+        backend: Backend,
+        use_cache: bool,
+        handles: HandleStates,
+        may_look_up: Callable[..., bool | None] | None = None,
     ) -> None:
         self._backend = backend
+        self._handles = handles
         self._use_cache = use_cache
         self._may_look_up = may_look_up
         self._default_mode = choose_mode({}, use_cache)
@@ -84,7 +92,7 @@ class CallTable:
         verdicts: list[Mode | Join | Rejected] = []
         for job in jobs:
             try:
-                eval_hash = job.prepare()
+                eval_hash = job.prepare() if job.encoded is None else job.eval_hash  # It may be decided on again.
                 check_arguments(job, limit)
                 mode = choose(job)
             except Exception as error:
@@ -102,14 +110,18 @@ class CallTable:
             else:
                 verdicts.append(Join(twin))
         final, single = self._look_up(jobs, verdicts)
-        decisions: list[tuple[Job, Decision, Candidate | None]] = []
+        read = (
+            _find_candidate(job, verdict, final, single) if isinstance(verdict, Mode) else None
+            for job, verdict in zip(jobs, verdicts, strict=True)
+        )
         with looking_ahead([*single.values(), *(call.result for call in final.values())]):
-            for job, verdict in zip(jobs, verdicts, strict=True):
-                if isinstance(verdict, Mode):
-                    candidate = _find_candidate(job, verdict, final, single)
-                    decisions.append((job, decide(verdict, candidate, job.replays_errors), candidate))
-                else:
-                    decisions.append((job, verdict, None))
+            candidates = self._handles.check_candidates(jobs, read)
+        decisions: list[tuple[Job, Decision, Candidate | None]] = []
+        for job, verdict, candidate in zip(jobs, verdicts, candidates, strict=True):
+            decision = decide(verdict, candidate, job.replays_errors) if isinstance(verdict, Mode) else verdict
+            if isinstance(decision, Replay) and not decision.candidate.is_error:
+                self._handles.note_replay(job, decision.candidate.leaves)
+            decisions.append((job, decision, candidate))
         return decisions
 
     def _choose_mode(self, job: Job) -> Mode:

@@ -9,6 +9,7 @@ from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.finish import Finisher, Joining
 from redun.scheduler.group import note_need
+from redun.scheduler.handles import HandleStates
 from redun.scheduler.job import Job
 from redun.scheduler.rebuilder import Candidate, Replay, Run
 from redun.scheduler.rivals import Rivals
@@ -21,7 +22,7 @@ class Dispatcher:
 
     Parameters
     ----------
-    evaluator, calls, finisher, starter, rivals, board
+    evaluator, calls, finisher, starter, rivals, handles, board
         Those of the execution.
     misses
         Takes the calls that would run, in a dry run; None otherwise.
@@ -34,6 +35,7 @@ class Dispatcher:
         finisher: Finisher,
         starter: Starter,
         rivals: Rivals,
+        handles: HandleStates,
         board: StatusBoard,
         misses: Misses | None,
     ) -> None:
@@ -42,6 +44,7 @@ class Dispatcher:
         self._finisher = finisher
         self._starter = starter
         self._rivals = rivals
+        self._handles = handles
         self._board = board
         self._misses = misses
 
@@ -91,7 +94,9 @@ class Dispatcher:
         """Start calls, unless another execution is making them; in a dry run, only say so."""
         if self._misses is None:
             self._rivals.look_around()
-            self._starter.start(self._rivals.keep_own(jobs))
+            own = self._rivals.keep_own(jobs)
+            self._handles.begin(own)
+            self._starter.start(own)
             return
         for name, group in self._starter.list_executors(jobs).items():
             for job in group:

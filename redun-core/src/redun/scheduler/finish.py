@@ -124,6 +124,8 @@ class Finisher:
             self._look_for_drift(job, leaves)
         encoded = self._encode(result)
         check_result(job, encoded, self._max_value_size)
+        if job.execution.handles is not None:
+            job.execution.handles.note_result(job, leaves)
         if (
             not leaves
             and type(result) not in _SINGLE

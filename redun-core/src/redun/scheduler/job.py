@@ -24,6 +24,7 @@ from redun.values.registry import get_type_registry
 if TYPE_CHECKING:
     from redun.expression import TaskExpression
     from redun.scheduler.group import CallGroup
+    from redun.scheduler.handles import HandleStates
     from redun.task import Task
 
 
@@ -55,22 +56,21 @@ class Execution:
         Keys and values to find it by.
     job : Job or None
         The root job, once it exists.
+    handles : HandleStates or None
+        What is known of handles, once it runs.
     """
 
-    __slots__ = ("args", "context", "id", "job", "tags")
+    __slots__ = ("args", "context", "handles", "id", "job", "tags")
 
     def __init__(
-        self,
-        id: str,
-        args: Sequence[str],
-        context: Context = EMPTY_CONTEXT,
-        tags: Sequence[tuple[str, Any]] = (),
+        self, id: str, args: Sequence[str], context: Context = EMPTY_CONTEXT, tags: Sequence[tuple[str, Any]] = ()
     ) -> None:
         self.id = id
         self.args = args
         self.context = context
         self.tags = tags
         self.job: Job | None = None
+        self.handles: HandleStates | None = None
 
     def __repr__(self) -> str:
         return f"Execution(id={self.id[:8]}, args={' '.join(self.args[1:])!r})"
@@ -244,13 +244,11 @@ class Job:
 
     @property
     def has_own_arguments(self) -> bool:
-        """Whether the arguments are still those that were written, without expressions, defaults or conversions."""
+        """Whether the arguments are those that were written, without expressions, defaults or conversions."""
         return self.args is self.expr.args and self.kwargs is self.expr.kwargs
 
     def prepare(self) -> str:
         """Bring known arguments into the form that the task receives, encode and address them; return `eval_hash`.
-
-        Arguments that were encoded with the expression already are not encoded again.
 
         Raises
         ------
@@ -260,10 +258,11 @@ class Job:
         expr, task = self.expr, self.task
         is_own = self.args is expr.args and self.kwargs is expr.kwargs
         excluded, asking = task.unhashed, _NOBODY
-        leaves = written = expr.argument_leaves
-        if not is_own:
-            leaves = find_argument_leaves(self.args, self.kwargs)
+        written = expr.argument_leaves
+        leaves = written if is_own else find_argument_leaves(self.args, self.kwargs)
         if leaves:
+            if self.execution.handles is not None:
+                self.execution.handles.fork_arguments(self, leaves)
             self.args, self.kwargs = get_type_registry().preprocess((self.args, self.kwargs), {})
             is_own = self.has_own_arguments
             asking = find_job_infos(self.args, self.kwargs)

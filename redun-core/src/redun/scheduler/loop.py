@@ -39,6 +39,7 @@ from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
 from redun.scheduler.finish import Finisher, JobObservers
 from redun.scheduler.garbage import collecting_rarely
+from redun.scheduler.handles import HandleStates
 from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution
 from redun.scheduler.outside import looking_back
@@ -90,7 +91,8 @@ class ExecutionLoop:
         host = get_host()
         self.board = StatusBoard(scheduler.logger)
         self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
-        self.calls = CallTable(scheduler.backend, settings.cache, host.decider("redun_cache_lookup"))
+        self.handles = execution.handles = HandleStates(scheduler.backend, self.recorder)
+        self.calls = CallTable(scheduler.backend, settings.cache, self.handles, host.decider("redun_cache_lookup"))
         self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
         observers = JobObservers(host.observers("redun_job_start"), host.observers("redun_job_finish"))
         self._max_value_size = find_limit(scheduler.backend)
@@ -121,6 +123,7 @@ class ExecutionLoop:
             self._finisher,
             self.starter,
             self._rivals,
+            self.handles,
             self.board,
             self._misses if settings.dryrun else None,
         )

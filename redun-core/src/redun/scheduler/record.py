@@ -24,6 +24,7 @@ from redun.backends.base import (
     JobRecord,
     TagRecord,
 )
+from redun.backends.handles import HandleRecord
 from redun.errors import BackendError
 from redun.options import check_tags
 from redun.scheduler.job import Execution, Job, JobStatus
@@ -108,6 +109,29 @@ class Recorder:
                 self.note_task(self._hidden_tasks.pop(task_hash))
         if self._journal_delay == 0:
             self.journal()
+
+    def add_handle(self, record: HandleRecord) -> None:
+        """Note a state of a handle."""
+        self._batch.handles.add(record)
+
+    def invalidate_handles(self, handle_hashes: Iterable[str]) -> None:
+        """Note that recorded states of handles are not valid any more."""
+        for handle_hash in handle_hashes:
+            self._batch.handles.invalidate(handle_hash)
+
+    def secure(self) -> None:
+        """Make everything collected so far safe against a kill, and known to other executions if there are any.
+
+        Raises
+        ------
+        BackendError
+            When that is impossible.
+        """
+        if self._backend is None:
+            return
+        self.journal()
+        if self._backend.journal_delay is None or self.max_delay < MAX_DELAY:
+            self.flush()
 
     def note_alive(self) -> None:
         """Note that the execution is alive now."""

@@ -9,6 +9,7 @@ from redun.expression import ApplyExpression
 from redun.promise import PENDING, Promise
 
 if TYPE_CHECKING:
+    from redun.scheduler.forks import Forks
     from redun.scheduler.job import Job
 
 
@@ -31,10 +32,13 @@ class Scope:
         The jobs made under it, in the order of their expressions.
     evaluated : dict
         The promises of reduced expressions, by their keys.
+    forks : Forks or None
+        How the states that calls get of handles are numbered, once one of them gets any.
     """
 
-    __slots__ = ("children", "evaluated")
+    __slots__ = ("children", "evaluated", "forks")
 
     def __init__(self, children: list[Job] | None = None) -> None:
         self.children: list[Job] = [] if children is None else children
         self.evaluated: dict[Hashable, Reduction] = {}
+        self.forks: Forks | None = None

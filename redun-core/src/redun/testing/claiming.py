@@ -14,13 +14,13 @@ from redun.backends.base import Backend
 from redun.backends.sharing import LEASE_SECONDS, Share
 from redun.testing.elsewhere import claim, run_visits
 from redun.testing.gate import Gate
-from redun.testing.journaling import JournalingContract
+from redun.testing.handles import HandlesContract
 from redun.testing.other_process import OtherProcess
 
 _PAUSE = 0.05
 
 
-class ClaimingContract(JournalingContract):
+class ClaimingContract(HandlesContract):
     """The part of the contract of stores that is about claims; `BackendContract` is the whole.
 
     Attributes

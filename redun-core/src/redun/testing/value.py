@@ -52,6 +52,8 @@ class ValueContract:
         The modules that are not to be imported when the types that plugins offer are listed.
     preview_length : int
         How long a line that shows a value may be, in characters.
+    tells_damage : bool
+        Whether half of the stored bytes is never taken for a value; false for types that are stored as any text.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class ValueContract:
     type_names: ClassVar[Sequence[str]] = ()
     heavy: ClassVar[Sequence[str]] = ()
     preview_length: ClassVar[int] = 200
+    tells_damage: ClassVar[bool] = True
 
     def make_values(self, folder: Path) -> Mapping[str, Any]:
         """Return values that are all different, by what they are; each time new ones that are equal to those before.
@@ -143,6 +146,8 @@ class ValueContract:
 
     def test_damaged_values_are_told(self, encoded: Mapping[str, EncodedValue]) -> None:
         """Bytes that were cut in half are an error that the cache takes for a miss."""
+        if not self.tells_damage:
+            pytest.skip("half of a stored value of this type may be a value, too (tells_damage)")
         for value in encoded.values():
             with pytest.raises(InvalidValueError):
                 _decode(value._replace(data=value.data[: len(value.data) // 2]))

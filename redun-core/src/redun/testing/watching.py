@@ -51,6 +51,12 @@ class WatchedBackend(Backend):
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         return self.backend.find_calls(task_name, paths)
 
+    def find_handles(self, handle_hashes: Sequence[str]) -> Mapping[str, bool]:
+        return self.backend.find_handles(handle_hashes)
+
+    def find_states_after(self, handle_hashes: Sequence[str]) -> Collection[str]:
+        return self.backend.find_states_after(handle_hashes)
+
     def record(self, batch: Batch) -> None:
         self.backend.record(batch)
         self.batches.append(batch)

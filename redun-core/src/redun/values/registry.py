@@ -14,6 +14,7 @@ from functools import reduce
 from importlib import import_module
 from typing import Any
 
+from redun._exports import FIRST_PARTY
 from redun.errors import InvalidValueError, UnknownTypeError
 from redun.hashing import hash_value_bytes
 from redun.values.base import (
@@ -89,12 +90,17 @@ class TypeRegistry:
         """
         if data_format == MIME_TYPE_GRAPH:
             return _decode_graph(type_name, data)[1]
+        _check_format(type_name, data_format)
         return self.deserialize(type_name, data)
 
     def decode_and_check(self, type_name: str, data_format: str, data: bytes) -> tuple[Any, Sequence[Any], bool]:
         """Return the value as `decode` does, its leaves, and whether each of them still is what it was when stored."""
         if data_format != MIME_TYPE_GRAPH:
-            value = decode_pickle(data) if type_name in plain_names else self.deserialize(type_name, data)
+            if type_name in plain_names:
+                value = decode_pickle(data)
+            else:
+                _check_format(type_name, data_format)
+                value = self.deserialize(type_name, data)
             leaves = find_leaves(value)
             return value, leaves, not leaves or self.is_valid_nested(value)
         nodes, value = _decode_graph(type_name, data)
@@ -223,6 +229,17 @@ def _find_class(type_name: str) -> type[Value] | None:
     """Return the value class of a stored type name, registered or provided by a plugin."""
     found = value_types.get(type_name)
     return load_provided(type_name) if found is None and not type_name.startswith("builtins.") else found
+
+
+def _check_format(type_name: str, data_format: str) -> None:
+    """Raise an error for bytes that are no pickle, and that nobody here can read."""
+    if data_format in (MIME_TYPE_PICKLE, "") or type_name in plain_names or _find_class(type_name) is not None:
+        return
+    distribution = FIRST_PARTY.get(("value", type_name))
+    advice = f": pip install {distribution}" if distribution else ""
+    raise InvalidValueError(
+        f"a stored {type_name} is in format {data_format}, which none of the installed plugins reads{advice}"
+    )
 
 
 def _import_name(type_name: str) -> Any:

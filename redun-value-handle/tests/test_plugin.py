@@ -1,0 +1,5 @@
+from redun.testing import PluginContract
+
+
+class TestPlugin(PluginContract):
+    distribution = "redun-value-handle"
