@@ -2,6 +2,7 @@ import sys
 
 import pytest
 
+import redun
 from redun.errors import RedunError
 from redun_cli.script import ScriptError, import_script
 
@@ -198,8 +199,10 @@ def test_traceback_has_lines_of_the_script_only(folder, text):
     assert files == [str(folder / "flow_l.py")]
 
 
-def test_traceback_leaves_out_lines_of_redun(folder):
+def test_traceback_leaves_out_lines_of_redun(folder, monkeypatch):
     """The traceback of a script that misses a plugin ends in the script; the message says what to install."""
+    monkeypatch.setitem(sys.modules, "redun_value_handle", None)
+    monkeypatch.delitem(vars(redun), "Handle", raising=False)
     write(folder / "flow_m.py", "from redun import Handle\n")
 
     with pytest.raises(ScriptError) as raised:
@@ -207,6 +210,7 @@ def test_traceback_leaves_out_lines_of_redun(folder):
 
     files = [line.split('"')[1] for line in str(raised.value).splitlines() if line.startswith("  File ")]
     assert files == [str(folder / "flow_m.py")]
+    assert "pip install redun-value-handle" in str(raised.value)
 
 
 def test_traceback_keeps_script_in_folder_with_special_name(folder):

@@ -20,6 +20,7 @@ def redun_backends() -> Iterable[Provider]:
 def redun_commands() -> Iterable[Provider]:
     """Offer the commands that query it."""
     yield Provider("db", "redun_backend_sql.commands.db:db", "Show the version of the database, change it, or check it")
+    yield Provider("diff", "redun_backend_sql.commands.diff:diff", "Show how two executions differ")
     yield Provider("export", "redun_backend_sql.commands.export:export", "Write records as JSON")
     yield Provider("gc", "redun_backend_sql.commands.gc:gc", "Give back the room that old values take")
     yield Provider("import", "redun_backend_sql.commands.import_:import_", "Read records that were exported")

@@ -37,6 +37,7 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
 FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
     ("command", "db"): "redun-backend-sql",
+    ("command", "diff"): "redun-backend-sql",
     ("command", "export"): "redun-backend-sql",
     ("command", "fs"): "redun-value-file",
     ("command", "gc"): "redun-backend-sql",

@@ -5,8 +5,8 @@ It can be stopped in every state; one that is new does not start then.
 
 It leads a session and a process group, to which the programs belong that it starts. A small shell stands before it and
 watches a socket whose other end this process has: when this process is gone, however it ended, the shell ends the
-group and removes the program's files. In turn, the socket tells when the program has ended, also while programs that it
-left in the background still hold its output streams.
+group and removes the program's files. In turn, the shell says there when the program has ended, also while programs
+that it left in the background still hold its output streams; it ends when it has an answer.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ MAX_LOGGED = 2_000
 """How many lines of each output stream are logged."""
 
 _READ = 65_536
+_ANSWER = b"noted\n"
 _GROUP_CHECK = 0.02
 
 _SUPERVISE = f"""
@@ -55,19 +56,18 @@ trap : TERM INT HUP
 (
     trap '' TERM INT HUP
     exec >/dev/null 2>&1
-    read -r _ <&3
-    : >"$1/lost"
+    read -r answer <&3
+    [ -z "$answer" ] || exit
     kill -s TERM -- -$$
     sleep {TERMINATE_SECONDS:g}
     rm -rf -- "$1"
     kill -s KILL -- -$$
 ) &
-watcher=$!
-folder=$1
 shift
 "$@" 3<&-
 code=$?
-[ -e "$folder/lost" ] || {{ kill -s KILL "$watcher"; wait "$watcher"; }} 2>/dev/null
+trap '' PIPE
+{{ echo ended >&3; wait; }} 2>/dev/null
 exit "$code"
 """
 """What the shell before a program does: its first argument is the folder with the program's files, the rest runs."""
@@ -193,10 +193,12 @@ class Program:
                     data = os.read(key.fd, _READ)
                     if stream is not None and data:
                         stream.add(data)
-                    elif not data:
-                        selector.unregister(key.fileobj)
-                        if stream is None:
-                            deadline = time.monotonic() + LINGER_SECONDS
+                        continue
+                    selector.unregister(key.fileobj)
+                    if stream is None:
+                        deadline = time.monotonic() + LINGER_SECONDS
+                        with suppress(OSError):
+                            lifeline.sendall(_ANSWER)
                 if deadline is not None and (self._stopped or time.monotonic() >= deadline):
                     break
         stdout.finish()

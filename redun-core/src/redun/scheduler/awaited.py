@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -33,6 +33,10 @@ class AwaitedExpressions:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def holds_up(self, jobs: Iterable[Job]) -> bool:
+        """Whether each of some running calls waits for others, and does so without a limit of time."""
+        return all(self.is_awaited_by(job) and not job.options.get("timeout") for job in jobs)
 
     def is_awaited_by(self, job: Job) -> bool:
         """Whether a job awaits anything."""

@@ -292,10 +292,7 @@ class ExecutionLoop:
         """Whether nothing is left that could go on: every call that runs is a coroutine that waits for others."""
         if self.starter.is_retrying or self._rivals.has_parked or not 0 < len(self._handover) <= len(self._awaited):
             return False
-        return all(
-            self._awaited.is_awaited_by(job) and not job.options.get("timeout")
-            for job in self._handover.iter_latest_first()
-        )
+        return self._awaited.holds_up(self._handover.iter_latest_first())
 
     def _unstick(self) -> None:
         """Fail one of the calls that wait for each other."""

@@ -1,0 +1,51 @@
+"""``redun diff``: how two executions differ."""
+
+from __future__ import annotations
+
+import click
+
+from redun.errors import RedunError
+from redun.workspace import Workspace
+from redun_backend_sql.commands.repositories import using
+from redun_backend_sql.database import Database
+from redun_backend_sql.execution_diff import describe_diff
+from redun_backend_sql.query import find_records
+from redun_backend_sql.records import ExecutionRow
+
+
+@click.command()
+@click.argument("before", metavar="EXECUTION")
+@click.argument("after", metavar="[EXECUTION]", default="-")
+@click.pass_obj
+def diff(workspace: Workspace, before: str, after: str) -> None:
+    """Show how an execution differs from another one, by default from the latest.
+
+    EXECUTION is the start of an id, or - for the latest execution and ~1, ~2, ... for those before it.
+
+    \b
+    Examples:
+      redun diff ~1            what is new since the last but one
+      redun diff 3f2a9c 81d0   tasks, sources, results and times of two executions
+    """
+    with using(workspace.open_backend(create=False), "compare executions") as backend:
+        found = [_find_execution(backend.database, key) for key in (before, after)]
+        for line in describe_diff(backend.database, *found):
+            click.echo(line)
+
+
+def _find_execution(database: Database, key: str) -> ExecutionRow:
+    """Return the execution that is meant.
+
+    Raises
+    ------
+    RedunError
+        When there is none, or more than one.
+    """
+    found = [record for record in find_records(database, key) if isinstance(record, ExecutionRow)]
+    if not found:
+        raise RedunError(f"no execution is recorded under {key!r}: `redun log` lists the latest")
+    if len(found) > 1:
+        raise RedunError(
+            f"{key!r} is the start of the ids of {len(found)} executions: give more of the one that is meant"
+        )
+    return found[0]
