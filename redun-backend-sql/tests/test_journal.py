@@ -497,8 +497,8 @@ with Scheduler(options) as scheduler:
 """
 
 
-def run_killed(folder, durability, kill_at):
-    (folder / "killed.py").write_text(_KILLED)
+def run_killed(folder, durability, kill_at, database="redun.db"):
+    (folder / "killed.py").write_text(_KILLED.replace("redun.db", database))
     command = [sys.executable, str(folder / "killed.py"), str(folder), durability, str(kill_at)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -510,6 +510,18 @@ def test_nothing_finished_is_done_again_with_durability_job(tmp_path):
 
     steps = [int(line) for line in (tmp_path / "log").read_text().split()]
     assert (killed.returncode, again.stdout) == (-signal.SIGKILL, "30\n")
+    assert steps == [*range(21), *range(20, 30)]
+
+
+def test_nothing_finished_is_done_again_without_a_journal(tmp_path):
+    """With durability = job, each job goes to the tables at once where no journal can be made, as for its long name."""
+    database = f"{'r' * 240}.db"
+    killed = run_killed(tmp_path, "job", 20, database)
+    again = run_killed(tmp_path, "job", -1, database)
+
+    steps = [int(line) for line in (tmp_path / "log").read_text().split()]
+    assert (killed.returncode, again.stdout) == (-signal.SIGKILL, "30\n")
+    assert "File name too long" in killed.stderr
     assert steps == [*range(21), *range(20, 30)]
 
 

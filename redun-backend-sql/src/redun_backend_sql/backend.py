@@ -247,8 +247,11 @@ class SqlBackend(QueryableBackend):
             self._write(self.database, batch)
 
     def journal(self, batch: Batch) -> None:
-        if self._journal is not None and not self._journal.append(batch):
-            self.journal_delay = None
+        if self._journal is None or self._journal.append(batch):
+            return
+        if self.options.durability == JOB:  # Then every record goes to the tables at once.
+            raise BackendError(f"no journal can be written beside {self.path}")
+        self.journal_delay = None
 
     def share(self, execution_id: str) -> Share | None:
         if not (self.options.share_calls and self.has_extension and self.database.is_writable):
