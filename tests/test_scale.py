@@ -47,24 +47,25 @@ def test_ten_thousand_levels_finish(run, bench, shape):
 
 
 def test_cost_of_a_task_is_near_the_floor(bench, tmp_path):
-    """A task costs at most three times what its pickles, hashes and rows cost, one that is known at most twice that.
+    """A task costs at most 2.5 times what its pickles, hashes and rows cost, one that is known at most 2.2 times.
 
-    Cost is CPU time. Noise only ever adds to it, so the least of some rounds is compared, as soon as that is enough.
+    Cost is CPU time. What else the machine does adds to it for some moments, so that what is compared was measured in
+    the same round, and the least ratio of some rounds counts.
     """
     overhead, floor, workflows = bench
-    costs, floors = [], []
+    cold = warm = float("inf")
 
     for number in range(ROUNDS):
         folders = [tmp_path / f"{number}{name}" for name in ("floor", "redun")]
         for folder in folders:
             folder.mkdir()
-        floors.append(floor.measure_floor(folders[0], 10_000))
-        costs.append(overhead.measure(folders[1], lambda: workflows.fan_out(10_000), 10_000))
-        cold, warm = (redun / least for redun, least in zip(find_least(costs), find_least(floors), strict=True))
-        if number and cold <= 3 and warm <= 2:
+        floors = floor.measure_floor(folders[0], 10_000)
+        costs = overhead.measure(folders[1], lambda: workflows.fan_out(10_000), 10_000)
+        cold, warm = min(cold, costs[0] / floors[0]), min(warm, costs[1] / floors[1])
+        if number and cold <= 2.5 and warm <= 2.2:
             break
 
-    assert (cold <= 3, warm <= 2) == (True, True), f"{cold:.2f} times the floor, when known {warm:.2f} times"
+    assert (cold <= 2.5, warm <= 2.2) == (True, True), f"{cold:.2f} times the floor, when known {warm:.2f} times"
 
 
 @pytest.mark.parametrize("shape", ["fan_out", "chain", "tail_call"])

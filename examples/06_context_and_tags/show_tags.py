@@ -4,7 +4,7 @@ import sqlite3
 
 QUERY = """
     SELECT entity_type, key, value, count(*) FROM tag
-    WHERE is_current AND key NOT LIKE 'redun.%'
+    WHERE is_current AND key NOT LIKE 'redun.%' AND key NOT LIKE 'git%' AND key <> 'user'
     GROUP BY entity_type, key, value ORDER BY entity_type, key, value
 """
 

@@ -124,6 +124,20 @@ def test_tags_of_who_and_what_may_be_given(call, find_tags):
     assert {("user", "bob"), ("project", "moon")} <= set(find_tags())
 
 
+def test_configured_tags_come_before_what_is_found_out(call, lab, find_tags):
+    """A tag that the configuration has a value for is not found out; what an option says comes beside it."""
+    with (lab / ".redun" / "redun.ini").open("a") as config:
+        config.write("\n[tags]\nproject = moon\nuser = team\n")
+
+    call("run", "lab.py", "main", "--numbers", "1", "-u", "bob")
+
+    assert [tag for tag in find_tags() if tag[0] in ("project", "user")] == [
+        ("project", "moon"),
+        ("user", "bob"),
+        ("user", "team"),
+    ]
+
+
 def test_commit_is_that_of_the_repository(call, lab, find_tags):
     """Inside of a git repository, its commit and its origin are tags."""
     for arguments in (

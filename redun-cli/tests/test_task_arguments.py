@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence  # noqa: F401
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from enum import Enum
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, List, Literal, Optional, Tuple, TypeVar, Union  # noqa: F401, UP035
 
@@ -66,16 +65,28 @@ class Fragile(Value):
         raise RuntimeError("out of order")
 
 
-class FractionValue(ProxyValue):
-    type = Fraction
+@dataclass
+class Share:
+    """A foreign type, of which a class that looks after it reads texts."""
+
+    part: int
+    whole: int = 1
+
+
+class ShareValue(ProxyValue):
+    type = Share
 
     @classmethod
     def parse_arg(cls, raw_type, arg):
-        return Fraction(arg.replace(" of ", "/"))
+        return Share(*map(int, arg.split(" of ")))
 
 
-class SliceValue(ProxyValue):
-    type = memoryview
+class Opaque:
+    """A foreign type, of which nothing reads texts."""
+
+
+class OpaqueValue(ProxyValue):
+    type = Opaque
 
 
 def shout(text):
@@ -155,8 +166,8 @@ READINGS = [
     ("typing.Callable[..., Any]", ["json.dumps"], json.dumps),
     ("Version", ["v1"], Version("v1")),
     ("list[Version]", ["v1", "v2"], [Version("v1"), Version("v2")]),
-    ("Fraction", ["1 of 3"], Fraction(1, 3)),
-    ("list[Fraction]", ["1 of 3", "2"], [Fraction(1, 3), Fraction(2)]),
+    ("Share", ["1 of 3"], Share(1, 3)),
+    ("list[Share]", ["1 of 3", "2"], [Share(1, 3), Share(2)]),
     ("Any", ["7"], "7"),
     ("Annotated[int, 'a number']", ["7"], 7),
     ("int | str", ["a"], "a"),
@@ -228,7 +239,7 @@ REFUSED = [
     ("Shape", ['{"corners": [], "color": "RED", "size": [1]}'], "field 'size': expected 2 items, not 1"),
 ]
 
-UNSUPPORTED = ["memoryview", "type", "list[list[int]]", "tuple[list[int], str]", "list[type]", "None", "object"]
+UNSUPPORTED = ["Opaque", "type", "list[list[int]]", "tuple[list[int], str]", "list[type]", "None", "object"]
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["annotation", "text"])

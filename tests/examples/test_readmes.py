@@ -26,6 +26,7 @@ _VARIABLE = (
     (re.compile(r"\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d:\d\d"), "TIME"),
     (re.compile(r"\d+\.\d\d seconds|\d:\d\d:\d\d\.\d\d"), "DURATION"),
     (re.compile(r"config dir: .*"), "config dir"),
+    (re.compile(r"redun\.version=[\w.]+"), "redun.version"),
     (re.compile(r'[^\s"]*/(?=\w+\.py\b)'), ""),
 )
 
@@ -58,6 +59,7 @@ def run(tmp_path):
     """A function that runs a command line in a copy of an example and returns the lines it prints."""
     binaries = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["REDUN_USER"] = "ada"
 
     def run_command(example, command):
         folder = tmp_path / example.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import subprocess
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ _GIT_SECONDS = 10.0
 
 
 def find_execution_tags(
-    namespace: str, user: str | None = None, project: str | None = None, doc: str | None = None
+    namespace: str,
+    user: str | None = None,
+    project: str | None = None,
+    doc: str | None = None,
+    configured: Collection[str] = (),
 ) -> list[tuple[str, Any]]:
     """Return the tags of an execution; those of which nothing is known are left out.
 
@@ -31,16 +36,23 @@ def find_execution_tags(
         Who runs it; by default what environment variable ``REDUN_USER`` says, else the user of the system.
     project, doc
         What it belongs to, and what there is to say about it.
+    configured
+        Keys of tags that the configuration has values for; what is found out here does not take their places.
     """
+    given = {USER_KEY: user, PROJECT_KEY: project, DOC_KEY: doc}
     found = {
         VERSION_KEY: __version__,
         "git_commit": os.environ.get(COMMIT_VARIABLE) or _ask_git("rev-parse", "--verify", "HEAD"),
         "git_origin_url": os.environ.get(ORIGIN_VARIABLE) or _ask_git("remote", "get-url", "origin"),
-        PROJECT_KEY: project or namespace,
-        USER_KEY: user or os.environ.get(USER_VARIABLE) or _find_user(),
-        DOC_KEY: doc,
+        PROJECT_KEY: namespace,
+        USER_KEY: os.environ.get(USER_VARIABLE) or _find_user(),
     }
-    return [(key, value) for key, value in found.items() if value]
+    tags = {**{key: value for key, value in found.items() if key not in configured}, **_keep_known(given)}
+    return list(_keep_known(tags).items())
+
+
+def _keep_known(tags: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if value}
 
 
 def _ask_git(*arguments: str) -> str | None:

@@ -166,7 +166,8 @@ def _apply_options(task: Task[..., Any], settings: RunOptions) -> Task[..., Any]
 def _run(workspace: Workspace, expression: Any, task: Task[..., Any], settings: RunOptions) -> Any:
     """Return the value of an expression; a failure that the scheduler has reported is not reported again."""
     execution_id = check_execution_id(settings.execution_id)
-    own = find_execution_tags(task.namespace, settings.user, settings.project, settings.doc)
+    configured = workspace.read_config().section("tags")
+    own = find_execution_tags(task.namespace, settings.user, settings.project, settings.doc, configured)
     tags = [*own, *parse_tags(settings.tags)]
     scheduler = workspace.open_scheduler()
     try:
