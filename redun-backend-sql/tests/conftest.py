@@ -201,7 +201,7 @@ def make_task():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_call():
     """Makes the record of a call of a task; each is newer than the one before."""
     times = count(1_700_000_000)

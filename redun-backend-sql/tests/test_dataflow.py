@@ -8,6 +8,7 @@ import pytest
 
 from redun import task
 from redun.file import File
+from redun.registry import get_task_registry
 from redun.values.registry import get_type_registry
 from redun_backend_sql.dataflow import ArgumentNode, ResultNode, walk_dataflow
 from redun_backend_sql.dataflow_display import display_dataflow, make_dataflow_dom, serialize_dataflow
@@ -473,6 +474,17 @@ def test_walking_reads_a_bounded_number_of_rows(run, backend):
     assert count(write_all(["a", "b"])) >= count(write_all([f"c{number}" for number in range(100)])) - 2
 
 
+@pytest.fixture
+def as_before():
+    """Puts the tasks back that were registered before the test."""
+    registry = get_task_registry()
+    before = list(registry)
+    yield
+    for registered in before:
+        registry.add(registered)
+
+
+@pytest.mark.usefixtures("as_before")
 @pytest.mark.parametrize("name", ["script", "postprocess_script"])
 def test_internal_tasks_are_left_out(trace, name):
     """A result that comes from a task that only serves others is shown as that of the call above."""

@@ -9,6 +9,7 @@ from redun import task
 from redun.backends.base import Batch
 from redun.errors import BackendError
 from redun.hashing import hash_argument, hash_arguments, hash_call_node, hash_eval, hash_struct, hash_tag
+from redun.testing.records import make_call
 from redun.values.registry import get_type_registry
 from redun_backend_sql.sync.kinds import Kind
 from redun_backend_sql.sync.parsing import InvalidRecord, parse_record
@@ -128,11 +129,11 @@ def test_compatible_export_has_nothing_else(make_store, run, export):
     assert shapes == {name: ["_version", "_type", *keys] for name, keys in KEYS.items()}
 
 
-def test_lines_are_as_ever(make_store, make_task, make_call, export):
+def test_lines_are_as_ever(make_store, make_task, export):
     """A call and a value, as they stand in a file."""
     here = make_store("here")
     definition = make_task("f")
-    call = make_call(definition, [1], 2, b="x")
+    call = make_call(definition, [1], encode(2), named={"b": "x"}, timestamp=1_700_000_000.0)
     here.record(Batch(tasks={definition.value_hash: definition}, calls=[call]))
 
     lines = export(here, FindSome([(Kind.CALL, call.call_hash)]))
