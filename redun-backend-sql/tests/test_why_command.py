@@ -122,6 +122,18 @@ def test_changed_file(run):
     ]
 
 
+def test_file_that_no_job_made(run):
+    """Of a changed file that no job made, only the states are shown."""
+    for text in ("one", "three"):
+        Path("a.txt").write_text(text)
+        run(read(File("a.txt")))
+
+    assert ask("read")[1:] == [
+        "It ran: file 'a.txt' changed.",
+        "  file: file 'a.txt' changed (hash ID --> ID)",
+    ]
+
+
 def test_file_names_the_job_that_made_it(run):
     """A path stands for the job that made the file."""
     run(copy("a.txt", "one"))

@@ -144,6 +144,12 @@ def find_first_job(database: Database, task_hash: str) -> JobRow | None:
     return min(jobs, key=lambda job: job.start_time, default=None)
 
 
+def find_value_maker(database: Database, value_hash: str) -> JobRow | None:
+    """Return the latest job that made a value; one that passed it on did not."""
+    use = find_use(database, list_makers(database, list_holders(database, value_hash)), True)
+    return None if use is None else read_jobs(database, [use.job_id])[0]
+
+
 def find_value_use(database: Database, value_hash: str) -> JobRow | None:
     """Return the latest job that made a value, or else that received it."""
     holders = list_holders(database, value_hash)

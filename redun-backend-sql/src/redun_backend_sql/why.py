@@ -18,7 +18,7 @@ from redun_backend_sql.display import format_job
 from redun_backend_sql.extension import REASON
 from redun_backend_sql.history import find_call, find_calls_before
 from redun_backend_sql.parameters import parse_parameters
-from redun_backend_sql.query import find_value_use
+from redun_backend_sql.query import find_value_maker
 from redun_backend_sql.records import JobRow, read_calls, read_jobs, read_lines
 
 _REASON = f"SELECT reason FROM {REASON.table} WHERE job_id = ?"  # noqa: S608
@@ -108,7 +108,7 @@ def _find_writers(database: Database, wanted: WantedCall, past: Sequence[PastCal
     values: Sequence[EncodedValue] = (*wanted.arguments.positional, *wanted.arguments.keyword.values())
     new = {file for value in values for file in find_files(value).items()} - known
     for path, address in sorted(new)[:_MAX_FILES] if past else ():
-        maker = find_value_use(database, address)
+        maker = find_value_maker(database, address)
         if maker is not None:
             yield f"  {path!r} (hash {address[:8]}) comes from"
             yield from (f"    {line}" for line in _show_job(database, maker))
