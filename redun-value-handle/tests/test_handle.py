@@ -26,7 +26,7 @@ class Connection(Handle):
     def __init__(self, name, path, timeout=5.0):
         opened.append((name, path, timeout))
         self.path = path
-        self.instance = sqlite3.connect(path, timeout, check_same_thread=False)
+        self.instance = sqlite3.connect(path, timeout=timeout, check_same_thread=False)
 
 
 class Named(Handle):

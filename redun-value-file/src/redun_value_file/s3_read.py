@@ -29,9 +29,10 @@ class ObjectReader(io.RawIOBase):
 
     def __init__(self, path: str, bucket: str, key: str) -> None:
         self._path, self._bucket, self._key = path, bucket, key
+        self._body: Any = None  # Whatever happens, it is closed in the end.
         with naming_object(path):
             answer = get_client().get_object(Bucket=bucket, Key=key)
-        self._body: Any = answer["Body"]
+        self._body = answer["Body"]
         self._size: int = answer["ContentLength"]
         self._etag: str = answer["ETag"]
         self._position = 0
