@@ -14,6 +14,15 @@ from redun_value_handle.handle import HandleInfo
 
 redun_namespace = "gold"
 opened = []
+connections = []
+
+
+@pytest.fixture(autouse=True)
+def closing():
+    """Closes what handles have connected to."""
+    yield
+    while connections:
+        connections.pop().close()
 
 
 class H(Handle):
@@ -27,6 +36,7 @@ class Connection(Handle):
         opened.append((name, path, timeout))
         self.path = path
         self.instance = sqlite3.connect(path, timeout=timeout, check_same_thread=False)
+        connections.append(self.instance)
 
 
 class Named(Handle):
