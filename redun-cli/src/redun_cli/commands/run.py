@@ -166,17 +166,17 @@ def _apply_options(task: Task[..., Any], settings: RunOptions) -> Task[..., Any]
 def _run(workspace: Workspace, expression: Any, task: Task[..., Any], settings: RunOptions) -> Any:
     """Return the value of an expression; a failure that the scheduler has reported is not reported again."""
     execution_id = check_execution_id(settings.execution_id)
-    configured = workspace.read_config().section("tags")
-    own = find_execution_tags(task.namespace, settings.user, settings.project, settings.doc, configured)
-    tags = [*own, *parse_tags(settings.tags)]
+    given = parse_tags(settings.tags)
     scheduler = workspace.open_scheduler()
     try:
+        configured = scheduler.config.section("tags")
+        own = find_execution_tags(task.namespace, settings.user, settings.project, settings.doc, configured)
         return scheduler.run(
             expression,
             exec_argv=workspace.argv,
             dryrun=settings.dryrun,
             cache=not settings.no_cache,
-            tags=tags,
+            tags=[*own, *given],
             execution_id=execution_id,
             on_error=settings.on_error,
         )
