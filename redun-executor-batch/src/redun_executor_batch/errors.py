@@ -1,0 +1,27 @@
+"""What can go wrong between here and AWS Batch."""
+
+from __future__ import annotations
+
+from redun.errors import ExecutorError, FailureKind, TaskTimeoutError
+
+
+class BatchError(ExecutorError):
+    """AWS does not answer, or fails itself, for longer than is waited for."""
+
+
+class BatchRefusedError(ExecutorError):
+    """AWS does not do what it is asked to, and would not later."""
+
+    kind = FailureKind.USER
+
+
+class BatchStartError(ExecutorError):
+    """The container of a job could not be started."""
+
+
+class JobVanishedError(ExecutorError):
+    """AWS Batch does not know a job any more, and the job left no output."""
+
+
+class AWSBatchJobTimeoutError(TaskTimeoutError):
+    """A job took longer than its option ``timeout`` allows."""
