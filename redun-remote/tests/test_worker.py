@@ -66,15 +66,20 @@ def test_files_are_those_of_the_contract(scratch, make_call):
     assert (str(error), type(traceback)) == ("no luck", Traceback)
 
 
-def test_error_comes_with_frames_and_output(scratch, make_call, capsys):
-    """An error has the frames of the task and the last lines that it printed, in the worker."""
-    staged = stage_call(scratch, make_call("fail", "no luck"))
+def test_error_comes_with_what_was_printed(scratch, make_call, in_worker, capsys):
+    """An error has the last lines that its task printed, and is shown where the worker's output goes."""
+    (in_worker / "talks.py").write_text(
+        "from redun import task\n\n@task(namespace='worker_test')\ndef talk(x):\n    print('before')\n    1 / x\n"
+    )
+    staged = stage_call(scratch, make_call("echo", 0))
 
-    with pytest.raises(ValueError, match="no luck") as caught:
-        run(staged)
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(staged, load_module="talks", task_name="worker_test.talk", task_hash=None)
 
-    assert [frame.name for frame in caught.value.redun_traceback.frames][-1] == "fail"
-    assert "ValueError: no luck" in capsys.readouterr().err
+    frame = caught.value.redun_traceback.frames[-1]
+    assert (frame.name, frame.line, frame.locals) == ("talk", "1 / x", {"x": "0"})
+    assert caught.value.redun_logs == ["before"]
+    assert "ZeroDivisionError: division by zero" in capsys.readouterr().err
 
 
 def test_finished_output_is_reused(scratch, make_call, capsys):
