@@ -18,6 +18,10 @@ _RETRIED = (FailureKind.PREEMPTED.value, FailureKind.INFRASTRUCTURE.value)
 """The kinds of failures that a plain number of retries is for: those that are not the task's own."""
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 class Memory(tuple[float, ...]):
     """How much memory a job gets in GB: at first, and each time that it ran out of what it had.
 
@@ -230,10 +234,6 @@ def plan_retries(options: BatchOptions, call: Call) -> Mapping[str, int]:
 
 def _wrong(call: Call, name: str, value: Any) -> ExecutorError:
     return WorkerSetupError(f"task {call.task_name} has option {name}={value!r}, which AWS Batch can't take")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_count(value: Any) -> bool:

@@ -13,7 +13,7 @@ from types import FrameType
 from redun_executor_batch.testing.batch_api import REGION
 from redun_executor_batch.testing.server import Endpoint, EndpointServer
 
-_PASSED_ON = ("LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR", "UV_SYSTEM_CERTS")
+_PASSED_ON = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "UV_SYSTEM_CERTS")
 
 
 def main() -> None:
@@ -43,7 +43,8 @@ def _wait_for_pipe(number: int, frame: FrameType | None) -> None:
 def make_environment(url: str) -> dict[str, str]:
     """Return the variables of every job: what containers have, and where the endpoint is."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**passed, **make_client_environment(url)}
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {**passed, "PATH": programs, **make_client_environment(url)}
 
 
 def make_client_environment(url: str) -> dict[str, str]:
