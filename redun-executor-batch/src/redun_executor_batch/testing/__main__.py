@@ -6,12 +6,14 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
 
 from redun_executor_batch.testing.batch_api import REGION
 from redun_executor_batch.testing.server import Endpoint, EndpointServer
+from redun_executor_batch.testing.warm import WarmPrograms
 
 _PASSED_ON = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "UV_SYSTEM_CERTS")
 
@@ -27,24 +29,39 @@ def main() -> None:
     endpoint = Endpoint(arguments.folder, arguments.queue)
     server = EndpointServer(arguments.port, endpoint)
     url = f"http://127.0.0.1:{server.server_port}"
-    endpoint.cluster.settings.environment.update(make_environment(url))
+    with tempfile.TemporaryDirectory(prefix="redun-warm-") as folder:
+        programs = WarmPrograms(Path(folder))
+        endpoint.cluster.settings.environment.update(make_environment(url, programs.folder))
+        _serve(server, url)
+        endpoint.cluster.close()
+        programs.close()
+
+
+def _serve(server: EndpointServer, url: str) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _wait_for_pipe)
     print(url, flush=True)
     sys.stdin.read()
-    endpoint.cluster.close()
 
 
 def _wait_for_pipe(number: int, frame: FrameType | None) -> None:
     """Go on: the end of the pipe says when it is over. Signals that are ignored would be so by jobs, too."""
 
 
-def make_environment(url: str) -> dict[str, str]:
-    """Return the variables of every job: what containers have, and where the endpoint is."""
+def make_environment(url: str, programs: Path) -> dict[str, str]:
+    """Return the variables of every job: what containers have, and where the endpoint is.
+
+    Parameters
+    ----------
+    url
+        The address of the endpoint.
+    programs
+        The folder of the programs that jobs find first.
+    """
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**passed, "PATH": programs, **make_client_environment(url)}
+    folders = [str(programs), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return {**passed, "PATH": os.pathsep.join(folders), **make_client_environment(url)}
 
 
 def make_client_environment(url: str) -> dict[str, str]:
