@@ -79,6 +79,7 @@ class BatchApi:
         self._patience = patience
         self._lock = threading.Lock()
         self._rates: dict[str, Rate] = {}
+        self._caller: tuple[str, str] | None = None
         self._closing = threading.Event()
         self._log_rate = Rate(5)
 
@@ -183,8 +184,10 @@ class BatchApi:
 
     def find_caller(self) -> tuple[str, str]:
         """Return the account and the name of the caller."""
-        found = self.call("get_caller_identity", "sts")
-        return str(found["Account"]), str(found["Arn"]).rpartition("/")[2]
+        if self._caller is None:
+            found = self.call("get_caller_identity", "sts")
+            self._caller = (str(found["Account"]), str(found["Arn"]).rpartition("/")[2])
+        return self._caller
 
     def _call_once(self, operation: str, service: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         client, rate = self._prepare(service, operation)

@@ -9,7 +9,7 @@ from typing import Any
 from redun.logging import logger
 from redun_executor_batch.api import BatchApi
 from redun_executor_batch.errors import BatchRefusedError
-from redun_executor_batch.options import NO_ROLE, BatchOptions
+from redun_executor_batch.options import BatchOptions
 from redun_executor_batch.requests import find_role, fits, make_definition, name_definition
 
 
@@ -26,7 +26,6 @@ class Definitions:
         self._api = api
         self._lock = threading.Lock()
         self._known: dict[str, str] = {}
-        self._account = ""
 
     def provide(self, options: BatchOptions) -> str:
         """Return the address of the job definition for jobs with some options.
@@ -50,9 +49,7 @@ class Definitions:
             return self._known[key]
 
     def _find_role(self, options: BatchOptions) -> str | None:
-        if not options.role and not self._account:
-            self._account = self._api.find_caller()[0]
-        return None if options.role.lower() == NO_ROLE else find_role(options, self._account)
+        return find_role(options, "" if options.role else self._api.find_caller()[0])
 
     def _find(self, name: str, wanted: dict[str, Any] | None) -> str:
         found = self._api.list_all(

@@ -9,6 +9,7 @@ from typing import Any
 from redun.errors import ExecutorError
 from redun.executors.base import Call, Executor, settle
 from redun_executor_batch.api import BatchApi
+from redun_executor_batch.execution import describe_execution
 from redun_executor_batch.options import BatchOptions, apply_task_options, plan_retries
 from redun_executor_batch.session import Session
 from redun_executor_batch.ticket import Ticket
@@ -62,7 +63,7 @@ class BatchExecutor(Executor):
         if tickets:
             if self._session is None:
                 self._api.open()
-                self._session = Session(self.options, self._api, {})
+                self._session = Session(self.options, self._api, describe_execution())
             self._session.add(tickets)
         return futures
 

@@ -23,6 +23,7 @@ from redun_executor_batch.endings import Ending, describe_failure, explain, read
 from redun_executor_batch.errors import BatchStartError, JobVanishedError
 from redun_executor_batch.monitor import Monitor
 from redun_executor_batch.options import BatchOptions
+from redun_executor_batch.presence import SCHEDULER_TAG, Presence
 from redun_executor_batch.requests import make_submission, make_tags, name_array, name_job
 from redun_executor_batch.reunion import InFlight
 from redun_executor_batch.ticket import Ticket
@@ -43,6 +44,7 @@ from redun_remote.jobs import (
 from redun_remote.worker import has_valid_output
 
 LOG_LINES = 1000
+USER_TAG = "redun_aws_user"
 _WORKERS = 16
 _NOT_WANTED = "redun does not wait for it any more"
 _RETRIED_BY_BATCH = (FailureKind.PREEMPTED,)
@@ -65,7 +67,8 @@ class Session:
         self._options = options
         self._scratch = options.s3_scratch
         self._api = api
-        self._known = known
+        self._known = dict(known)
+        self._presence = Presence(self._scratch)
         self._code = CodeSource(self._scratch, options)
         self._import_paths = list_import_paths()
         self._definitions = Definitions(api)
@@ -121,6 +124,7 @@ class Session:
         self._pool.shutdown()
         self._end_unwanted()
         self._store.shutdown()
+        self._presence.end()
 
     def _submit(self, batch: Sequence[Ticket]) -> None:
         """Hand a batch to starters, as soon as there is room for it. Called by the arrayer."""
@@ -170,6 +174,8 @@ class Session:
             return list(tickets)
         options = tickets[0].options
         found = self._in_flight.find(options.queue, options.job_name_prefix, list(reusable))
+        if found:
+            self._presence.adopt(found.values())
         for name, job_id in found.items():
             logger.info("AWS Batch: task %s has the job %s already", reusable[name].call.task_name, job_id)
             self._track([reusable[name]], [job_id])
@@ -224,7 +230,7 @@ class Session:
         of_nodes = None
         if isinstance(staged, StagedCall) and options.num_nodes is not None:
             of_nodes = make_command(_for_other_nodes(staged), code=code, import_paths=self._import_paths)
-        known = {"redun_job_id": call.job_id, "redun_task_name": call.task_name, **self._known}
+        known = {"redun_job_id": call.job_id, "redun_task_name": call.task_name, **self._know_execution()}
         asked = make_submission(
             name,
             options,
@@ -238,6 +244,12 @@ class Session:
             of_nodes,
         )
         return self._api.submit(asked, token)
+
+    def _know_execution(self) -> Mapping[str, str]:
+        """Return the tags that all jobs have."""
+        if self._options.default_batch_tags and USER_TAG not in self._known:
+            self._known[USER_TAG] = self._api.find_caller()[1]
+        return {**self._known, SCHEDULER_TAG: self._presence.id}
 
     def _track(self, tickets: Sequence[Ticket], job_ids: Sequence[str], array_id: str | None = None) -> None:
         """Look after the jobs of tickets; end those that nobody wants any more."""
@@ -265,7 +277,8 @@ class Session:
             self._monitor.forget(ticket)
 
     def _take_turn(self) -> None:
-        """Do what is done in every interval."""
+        """Show that somebody waits for the jobs. Called by the monitor."""
+        self._presence.show()
 
     def _note_end(self, ticket: Ticket, ending: Ending | None) -> None:
         """Collect what the job of a ticket left. Called by the monitor."""

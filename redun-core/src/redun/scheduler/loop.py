@@ -309,6 +309,7 @@ class ExecutionLoop:
 
     def _complete(self, held: Held, future: Future[Any]) -> None:
         job = held.job
+        self._finisher.note_tags(job, future)
         error = find_error(future)
         if error is not None:
             self.starter.fail_attempt(job, held.executor, error)

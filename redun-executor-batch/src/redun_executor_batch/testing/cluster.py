@@ -45,6 +45,8 @@ class Settings:
         How many processors there are.
     grace : float
         How many seconds a job that is to end has after SIGTERM.
+    pace : float
+        How much faster the time of timeouts passes.
     images : dict of str to str
         The programs that images have, as a search path; others have those of this machine.
     environment : dict of str to str
@@ -53,6 +55,7 @@ class Settings:
 
     vcpus: float = 4
     grace: float = 2
+    pace: float = 1
     images: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -176,7 +179,7 @@ class Cluster:
                 now = time.monotonic()
                 for job_id, run in self._runs.items():
                     limit = self.jobs[job_id].timeout if job_id in self.jobs else None
-                    if limit is not None and now - run.since > limit:
+                    if limit is not None and (now - run.since) * self.settings.pace > limit:
                         self._stop(run, "timeout")
                     if now > run.kill_at:
                         run.process.kill()

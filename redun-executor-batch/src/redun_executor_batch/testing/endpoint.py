@@ -6,13 +6,17 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from redun.errors import ExecutorError
+
+_LOOK_SECONDS = 0.02
 
 QUEUE = "redun-queue"
 BUCKET = "redun-bucket"
@@ -108,7 +112,7 @@ class BatchEndpoint:
         """Bring back the first state: no faults, no jobs, no calls; objects stay."""
         self._ask("DELETE", "/_control/jobs")
         self.clear_faults()
-        self.configure(vcpus=vcpus, grace=2, images={})
+        self.configure(vcpus=vcpus, grace=2, pace=1, images={})
         self.calls(forget=True)
 
     def calls(self, operation: str | None = None, forget: bool = False) -> list[dict[str, Any]]:
@@ -120,6 +124,20 @@ class BatchEndpoint:
         """Return all jobs with what is known of them, children too."""
         found: list[dict[str, Any]] = self._ask("GET", "/_control/jobs")
         return found
+
+    def wait_for(self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60) -> None:
+        """Wait until what is known of all jobs fulfils a condition.
+
+        Raises
+        ------
+        TimeoutError
+            When that takes longer.
+        """
+        until = time.monotonic() + seconds
+        while not condition(found := self.jobs()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"it did not come to this in {seconds:g} seconds; jobs are {found}")
+            time.sleep(_LOOK_SECONDS)
 
     def reclaim(self, job_id: str) -> bool:
         """Take the machine away from a running job; return whether there was one."""

@@ -1,0 +1,234 @@
+"""Workflows on AWS Batch, from the scheduler's side."""
+
+import importlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+
+import pytest
+
+from redun import Scheduler
+from redun.config import Config
+
+WORKFLOW = """
+import os
+import time
+
+from redun import File, script, task
+
+redun_namespace = "{name}"
+executor = os.environ.get("EXECUTOR", "batch")
+
+
+@task(executor=executor)
+def double(number):
+    print("doubling", number)
+    return 2 * number
+
+
+@task(executor=executor)
+def fail(number):
+    raise ValueError(f"no {{number}}")
+
+
+@task(executor=executor)
+def wait(flag, number):
+    while not os.path.exists(flag):
+        time.sleep(0.05)
+    return number
+
+
+@task(executor=executor, script=True)
+def count(text):
+    return f"printf %s '{{text}}' | wc -c"
+
+
+@task()
+def double_all(count: int):
+    return [double(number) for number in range(count)]
+
+
+@task()
+def wait_all(flag: str, count: int):
+    return [wait(flag, number) for number in range(count)]
+
+
+@task()
+def main(count_of: int):
+    return [double_all(count_of), count("abc"), double(double(1))]
+"""
+
+INI = """
+[backend]
+db_uri = sqlite:///redun.db
+
+[executors.batch]
+type = aws_batch
+image = plain
+queue = {queue}
+s3_scratch = s3://{bucket}/{name}
+job_monitor_interval = {interval}
+job_stale_time = 0.2
+min_array_size = 3
+{more}
+
+[executors.apart]
+type = subprocess
+scratch = s3://{bucket}/{name}/apart
+"""
+
+
+class Project:
+    """A folder with a workflow, on the endpoint."""
+
+    def __init__(self, folder, endpoint):
+        self.folder, self.endpoint = folder, endpoint
+        self.name = f"batch_{folder.name.replace('-', '_')}"
+        (folder / f"{self.name}.py").write_text(WORKFLOW.format(name=self.name))
+        self.configure()
+
+    def configure(self, interval=0.1, **more):
+        """Write the configuration."""
+        folder = self.folder / ".redun"
+        folder.mkdir(exist_ok=True)
+        lines = "\n".join(f"{key} = {value}" for key, value in more.items())
+        text = INI.format(
+            queue=self.endpoint.queue, bucket=self.endpoint.bucket, name=self.name, interval=interval, more=lines
+        )
+        (folder / "redun.ini").write_text(text)
+
+    def load(self):
+        """Return the workflow's module."""
+        return importlib.import_module(self.name)
+
+    def run(self, expression):
+        """Run an expression as a program does."""
+        with Scheduler(Config.read(self.folder / ".redun")) as scheduler:
+            return scheduler.run(expression)
+
+    def finish(self, *words, **environment):
+        """Return what the program prints."""
+        with self.start(*words, **environment) as started:
+            output, _ = started.communicate()
+        assert started.returncode == 0, output
+        return output
+
+    def ask(self, statement):
+        """Return the rows of a query of the database."""
+        with closing(sqlite3.connect(self.folder / ".redun" / "redun.db")) as connection:
+            return connection.execute(statement).fetchall()
+
+    def start(self, *words, **environment):
+        """Start the program ``redun run``."""
+        command = [sys.executable, "-m", "redun_cli", "run", f"{self.name}.py", *words]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def count_submitted(self):
+        """Return how often a job was submitted for each call; parts of arrays count, arrays do not."""
+        jobs = self.endpoint.jobs()
+        return Counter(f"{job['name']} {job['id'].partition(':')[2]}" for job in jobs if not job["size"])
+
+
+@pytest.fixture
+def project(tmp_path, endpoint, monkeypatch):
+    """A folder with a workflow, in which this process is, too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = Project(tmp_path, endpoint)
+    yield made
+    sys.modules.pop(made.name, None)
+
+
+def test_workflow(project, endpoint):
+    """Tasks, arrays and scripts run on AWS Batch and give what they give elsewhere."""
+    workflow = project.load()
+
+    result = project.run(workflow.main(6))
+
+    assert result == [[0, 2, 4, 6, 8, 10], b"3\n", 4]
+    (array,) = [job for job in endpoint.jobs() if job["size"]]
+    assert array["size"] >= 5
+    assert all(job["status"] == "SUCCEEDED" for job in endpoint.jobs())
+
+
+def test_jobs_have_tags(project, endpoint, batch):
+    """A job says which task, execution and user it is of, beside its configured tags."""
+    project.configure(batch_tags='{"team": "moon"}')
+    workflow = project.load()
+
+    project.run(workflow.double.options(batch_tags={"step": 1})(1))
+
+    (job,) = endpoint.jobs()
+    tags = batch.describe_jobs(jobs=[job["id"]])["jobs"][0]["tags"]
+    assert (tags["team"], tags["step"], tags["redun_aws_user"]) == ("moon", "1", "ada")
+    assert tags["redun_task_name"] == f"{project.name}.double"
+    assert {"redun_job_id", "redun_execution_id", "redun_scheduler"} <= set(tags)
+
+
+def test_job_is_found_by_its_tags_in_redun(project, endpoint):
+    """A job of redun has the id of its job at AWS and the name of its log as tags."""
+    workflow = project.load()
+
+    project.run(workflow.double(1))
+
+    (job,) = endpoint.jobs()
+    found = dict(project.ask("select key, value from tag where entity_type = 'Job'"))
+    assert json.loads(found["aws_batch_job"]) == job["id"]
+    assert json.loads(found["aws_log_stream"]).startswith("plain-redun-jd/default/")
+
+
+def test_same_everywhere(project):
+    """On threads, in processes and on AWS Batch, a workflow has one result, one call graph and the same cache hits."""
+    seen = {}
+    for executor in ("default", "apart", "batch"):
+        (project.folder / ".redun" / "redun.db").unlink(missing_ok=True)
+        outputs = [project.finish("main", "--count-of", "3", EXECUTOR=executor) for _ in range(2)]
+        calls = project.ask("select task_name, call_hash, value_hash from call_node order by call_hash")
+        cached = project.ask("select cached, count(*) from job group by cached order by cached")
+        seen[executor] = ([output.splitlines()[-1] for output in outputs], calls, cached)
+
+    assert seen["apart"] == seen["default"]
+    assert seen["batch"] == seen["default"]
+    assert seen["batch"][0] == ["[[0, 2, 4], b'3\\n', 4]"] * 2
+
+
+@pytest.mark.parametrize("finished", [0, 4])
+def test_killed_scheduler_is_followed_by_one_that_submits_nothing_twice(project, endpoint, finished):
+    """After a kill, the next run waits for the jobs in flight, takes what others left, and submits nothing again."""
+    endpoint.configure(vcpus=60)
+    flag = project.folder / "flag"
+    words = ("wait_all", "--flag", str(flag), "--count", "12")
+    first = project.start(*words)
+    endpoint.wait_for(lambda jobs: sum(job["status"] == "RUNNING" for job in jobs if not job["size"]) == 12)
+
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    submitted = project.count_submitted()
+    if finished:
+        flag.touch()
+        endpoint.wait_for(lambda jobs: all(job["status"] == "SUCCEEDED" for job in jobs))
+        flag.unlink()
+    endpoint.calls(forget=True)
+    second = project.start(*words)
+    if not finished:
+        endpoint.wait_for(lambda jobs: bool(endpoint.calls("DescribeJobs")))
+        flag.touch()
+    output, _ = second.communicate()
+
+    assert second.returncode == 0, output
+    assert output.splitlines()[-1] == str(list(range(12)))
+    assert project.count_submitted() == submitted
+    assert endpoint.calls("SubmitJob") == []
+    assert set(submitted.values()) == {1}
