@@ -53,6 +53,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "why"): "redun-backend-sql",
     ("command", "run"): "redun-cli",
     ("executor", "aws_batch"): "redun-executor-batch",
+    ("executor", "docker"): "redun-remote",
     ("executor", "spark"): "redun-executor-spark",
     ("executor", "subprocess"): "redun-remote",
     ("value", "numpy.ndarray"): "redun-value-data",

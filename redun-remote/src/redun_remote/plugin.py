@@ -16,6 +16,7 @@ def redun_executors() -> Iterable[Provider]:
     yield Provider(
         "subprocess", "redun_remote.subprocess_executor:SubprocessExecutor", "Each task in a new process, as if remote"
     )
+    yield Provider("docker", "redun_remote.docker:DockerExecutor", "Each task in a container of this machine")
 
 
 @hookimpl
