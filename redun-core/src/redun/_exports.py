@@ -44,6 +44,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "import"): "redun-backend-sql",
     ("command", "init"): "redun-cli",
     ("command", "log"): "redun-backend-sql",
+    ("command", "launch"): "redun-remote",
     ("command", "oneshot"): "redun-remote",
     ("command", "plugins"): "redun-cli",
     ("command", "pull"): "redun-backend-sql",
