@@ -39,3 +39,10 @@ def in_worker(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield folder
     clear_import_paths()
+
+
+def pytest_itemcollected(item):
+    """Mark the tests of a contract as slow that are not in the slice of it that a class names."""
+    chosen = getattr(item.cls, "slice", None)
+    if chosen is not None and item.originalname not in chosen:
+        item.add_marker("slow")

@@ -16,9 +16,11 @@ def redun_executors() -> Iterable[Provider]:
     yield Provider(
         "subprocess", "redun_remote.subprocess_executor:SubprocessExecutor", "Each task in a new process, as if remote"
     )
+    yield Provider("docker", "redun_remote.docker:DockerExecutor", "Each task in a container of this machine")
 
 
 @hookimpl
 def redun_commands() -> Iterable[Provider]:
     """Offer the commands of workers, and those that start work elsewhere."""
+    yield Provider("launch", "redun_remote.commands.launch:launch", "Run a command on an executor")
     yield Provider("oneshot", "redun_remote.commands.oneshot:oneshot", "Make one call, as jobs on other machines do")
