@@ -162,7 +162,7 @@ def test_what_does_not_pass_is_told(make_executor, endpoint, faults, options, ki
     """Faults that last fail the call with a sentence that says what is wrong."""
     endpoint.set_faults(**faults)
 
-    future = make_executor(**options).submit(make_call("echo", 7))
+    future = make_executor(**options).submit(make_call("echo", "7" * 500))
 
     with pytest.raises(kind, match=sentence):
         future.result(SECONDS)
@@ -221,7 +221,7 @@ def test_job_that_vanishes(make_executor, endpoint, retries, jobs):
     if retries:
         assert future.result(SECONDS) == 7
     else:
-        with pytest.raises(JobVanishedError, match="does not know the job .* any more, and it left no output"):
+        with pytest.raises(JobVanishedError, match=r"does not know the job .* any more, and it left no output"):
             future.result(SECONDS)
     assert len(endpoint.calls("SubmitJob")) == jobs
 
@@ -285,7 +285,7 @@ def test_last_lines_of_the_log_come_with_an_error(make_executor):
     """An error has the last lines that its job printed."""
     executor = make_executor()
 
-    lost = executor.submit(make_call("run_script", "echo begins; kill -9 $PPID; sleep 1"))
+    lost = executor.submit(make_call("run_script", "echo begins; kill -9 0"))
     failed = executor.submit(make_call("run_script", "echo begins; exit 3"))
 
     with pytest.raises(JobLostError, match="lost its worker: it was killed by signal 9"):
@@ -331,7 +331,7 @@ IMAGES = {
 
 @pytest.mark.parametrize(("program", "sentence"), IMAGES.values(), ids=IMAGES)
 def test_images_that_lack_something(make_executor, image, program, sentence):
-    """An image without redun, or with one that does not fit, fails the call with a sentence that says what is missing."""
+    """An image without redun, or with one that does not fit, fails the call with a sentence that says what it lacks."""
     future = make_executor(image=image(program)).submit(make_call("echo", 7))
 
     error = future.exception(SECONDS)

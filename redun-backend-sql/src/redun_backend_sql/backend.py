@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from redun.backends.base import Batch, JobCall, PastCall, StoredCall
 from redun.backends.sharing import Share
@@ -242,6 +243,11 @@ class SqlBackend(QueryableBackend):
     def find_execution(self, job_id: str) -> str | None:
         rows = self.database.select("SELECT execution_id FROM job WHERE id = ?", job_id)
         return next((execution_id for (execution_id,) in rows), None)
+
+    def find_job_tags(self, key: str) -> Mapping[str, Mapping[str, Any]]:
+        from redun_backend_sql.job_calls import find_job_tags
+
+        return find_job_tags(self.database, key)
 
     def record(self, batch: Batch) -> None:
         if self._journal is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from redun.backends.base import JobCall
 from redun.control import root_task
@@ -14,6 +16,8 @@ from redun_backend_sql.records import ExecutionRow, JobRow, read_jobs
 
 _ARGUMENTS = "SELECT arg_position, arg_key, value_hash FROM argument WHERE call_hash = ? ORDER BY arg_position, arg_key"
 _FORMATS = "SELECT value_hash, type, format FROM value WHERE value_hash IN ({keys})"
+_IDS = "SELECT id FROM job WHERE id >= ? AND id < ? ORDER BY id LIMIT 1000"
+_TAGS = "SELECT entity_id, key, value FROM tag WHERE is_current AND entity_type = 'Job' AND entity_id IN ({keys})"
 _CHILDREN = "SELECT id FROM job WHERE parent_id = ? LIMIT 2"
 
 ReadBytes = Callable[[Sequence[str]], Mapping[str, bytes]]
@@ -57,6 +61,14 @@ def find_job_call(database: Database, key: str, read_bytes: ReadBytes) -> JobCal
         [values[value_hash] for position, _, value_hash in places if position is not None],
         {name: values[value_hash] for _, name, value_hash in places if name is not None},
     )
+
+
+def find_job_tags(database: Database, key: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the tags of the jobs whose ids begin with a key, by job."""
+    tags: dict[str, dict[str, Any]] = {job_id: {} for (job_id,) in database.select(_IDS, key, f"{key}~")}
+    for job_id, name, value in database.select_in(_TAGS, list(tags)) if tags else ():
+        tags[job_id][name] = json.loads(value)
+    return tags
 
 
 def _find_job(database: Database, record: ExecutionRow | JobRow) -> JobRow | None:

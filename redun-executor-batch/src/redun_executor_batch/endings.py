@@ -12,8 +12,8 @@ from redun_remote.endings import describe_exit
 from redun_remote.errors import WorkerSetupError
 
 RUNNING = "RUNNING"
-SUCCEEDED = "SUCCEEDED"
-FINAL = (SUCCEEDED, "FAILED")
+SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
+FINAL = (SUCCEEDED, FAILED)
 NOT_STARTED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING")
 IN_FLIGHT = (*NOT_STARTED, RUNNING)
 

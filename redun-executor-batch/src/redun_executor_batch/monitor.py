@@ -1,8 +1,8 @@
 """Looking after submitted jobs, with few requests.
 
-In every interval at most one request is made per 100 jobs. A large array is asked for as a whole, and its parts only when
-more of them have ended than are known to have. Where many jobs have not started, in order of their submission, those
-behind them are looked at by turns. What is not known to AWS Batch may be too new; after a while it has vanished.
+In every interval at most one request is made per 100 jobs. A large array is asked for as a whole, and its parts only
+when more of them have ended than are known to have. Where many jobs have not started, in order of their submission,
+those behind them are looked at by turns. What is not known to AWS Batch may be too new; after a while it has vanished.
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ class BatchOptions(CodeOptions):
 
     image: str = field(metadata={"help": "the image of the containers, with redun in it for tasks that are no scripts"})
     queue: str = field(metadata={"help": "the job queue"})
-    s3_scratch: str = field(metadata={"help": "where inputs, outputs and code are exchanged, such as s3://bucket/redun"})
+    s3_scratch: str = field(
+        metadata={"help": "where inputs, outputs and code are exchanged, such as s3://bucket/redun"}
+    )
     aws_region: str | None = field(
         default=None, metadata={"help": "the region; by default that of boto3, else us-west-2"}
     )

@@ -18,8 +18,8 @@ from redun_executor_batch.api import BatchApi
 from redun_executor_batch.endings import IN_FLIGHT
 from redun_executor_batch.requests import read_job_name
 from redun_remote.storage import read_if_exists, remove, write_bytes
-from redun_value_file.schemes import join_path
 from redun_value_file.filesystems import get_filesystem
+from redun_value_file.schemes import join_path
 
 SCHEDULER_TAG = "redun_scheduler"
 _INTERVAL = 60.0

@@ -62,4 +62,5 @@ def choose_wait(failures: int, chance: Callable[[], float] = random.random) -> f
     >>> [choose_wait(failures, chance=lambda: 1.0) for failures in (1, 2, 3, 20)]
     [0.25, 0.5, 1.0, 20.0]
     """
-    return min(_FIRST_WAIT * 2 ** min(failures - 1, 32), _LONGEST_WAIT) * chance()
+    bound = _FIRST_WAIT * 2.0 ** min(failures - 1, 32)
+    return min(bound, _LONGEST_WAIT) * chance()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from redun.logging import logger
 from redun_executor_batch.api import BatchApi
-from redun_executor_batch.endings import IN_FLIGHT
+from redun_executor_batch.endings import FAILED, IN_FLIGHT
 from redun_executor_batch.requests import read_job_name
 from redun_remote.jobs import read_array_hashes
 
@@ -49,9 +50,7 @@ class InFlight:
         if not found:
             return {}
         described = self._api.describe_all(list(found.values()))
-        return {
-            name: job_id for name, job_id in found.items() if described.get(job_id, {"status": "FAILED"})["status"] != "FAILED"
-        }
+        return {name: job_id for name, job_id in found.items() if _is_of_use(described.get(job_id))}
 
     def _list(self, queue: str, prefix: str) -> dict[str, str]:
         jobs: dict[str, str] = {}
@@ -75,3 +74,7 @@ class InFlight:
             logger.debug("the parts of array %s can't be read: %s", array_id, error)
             return {}
         return {part: f"{array_id}:{index}" for index, part in enumerate(names)}
+
+
+def _is_of_use(job: Mapping[str, Any] | None) -> bool:
+    return job is not None and job["status"] != FAILED

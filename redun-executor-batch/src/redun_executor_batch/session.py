@@ -1,8 +1,9 @@
 """From a call to its result: what lives from the first call of an execution to its end.
 
-Calls pass through stations on different threads. The *arrayer* gathers them and waits for room in the budget; *starters*
-look for what is there already, write inputs and submit; the *monitor* looks after jobs; *collectors* read what jobs left,
-and settle futures or start a job anew. Only the arrayer and the monitor have threads of their own, the others share a pool.
+Calls pass through stations on different threads. The *arrayer* gathers them and waits for room in the budget;
+*starters* look for what is there already, write inputs and submit; the *monitor* looks after jobs; *collectors* read
+what jobs left, and settle futures or start a job anew. Only the arrayer and the monitor have threads of their own, the
+others share a pool.
 """
 
 from __future__ import annotations
@@ -11,40 +12,25 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
 
 from redun.errors import CancelledCallError, ExecutorError, FailureKind
 from redun.executors.base import settle
 from redun.logging import logger
 from redun_executor_batch.api import BatchApi
 from redun_executor_batch.budget import Budget
-from redun_executor_batch.definitions import Definitions
 from redun_executor_batch.endings import Ending, describe_failure, explain, read_ending
 from redun_executor_batch.errors import BatchStartError, JobVanishedError
 from redun_executor_batch.monitor import Monitor
 from redun_executor_batch.options import BatchOptions
 from redun_executor_batch.presence import SCHEDULER_TAG, Presence
-from redun_executor_batch.requests import make_submission, make_tags, name_array, name_job
 from redun_executor_batch.reunion import InFlight
+from redun_executor_batch.submitter import Submitter
 from redun_executor_batch.ticket import Ticket
 from redun_remote.arrays import JobArrayer, group_calls
-from redun_remote.code_package import CodeSource
-from redun_remote.command import list_import_paths
-from redun_remote.jobs import (
-    StagedArray,
-    StagedCall,
-    collect,
-    discard,
-    has_output,
-    locate_call,
-    make_command,
-    stage_array,
-    stage_call,
-)
+from redun_remote.jobs import StagedCall, collect, discard, has_output, locate_call
 from redun_remote.worker import has_valid_output
 
 LOG_LINES = 1000
-USER_TAG = "redun_aws_user"
 _WORKERS = 16
 _NOT_WANTED = "redun does not wait for it any more"
 _RETRIED_BY_BATCH = (FailureKind.PREEMPTED,)
@@ -67,11 +53,8 @@ class Session:
         self._options = options
         self._scratch = options.s3_scratch
         self._api = api
-        self._known = dict(known)
         self._presence = Presence(self._scratch)
-        self._code = CodeSource(self._scratch, options)
-        self._import_paths = list_import_paths()
-        self._definitions = Definitions(api)
+        self._submitter = Submitter(options, api, {**known, SCHEDULER_TAG: self._presence.id})
         self._in_flight = InFlight(api, self._scratch)
         self._budget = Budget(options.max_jobs, options.max_vcpus)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="redun-batch")
@@ -204,52 +187,18 @@ class Session:
 
     def _submit_array(self, tickets: Sequence[Ticket]) -> bool:
         """Submit calls as an array; return False if one of them can't be sent, so that the others are."""
-        try:
-            staged = stage_array(self._scratch, [ticket.call for ticket in tickets])
-        except ExecutorError:
+        array_id = self._submitter.submit_array(tickets)
+        if array_id is None:
             return False
-        for ticket, each in zip(tickets, staged.calls, strict=True):
-            ticket.staged = each
-        name = name_array(tickets[0].options.job_name_prefix, staged.name)
-        array_id = self._ask(tickets[0], name, staged, len(tickets))
         logger.info("AWS Batch: %d jobs of task %s are array %s", len(tickets), tickets[0].call.task_name, array_id)
         self._track(tickets, [f"{array_id}:{index}" for index in range(len(tickets))], array_id)
         return True
 
     def _submit_one(self, tickets: Sequence[Ticket]) -> None:
         (ticket,) = tickets
-        ticket.staged = staged = stage_call(self._scratch, ticket.call)
-        job_id = self._ask(ticket, name_job(ticket.options.job_name_prefix, staged.name), staged)
+        job_id = self._submitter.submit_one(ticket)
         logger.info("AWS Batch: a job of task %s is %s", ticket.call.task_name, job_id)
         self._track([ticket], [job_id])
-
-    def _ask(self, ticket: Ticket, name: str, staged: StagedCall | StagedArray, size: int | None = None) -> str:
-        """Submit a job, or an array of such jobs, and return its id."""
-        options, call, token = ticket.options, ticket.call, uuid4().hex
-        code = None if call.is_script else self._code.provide()
-        of_nodes = None
-        if isinstance(staged, StagedCall) and options.num_nodes is not None:
-            of_nodes = make_command(_for_other_nodes(staged), code=code, import_paths=self._import_paths)
-        known = {"redun_job_id": call.job_id, "redun_task_name": call.task_name, **self._know_execution()}
-        asked = make_submission(
-            name,
-            options,
-            self._definitions.provide(options),
-            make_command(staged, code=code, import_paths=self._import_paths),
-            ticket.memory,
-            ticket.retries,
-            make_tags(options, known),
-            token,
-            size,
-            of_nodes,
-        )
-        return self._api.submit(asked, token)
-
-    def _know_execution(self) -> Mapping[str, str]:
-        """Return the tags that all jobs have."""
-        if self._options.default_batch_tags and USER_TAG not in self._known:
-            self._known[USER_TAG] = self._api.find_caller()[1]
-        return {**self._known, SCHEDULER_TAG: self._presence.id}
 
     def _track(self, tickets: Sequence[Ticket], job_ids: Sequence[str], array_id: str | None = None) -> None:
         """Look after the jobs of tickets; end those that nobody wants any more."""
@@ -298,9 +247,7 @@ class Session:
         if ending.has_succeeded or (ending.may_have_succeeded and has_output(staged)):
             self._settle_with(ticket, True)
             return
-        problem = explain(
-            ending, ticket.call.task_name, ticket.options.image, ticket.memory, ticket.options.timeout
-        )
+        problem = explain(ending, ticket.call.task_name, ticket.options.image, ticket.memory, ticket.options.timeout)
         logs = self._api.read_log_tail(ending.log_stream, LOG_LINES)
         if problem is None:
             self._settle_with(ticket, False, describe_failure(ending, logs), logs)
@@ -317,8 +264,8 @@ class Session:
         self._fail(
             ticket,
             JobVanishedError(
-                f"AWS Batch does not know the job {ticket.job_id} of task {ticket.call.task_name} any more, and it left "
-                "no output; jobs are forgotten a day after their end"
+                f"AWS Batch does not know the job {ticket.job_id} of task {ticket.call.task_name} any more, and it "
+                "left no output; jobs are forgotten a day after their end"
             ),
         )
 
@@ -374,13 +321,6 @@ class Session:
             had_place, ticket.has_place = ticket.has_place, False
         if had_place:
             self._budget.give_back(ticket.vcpus)
-
-
-def _for_other_nodes(staged: StagedCall) -> StagedCall:
-    """Return a staged call whose outcome is kept beside that of the main node, and answers nothing."""
-    files = staged.files
-    apart = files._replace(output=f"{files.output}.nodes", error=f"{files.error}.nodes", status=f"{files.status}.nodes")
-    return staged._replace(call=staged.call._replace(may_reuse=False), files=apart)
 
 
 def _is_denied(error: BaseException) -> bool:

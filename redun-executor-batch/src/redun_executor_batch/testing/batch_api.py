@@ -201,7 +201,7 @@ class BatchService:
 
     def _describe_queues(self, asked: dict[str, Any]) -> Mapping[str, Any]:
         wanted = [name.rpartition("/")[2] for name in asked.get("jobQueues") or self.queues]
-        said = [
+        said: list[dict[str, Any]] = [
             {
                 "jobQueueName": name,
                 "jobQueueArn": f"{_ARN}:job-queue/{name}",

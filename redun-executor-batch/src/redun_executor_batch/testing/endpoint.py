@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,10 +34,17 @@ class BatchEndpoint:
         Where S3 keeps its objects, also for a later endpoint; by default they are lost when it ends.
     vcpus
         How many processors jobs can have together.
-    bucket
-        A bucket that is there from the start.
-    queue
-        The job queue.
+    buckets
+        Buckets that are there from the start.
+    queues
+        The job queues.
+
+    Attributes
+    ----------
+    url : str
+        The address, once it has been started.
+    bucket, queue : str
+        The first of the buckets and queues.
 
     Examples
     --------
@@ -46,8 +53,15 @@ class BatchEndpoint:
     ['AWS_ACCESS_KEY_ID', 'AWS_DEFAULT_REGION']
     """
 
-    def __init__(self, folder: Path | None = None, vcpus: float = 4, bucket: str = BUCKET, queue: str = QUEUE) -> None:
-        self.bucket, self.queue, self.url = bucket, queue, ""
+    def __init__(
+        self,
+        folder: Path | None = None,
+        vcpus: float = 4,
+        buckets: Sequence[str] = (BUCKET,),
+        queues: Sequence[str] = (QUEUE,),
+    ) -> None:
+        self._buckets, self._queues = buckets or [BUCKET], queues or [QUEUE]
+        self.bucket, self.queue, self.url = self._buckets[0], self._queues[0], ""
         self._folder = folder
         self._vcpus = vcpus
         self._process: subprocess.Popen[str] | None = None
@@ -65,7 +79,8 @@ class BatchEndpoint:
             self._temporary = tempfile.TemporaryDirectory(prefix="redun-endpoint-")
         folder = self._folder or Path(self._temporary.name if self._temporary else "")
         module = "redun_executor_batch.testing"
-        command = [sys.executable, "-m", module, "--folder", str(folder), "--queue", self.queue]
+        queues = [word for queue in self._queues for word in ("--queue", queue)]
+        command = [sys.executable, "-m", module, "--folder", str(folder), *queues]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -79,7 +94,8 @@ class BatchEndpoint:
             self.stop()
             raise ExecutorError("the endpoint for trying AWS Batch does not start; see what it printed above")
         self.configure(vcpus=self._vcpus)
-        self._ask("PUT", f"/{self.bucket}")
+        for bucket in self._buckets:
+            self._ask("PUT", f"/{bucket}")
 
     def stop(self) -> None:
         """Stop the process, with all jobs."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import formatdate
 from urllib.parse import quote, unquote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from redun_executor_batch.testing.s3_store import ObjectStore, StoredObject
 from redun_executor_batch.testing.wire import Request, Response, ServiceError, answer_xml, element
@@ -245,9 +245,7 @@ def _headers(found: StoredObject) -> dict[str, str]:
 
 def _kept(request: Request) -> Mapping[str, str]:
     """Return the headers of a request that belong to the object."""
-    return {
-        name: value for name, value in request.headers.items() if name in _KEPT or name.startswith("x-amz-meta-")
-    }
+    return {name: value for name, value in request.headers.items() if name in _KEPT or name.startswith("x-amz-meta-")}
 
 
 def _check_conditions(request: Request, found: StoredObject) -> None:
@@ -255,14 +253,14 @@ def _check_conditions(request: Request, found: StoredObject) -> None:
         raise ServiceError("PreconditionFailed", "At least one of the preconditions did not hold", 412)
 
 
-def _parse(body: bytes) -> ElementTree.Element:
+def _parse(body: bytes) -> ET.Element:
     try:
-        return ElementTree.fromstring(body)  # noqa: S314
-    except ElementTree.ParseError:
+        return ET.fromstring(body)  # noqa: S314
+    except ET.ParseError:
         raise ServiceError("MalformedXML", "The XML you provided was not well-formed") from None
 
 
-def _tag(item: ElementTree.Element) -> str:
+def _tag(item: ET.Element) -> str:
     return item.tag.rpartition("}")[2]
 
 

@@ -190,7 +190,13 @@ class ObjectStore:
 
 def _write(place: Path, key: str, content: bytes, headers: Mapping[str, str], etag: str | None) -> StoredObject:
     etag = etag or f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
-    described = {"key": key, "etag": etag, "size": len(content), "modified": time.time(), "headers": dict(headers)}
+    described: dict[str, Any] = {
+        "key": key,
+        "etag": etag,
+        "size": len(content),
+        "modified": time.time(),
+        "headers": dict(headers),
+    }
     line = json.dumps(described).encode() + b"\n"
     hidden = place.with_name(f".{uuid.uuid4().hex}")
     hidden.write_bytes(line + content)

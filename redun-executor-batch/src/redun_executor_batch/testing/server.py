@@ -1,4 +1,4 @@
-"""The endpoint: one HTTP server that answers for AWS Batch, CloudWatch Logs, STS and S3, and for the tests that steer it.
+"""The endpoint: an HTTP server that answers for AWS Batch, CloudWatch Logs, STS and S3, and for tests that steer it.
 
 Which service a request is for is in its signature. Paths below ``/_control`` are the tests' own: they set faults, look
 at what was called, and do to jobs what happens to them in a data centre.
@@ -263,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         return allowed
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:
         """Print nothing."""

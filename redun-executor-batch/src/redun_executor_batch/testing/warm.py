@@ -1,8 +1,8 @@
 """The program ``redun`` without its start: a process that has imported everything forks for each command.
 
-Hundreds of workers start on one machine here, and importing redun and boto3 takes longer than what most of them do. So a
-job finds a small program of the name ``redun`` first, see `warm_client`. It sends its arguments, environment, folder and
-streams here, and ends as the fork does. A fork and all that it has started end when that program is killed.
+Hundreds of workers start on one machine here, and importing redun and boto3 takes longer than what most of them do. So
+a job finds a small program of the name ``redun`` first, see `warm_client`. It sends its arguments, environment, folder
+and streams here, and ends as the fork does. A fork and all that it has started end when that program is killed.
 """
 
 from __future__ import annotations
@@ -89,8 +89,6 @@ def _preload() -> None:
     import boto3
     from botocore import loaders
 
-    import redun_cli.main
-    import redun_remote.worker
     import redun_value_file.s3  # noqa: F401
     from redun.plugins.catalog import commands
 
@@ -132,9 +130,7 @@ def _pass_on_signals(connection: socket.socket, child: int) -> None:
         os.killpg(child, signal.SIGKILL)
 
 
-def _become(
-    streams: Sequence[int], arguments: Sequence[str], folder: str, environment: Mapping[str, str]
-) -> None:
+def _become(streams: Sequence[int], arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> None:
     """Be the command; does not return."""
     code: Any = 1
     try:

@@ -1,7 +1,7 @@
 """The small program ``redun`` that jobs find at the endpoint; run without site-packages, so that it starts at once.
 
-Its own arguments are the address of the process that forks, and the real program, which it becomes when there is no such
-process.
+Its own arguments are the address of the process that forks, and the real program, which it becomes when there is no
+such process.
 """
 
 from __future__ import annotations
