@@ -63,6 +63,12 @@ def batch(make_client, endpoint):
     return make_client("batch")
 
 
+@pytest.fixture
+def s3(make_client, endpoint):
+    """A client of S3."""
+    return make_client("s3")
+
+
 class Submitter:
     """Submits jobs that run a shell script, and waits for what becomes of them."""
 
@@ -115,3 +121,47 @@ def make_submitter():
 def submit(batch, endpoint):
     """A function that submits a job which runs a shell script and returns its id."""
     return Submitter(batch, endpoint.queue)
+
+
+@pytest.fixture
+def make_call():
+    """A function that makes calls of the tasks that come with the contract of executors."""
+    from redun.executors.base import Call
+    from redun.testing import calls
+
+    def make(name, *args, eval_hash="e" * 40, may_reuse=False, **options):
+        task = getattr(calls, name)
+        is_script = bool(task.script)
+        return Call(
+            task.fullname, task.func, args, {}, options, eval_hash, "job-1", task.load_module, is_script, may_reuse
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_executor(endpoint, tmp_path, monkeypatch):
+    """A function that makes an executor on the endpoint."""
+    monkeypatch.chdir(tmp_path)
+    from redun_executor_batch.executor import BatchExecutor
+    from redun_executor_batch.options import BatchOptions
+
+    made = []
+
+    def make(**options):
+        known = {
+            "image": "plain",
+            "queue": endpoint.queue,
+            "s3_scratch": f"s3://{endpoint.bucket}/{tmp_path.name}",
+            "job_monitor_interval": 0.05,
+            "job_stale_time": 0.05,
+            "retries": 0,
+            "api_patience": 5.0,
+        }
+        made.append(BatchExecutor("batch", BatchOptions(**{**known, **options})))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for executor in made:
+        executor.stop()

@@ -8,9 +8,7 @@ import time
 import pytest
 
 from redun.errors import CancelledCallError, FailureKind, OutOfMemoryError, PreemptedError
-from redun.executors.base import Call
 from redun.scripting import ScriptError
-from redun.testing import calls
 from redun_executor_batch.errors import (
     AWSBatchJobTimeoutError,
     BatchError,
@@ -18,43 +16,10 @@ from redun_executor_batch.errors import (
     BatchStartError,
     JobVanishedError,
 )
-from redun_executor_batch.executor import BatchExecutor
-from redun_executor_batch.options import BatchOptions, Memory
+from redun_executor_batch.options import Memory
 from redun_remote.errors import JobLostError, OutputNotFoundError, ScratchError, WorkerSetupError
 
 SECONDS = 60
-
-
-@pytest.fixture
-def make_executor(endpoint, tmp_path, monkeypatch):
-    """A function that makes an executor on the endpoint."""
-    monkeypatch.chdir(tmp_path)
-    made = []
-
-    def make(**options):
-        known = {
-            "image": "plain",
-            "queue": endpoint.queue,
-            "s3_scratch": f"s3://{endpoint.bucket}/{tmp_path.name}",
-            "job_monitor_interval": 0.05,
-            "job_stale_time": 0.05,
-            "retries": 0,
-            "api_patience": 5.0,
-        }
-        made.append(BatchExecutor("batch", BatchOptions(**{**known, **options})))
-        made[-1].start()
-        return made[-1]
-
-    yield make
-    for executor in made:
-        executor.stop()
-
-
-def make_call(name, *args, eval_hash="e" * 40, may_reuse=False, **options):
-    task = getattr(calls, name)
-    return Call(
-        task.fullname, task.func, args, {}, options, eval_hash, "job-1", task.load_module, bool(task.script), may_reuse
-    )
 
 
 PASSING = {
@@ -70,7 +35,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize(("faults", "options"), PASSING.values(), ids=PASSING)
-def test_what_passes_is_not_noticed(make_executor, endpoint, faults, options):
+def test_what_passes_is_not_noticed(make_executor, make_call, endpoint, faults, options):
     """Faults that pass cost time only; each call has one job all the same."""
     endpoint.set_faults(**faults)
 
@@ -80,7 +45,7 @@ def test_what_passes_is_not_noticed(make_executor, endpoint, faults, options):
     assert len(endpoint.jobs()) == 1
 
 
-def test_array_whose_answer_is_lost(make_executor, endpoint):
+def test_array_whose_answer_is_lost(make_executor, make_call, endpoint):
     """An array is found again, too, when the answer to its submission is lost."""
     endpoint.set_faults(lost={"SubmitJob": 1})
 
@@ -90,7 +55,7 @@ def test_array_whose_answer_is_lost(make_executor, endpoint):
     assert sum(job["size"] == 3 for job in endpoint.jobs()) == 1
 
 
-def test_endpoint_that_is_down_for_a_while(make_executor, endpoint):
+def test_endpoint_that_is_down_for_a_while(make_executor, make_call, endpoint):
     """While AWS is away, jobs run on, and their results arrive afterwards."""
     endpoint.set_faults(hold=["echo"])
     executor = make_executor(api_patience=30.0)
@@ -104,7 +69,7 @@ def test_endpoint_that_is_down_for_a_while(make_executor, endpoint):
 
 
 @pytest.mark.slow
-def test_endpoint_that_is_down_for_a_minute(make_executor, endpoint):
+def test_endpoint_that_is_down_for_a_minute(make_executor, make_call, endpoint):
     """A minute without AWS costs a minute."""
     endpoint.set_faults(hold=["echo"])
     future = make_executor(api_patience=300.0).submit(make_call("echo", 7))
@@ -158,7 +123,7 @@ FAILING = {
 
 
 @pytest.mark.parametrize(("faults", "options", "kind", "sentence"), FAILING.values(), ids=FAILING)
-def test_what_does_not_pass_is_told(make_executor, endpoint, faults, options, kind, sentence):
+def test_what_does_not_pass_is_told(make_executor, make_call, endpoint, faults, options, kind, sentence):
     """Faults that last fail the call with a sentence that says what is wrong."""
     endpoint.set_faults(**faults)
 
@@ -185,7 +150,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("options", "of_task", "kind", "sentence"), WRONG.values(), ids=WRONG)
-def test_wrong_settings_are_told(make_executor, endpoint, options, of_task, kind, sentence):
+def test_wrong_settings_are_told(make_executor, make_call, endpoint, options, of_task, kind, sentence):
     """What is configured wrongly fails the call with a sentence, and no job is left behind."""
     future = make_executor(**options).submit(make_call("echo", 7, **of_task))
 
@@ -194,7 +159,7 @@ def test_wrong_settings_are_told(make_executor, endpoint, options, of_task, kind
     assert endpoint.jobs() == []
 
 
-def test_missing_credentials_are_told(make_executor, monkeypatch):
+def test_missing_credentials_are_told(make_executor, make_call, monkeypatch):
     """Without credentials, the sentence says which variables to set."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
@@ -207,7 +172,7 @@ def test_missing_credentials_are_told(make_executor, monkeypatch):
 
 
 @pytest.mark.parametrize(("retries", "jobs"), [(0, 1), (1, 2)])
-def test_job_that_vanishes(make_executor, endpoint, retries, jobs):
+def test_job_that_vanishes(make_executor, make_call, endpoint, retries, jobs):
     """A job that AWS forgets is submitted again if retries are left; else the sentence says what happened."""
     endpoint.set_faults(hold=["echo"])
     future = make_executor(retries=retries).submit(make_call("echo", 7))
@@ -226,7 +191,7 @@ def test_job_that_vanishes(make_executor, endpoint, retries, jobs):
     assert len(endpoint.calls("SubmitJob")) == jobs
 
 
-def test_job_that_vanishes_after_its_end(make_executor, endpoint):
+def test_job_that_vanishes_after_its_end(make_executor, make_call, endpoint):
     """The output of a job that AWS forgot is taken."""
     endpoint.set_faults(lag=0.3)
     future = make_executor(job_monitor_interval=0.2).submit(make_call("echo", 7))
@@ -238,7 +203,7 @@ def test_job_that_vanishes_after_its_end(make_executor, endpoint):
     assert len(endpoint.calls("SubmitJob")) == 1
 
 
-def test_memory_grows(make_executor, endpoint):
+def test_memory_grows(make_executor, make_call, endpoint):
     """A job that runs out of memory gets the next size."""
     endpoint.set_faults(memory={"echo": 2048})
 
@@ -249,7 +214,7 @@ def test_memory_grows(make_executor, endpoint):
 
 
 @pytest.mark.parametrize(("retries", "jobs"), [(3, 1), ({"user": 1}, 2)])
-def test_failures_of_tasks_are_not_retried(make_executor, endpoint, retries, jobs):
+def test_failures_of_tasks_are_not_retried(make_executor, make_call, endpoint, retries, jobs):
     """What a task raises is not tried again, unless its option asks for it by name."""
     future = make_executor(retries=3).submit(make_call("fail", "no luck", retries=retries))
 
@@ -259,7 +224,7 @@ def test_failures_of_tasks_are_not_retried(make_executor, endpoint, retries, job
     assert all(job["attempts"] == 1 for job in endpoint.jobs())
 
 
-def test_timeout(make_executor, endpoint):
+def test_timeout(make_executor, make_call, endpoint):
     """A job that takes too long fails as such. Hours pass quickly at the endpoint, if one says so."""
     endpoint.configure(pace=600)
 
@@ -270,7 +235,7 @@ def test_timeout(make_executor, endpoint):
     assert future.exception().kind is FailureKind.TIMEOUT
 
 
-def test_job_that_somebody_ends(make_executor, endpoint, batch):
+def test_job_that_somebody_ends(make_executor, make_call, endpoint, batch):
     """A job that is ended by hand fails as cancelled, with the reason that was given."""
     future = make_executor(retries=2).submit(make_call("run_script", "sleep 60"))
     endpoint.wait_for(lambda jobs: bool(jobs) and jobs[0]["status"] == "RUNNING")
@@ -281,7 +246,7 @@ def test_job_that_somebody_ends(make_executor, endpoint, batch):
         future.result(SECONDS)
 
 
-def test_last_lines_of_the_log_come_with_an_error(make_executor):
+def test_last_lines_of_the_log_come_with_an_error(make_executor, make_call):
     """An error has the last lines that its job printed."""
     executor = make_executor()
 
@@ -330,7 +295,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize(("program", "sentence"), IMAGES.values(), ids=IMAGES)
-def test_images_that_lack_something(make_executor, image, program, sentence):
+def test_images_that_lack_something(make_executor, make_call, image, program, sentence):
     """An image without redun, or with one that does not fit, fails the call with a sentence that says what it lacks."""
     future = make_executor(image=image(program)).submit(make_call("echo", 7))
 
