@@ -45,7 +45,7 @@ def align(sample: str, reads: list[File], target: str) -> dict[str, File]:
 def make_table(samples: list[str], aligned: list[dict[str, File]], target: str) -> File:
     """Write one line per sample."""
     table = File(f"{target}/samples.csv")
-    lines = [f"{sample},{files['depth'].read().strip()}" for sample, files in zip(samples, aligned)]
+    lines = [f"{sample},{files['depth'].read().strip()}" for sample, files in zip(samples, aligned, strict=True)]
     table.write("\n".join(["sample,depth", *lines, ""]))
     return table
 

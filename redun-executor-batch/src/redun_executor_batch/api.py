@@ -164,11 +164,15 @@ class BatchApi:
             for job in self.list_all("list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=status)
         ]
 
-    def read_log(self, stream: str, limit: int, token: str | None = None) -> tuple[list[Mapping[str, Any]], str]:
-        """Return events of a log stream, the last ones or those behind a token, and the token for what comes then."""
+    def read_log(
+        self, stream: str, limit: int, token: str | None = None, from_head: bool = False
+    ) -> tuple[list[Mapping[str, Any]], str]:
+        """Return events of a log stream, the last, the first or those behind a token, and the token for the next."""
         asked: dict[str, Any] = {"logGroupName": LOG_GROUP, "logStreamName": stream, "limit": limit}
+        if token is not None or from_head:
+            asked["startFromHead"] = True
         if token is not None:
-            asked |= {"nextToken": token, "startFromHead": True}
+            asked["nextToken"] = token
         answer = self.call("get_log_events", "logs", **asked)
         return list(answer["events"]), str(answer["nextForwardToken"])
 
@@ -274,7 +278,7 @@ def explain_refusal(error: Exception, operation: str) -> BatchRefusedError:
         return BatchRefusedError(f"{what}; the clock of this machine differs from that of AWS: set it")
     if code in _DENIED:
         return BatchRefusedError(f"{what} ({code}); check the credentials and what their user may do")
-    if not code:
+    if "credentials" in type(error).__name__.lower():
         return BatchRefusedError(f"{what}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
     return BatchRefusedError(what)
 

@@ -94,7 +94,7 @@ def _wait_for_stream(api: BatchApi, job_id: str, interval: float | None) -> str:
 
 def _read(api: BatchApi, stream: str, is_all: bool, followed: str | None, interval: float) -> Iterator[Any]:
     """Yield the events of a log stream, and what comes until a job has ended, if one is followed."""
-    events, token = api.read_log(stream, _PAGE if is_all else TAIL, "" if is_all else None)
+    events, token = api.read_log(stream, _PAGE if is_all else TAIL, from_head=is_all)
     yield from events
     while True:
         has_ended = followed is None or _has_ended(api, followed)

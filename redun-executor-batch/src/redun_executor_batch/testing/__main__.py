@@ -31,6 +31,7 @@ def main() -> None:
     url = f"http://127.0.0.1:{server.server_port}"
     with tempfile.TemporaryDirectory(prefix="redun-warm-") as folder:
         programs = WarmPrograms(Path(folder))
+        endpoint.cluster.prepare = programs.start
         endpoint.cluster.settings.environment.update(make_environment(url, programs.folder))
         _serve(server, url)
         endpoint.cluster.close()

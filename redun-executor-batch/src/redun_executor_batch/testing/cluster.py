@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,15 +93,25 @@ class Cluster:
         What goes wrong.
     settings
         What the machines are like.
+
+    Attributes
+    ----------
+    jobs : dict of str to Job
+        What is known, by id.
+    changed : Condition
+        To be held while jobs are looked at; notified when something changes.
+    prepare : Callable
+        Called before the first job is started.
     """
 
     def __init__(self, logs: LogService, faults: Faults, settings: Settings) -> None:
         self.jobs: dict[str, Job] = {}
         self.changed = threading.Condition(threading.RLock())
         self.settings = settings
+        self.prepare: Callable[[], None] = lambda: None
         self._logs = logs
         self._faults = faults
-        self._launcher = Launcher()
+        self._launcher = Launcher(lambda: self.prepare())
         self._queue: list[Job] = []
         self._used = 0.0
         self._runs: dict[str, _Run] = {}
@@ -170,7 +180,6 @@ class Cluster:
             self._is_open = False
             self.clear()
             self.changed.notify_all()
-        self._launcher.close()
 
     def _work(self) -> None:
         with self.changed:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 _CHUNK = 1 << 16
@@ -56,7 +57,17 @@ class Process:
 
 
 class Launcher:
-    """Starts processes."""
+    """Starts processes.
+
+    Parameters
+    ----------
+    prepare
+        Called before the first one is started.
+    """
+
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._prepare: Callable[[], None] | None = prepare
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str], folder: str) -> Process:
         """Start a command.
@@ -66,6 +77,10 @@ class Launcher:
         OSError
             When there is no such program.
         """
+        with self._lock:
+            if self._prepare is not None:
+                self._prepare()
+                self._prepare = None
         return Process(
             subprocess.Popen(
                 list(command),
@@ -77,9 +92,6 @@ class Launcher:
                 start_new_session=True,
             )
         )
-
-    def close(self) -> None:
-        """Start nothing any more."""
 
 
 def _decode(line: bytes) -> str:

@@ -46,16 +46,22 @@ class WarmPrograms:
         words = [sys.executable, "-SE", warm_client.__file__, str(address), str(real)]
         _write_program(program, f'exec {shlex.join(words)} "$@"')
         _write_program(folder / "aws", _AWS)
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(str(address))
-            listening.listen(_BACKLOG)
-            number = listening.fileno()
-            command = [sys.executable, "-m", "redun_executor_batch.testing.warm", str(number)]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[number])
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(address))
+        self._listening.listen(_BACKLOG)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process."""
+        number = self._listening.fileno()
+        command = [sys.executable, "-m", "redun_executor_batch.testing.warm", str(number)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[number])
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate()
+        self._listening.close()
+        if self._process is not None:
+            self._process.communicate()
 
 
 def _write_program(path: Path, text: str) -> None:
