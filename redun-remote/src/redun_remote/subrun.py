@@ -8,6 +8,7 @@ cache as long as every task below it is as it was.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
@@ -176,9 +177,9 @@ def adopt(
 
 
 def list_load_modules() -> list[str]:
-    """Return the modules that define the tasks known here, but for redun's own."""
+    """Return the loaded modules that define the tasks known here, but for redun's own and the main module."""
     modules = {known.load_module for known in get_task_registry() if not known.fullname.startswith(_OWN)}
-    return sorted(modules - {_MAIN})
+    return sorted(modules.intersection(sys.modules) - {_MAIN})
 
 
 def forward_config(config: Config) -> dict[str, Any]:
