@@ -2,8 +2,11 @@
 
 import json
 import logging
+import os
 import pickle
+import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -300,6 +303,25 @@ def test_proxy_needs_its_sections(tmp_path, monkeypatch):
 
     assert found[0].startswith("[proxy] needs option 'inputs'")
     assert found[1].startswith("[proxy] needs option inputs, and [proxy.configs] at least one")
+
+
+def test_proxy_serves_until_it_is_interrupted(far, tmp_path):
+    """``redun proxy`` says where it listens, answers there, and ends with Ctrl-C; the token is in none of its output."""
+    (tmp_path / ".redun").mkdir()
+    (tmp_path / ".redun/redun.ini").write_text(f"[proxy]\ninputs = {tmp_path}\n[proxy.configs]\nfar = {far}\n")
+    program = [sys.executable, "-m", "redun_cli", "proxy", "--port", "0"]
+    environment = {**os.environ, "REDUN_PROXY_TOKEN": TOKEN}
+    with subprocess.Popen(
+        program, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        first = process.stdout.readline()
+        status, _ = ask(f"{first.split()[-1]}/", b"")
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+
+    assert first.startswith("Listening at http://127.0.0.1:")
+    assert (status, rest, process.returncode) == (400, "Stopped.\n", 0)
+    assert TOKEN not in first + rest
 
 
 class Functions(BaseHTTPRequestHandler):
