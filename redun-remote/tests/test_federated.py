@@ -306,7 +306,7 @@ def test_proxy_needs_its_sections(tmp_path, monkeypatch):
 
 
 def test_proxy_serves_until_it_is_interrupted(far, tmp_path):
-    """``redun proxy`` says where it listens, answers there, and ends with Ctrl-C; the token is in none of its output."""
+    """``redun proxy`` says where it listens, answers, and ends with Ctrl-C; its output has no token."""
     (tmp_path / ".redun").mkdir()
     (tmp_path / ".redun/redun.ini").write_text(f"[proxy]\ninputs = {tmp_path}\n[proxy.configs]\nfar = {far}\n")
     program = [sys.executable, "-m", "redun_cli", "proxy", "--port", "0"]

@@ -100,7 +100,6 @@ def run_order(order: Order, environment: Mapping[str, str] = os.environ) -> int:
             with beating(locate_heartbeat(place.output), order.heartbeat):
                 return _make_call(order, place, task, args, kwargs, log)
         except Terminated:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             text = f"the worker of task {order.task_name} was asked to end (SIGTERM) before the call was done"
             return _leave_error(order, place, func, PreemptedError(text), log.read(), TERMINATED)
         except BaseException as error:  # A task that exits has not succeeded.
@@ -188,10 +187,15 @@ def _make_call(
     reply = dump_result(order.task_name, task.func, result, log.read())
     if isinstance(reply, Raised):
         print(reply.summary, file=sys.stderr)
-        write_bytes(place.error, dump_raised(reply))
+        write_bytes(place.error, dump_raised(reply, _find_unpacked(order)))
         return FAILED
     write_bytes(place.output, seal(reply.payload, is_reusable=not _have_drifted(watched)))
     return DONE
+
+
+def _find_unpacked(order: Order) -> str | None:
+    """Return the folder of the code that the client has in its own, if that was sent."""
+    return None if order.code is None else os.getcwd()
 
 
 def _have_drifted(watched: Sequence[Watched]) -> bool:
@@ -236,10 +240,11 @@ def _leave_error(
     order: Order, place: Place, func: Any, error: BaseException, logs: Sequence[str], status: int = FAILED
 ) -> int:
     """Show an error, write it where the client looks for it, and return the exit status."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # It ends anyway, and what came of it is not to be lost.
     is_own = isinstance(error, RedunError)
     lines = [summarize_error(error)] if is_own else Traceback.from_error(error).format()
     print(make_printable("\n".join(lines)), file=sys.stderr)
-    write_bytes(place.error, dump_error(order.task_name, func, error, logs))
+    write_bytes(place.error, dump_error(order.task_name, func, error, logs, _find_unpacked(order)))
     return status
 
 
