@@ -22,7 +22,8 @@ def project(tmp_path, monkeypatch):
     (tmp_path / ".redun").mkdir()
     (tmp_path / ".redun" / "redun.ini").write_text(
         "[backend]\ndb_uri = sqlite:///redun.db\n[executors.remote]\ntype = subprocess\n"
-        "[executors.threads]\ntype = local\n[executors.docker]\ntype = docker\nimage = image\n"
+        "[executors.threads]\ntype = local\n[executors.short]\ntype = alias\ntarget = remote\n"
+        "[executors.docker]\ntype = docker\nimage = image\n"
     )
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -43,7 +44,7 @@ def wait_for_output(folder):
 
 def test_launched_command_goes_on_alone(project):
     """A launched command runs when redun has ended, and leaves its output in the scratch space and no record."""
-    done = redun("launch", "--executor", "remote", "-o", "memory=8", "sh", "-c", "echo $1", "-", "a b")
+    done = redun("launch", "--executor", "short", "-o", "memory=8", "sh", "-c", "echo $1", "-", "a b")
 
     folder = re.fullmatch(r"Launched process \d+; its files are in (.*)\n", done.output)[1]
     assert wait_for_output(folder) == (("ok", None), b"a b\n")

@@ -14,6 +14,9 @@ from redun.errors import SchedulerError
 from redun.scheduler import subrun
 from redun.scheduler.extend import extend_run
 from redun.utils import add_import_path, clear_import_paths
+from redun_remote.subrun import list_load_modules
+
+MODULES = ["subrun_flow"]
 
 FLOW = """
 from redun import get_context, task
@@ -49,12 +52,12 @@ def options(info=JobInfo()):
 
 @task()
 def nested():
-    return subrun(options(), "default")
+    return subrun(options(), "default", load_modules=["subrun_flow"])
 
 
 @task()
 def main(n, executor, **options):
-    return [subrun(total(n), executor, **options)]
+    return [subrun(total(n), executor, load_modules=["subrun_flow"], **options)]
 """
 
 
@@ -172,7 +175,7 @@ def test_error_below_arrives(flow, open_scheduler):
     with open_scheduler() as scheduler:
         for _ in range(2):
             with pytest.raises(ValueError, match="below") as caught:
-                scheduler.run(subrun(flow.fail(), "default"))
+                scheduler.run(subrun(flow.fail(), "default", load_modules=MODULES))
 
     names = [frame.name for frame in caught.value.redun_traceback.frames]
     assert names[0] == "redun.subrun_root_task"
@@ -182,7 +185,7 @@ def test_error_below_arrives(flow, open_scheduler):
 def test_context_and_exported_options_reach_below(flow, open_scheduler):
     """What holds for the job around a subrun holds for its jobs."""
     with open_scheduler() as scheduler:
-        assert scheduler.run(subrun(flow.where(), "default"), context={"memory": 8}) == 8
+        assert scheduler.run(subrun(flow.where(), "default", load_modules=MODULES), context={"memory": 8}) == 8
         assert scheduler.run(flow.nested.export_options(color="red")())["color"] == "red"
 
 
@@ -191,7 +194,7 @@ def test_store_in_memory_can_not_be_gone_on_with(flow, tmp_path):
     with closing(Scheduler()) as scheduler:
         with pytest.raises(SchedulerError, match="configure a store that both sides reach"):
             extend_run(scheduler, flow.total(1), "no-such-job", patience=0)
-        assert scheduler.run(subrun(flow.total(1), "default", new_execution=True)) == 1
+        assert scheduler.run(subrun(flow.total(1), "default", load_modules=MODULES, new_execution=True)) == 1
 
 
 def test_secrets_are_not_sent(flow, open_scheduler, tmp_path, select, caplog):
@@ -206,7 +209,7 @@ def test_secrets_are_not_sent(flow, open_scheduler, tmp_path, select, caplog):
         closing(Scheduler(Config(sections, str(tmp_path / "config")))) as scheduler,
         caplog.at_level(logging.DEBUG, "redun"),
     ):
-        scheduler.run(subrun(flow.total(0), "remote"))
+        scheduler.run(subrun(flow.total(0), "remote", load_modules=MODULES))
 
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     assert [path for path in files if b"hunter2" in path.read_bytes()] == []
@@ -217,7 +220,7 @@ def test_secrets_are_not_sent(flow, open_scheduler, tmp_path, select, caplog):
 def test_config_and_folder_contradict(flow):
     """A subrun is configured in one way."""
     with closing(Scheduler()) as scheduler, pytest.raises(SchedulerError, match="config or config_dir, not both"):
-        scheduler.run(subrun(flow.total(0), "default", config={}, config_dir="."))
+        scheduler.run(subrun(flow.total(0), "default", load_modules=MODULES, config={}, config_dir="."))
 
 
 def test_config_of_its_own(flow, tmp_path):
@@ -227,13 +230,24 @@ def test_config_of_its_own(flow, tmp_path):
     (folder / "redun.ini").write_text("[backend]\ntype = memory\n")
     with closing(Scheduler()) as scheduler:
         for settings in ({"config": {"backend": {"type": "memory"}}}, {"config_dir": str(folder)}):
-            assert scheduler.run(subrun(flow.total(1), "default", new_execution=True, **settings)) == 1
+            assert (
+                scheduler.run(subrun(flow.total(1), "default", load_modules=MODULES, new_execution=True, **settings))
+                == 1
+            )
 
 
 def test_signature_is_recorded(flow, open_scheduler, select):
     """The arguments of the call that runs a subrun's scheduler are recorded as those of every call."""
     with open_scheduler() as scheduler:
-        scheduler.run(subrun(flow.total(0), "default", memory=4))
+        scheduler.run(subrun(flow.total(0), "default", load_modules=MODULES, memory=4))
 
     keys = {key for (key,) in select("SELECT arg_key FROM argument")}
     assert {"config", "config_dir", "expr", "export_options", "load_modules", "new_execution", "run_config"} <= keys
+
+
+def test_modules_of_known_tasks_are_loaded_there(flow):
+    """By default, the modules of all tasks that are known here are imported there, but for redun's own."""
+    modules = list_load_modules()
+
+    assert "subrun_flow" in modules
+    assert [name for name in modules if name in ("__main__", "redun.functools")] == []

@@ -48,6 +48,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "launch"): "redun-remote",
     ("command", "oneshot"): "redun-remote",
     ("command", "plugins"): "redun-cli",
+    ("command", "proxy"): "redun-remote",
     ("command", "pull"): "redun-backend-sql",
     ("command", "push"): "redun-backend-sql",
     ("command", "repo"): "redun-backend-sql",

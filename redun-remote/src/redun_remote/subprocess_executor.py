@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from redun.executors.program import Program
+from redun.executors.program import Program, make_environment
 from redun.scripting import SCRATCH_VARIABLE
 from redun_remote.code_package import CodeSource
 from redun_remote.command import MODULE
@@ -58,7 +58,13 @@ class SubprocessExecutor(LocalJobExecutor):
         folder = self.options.work_dir or tempfile.mkdtemp(prefix="redun-launch-")
         words = ["/bin/sh", "-c", _LEAVE_ALONE, "redun", *command]
         done = subprocess.run(
-            words, cwd=folder, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
+            words,
+            cwd=folder,
+            env=make_environment(),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=True,
         )
         return f"process {done.stdout.decode().strip()}"
 

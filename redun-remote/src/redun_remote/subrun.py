@@ -8,6 +8,8 @@ cache as long as every task below it is as it was.
 
 from __future__ import annotations
 
+import pickle
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
@@ -29,8 +31,8 @@ from redun.scheduler.extend import adopt_call, extend_run, report_run
 from redun.scheduler.job import Execution
 from redun.scheduler.job_info import JobInfo
 from redun.scheduler.settings import RunSettings
+from redun.scheduler.setup import read_tags
 from redun.task import scheduler_task, task
-from redun.values.base import pickle_dumps
 from redun_remote.credentials import withhold_secrets
 
 if TYPE_CHECKING:
@@ -40,10 +42,6 @@ if TYPE_CHECKING:
 _OWN = "redun."
 _MAIN = "__main__"
 _CACHE_OPTIONS = ("cache", "cache_scope", "check_valid")
-
-
-class _Protocol3:
-    dumps = staticmethod(pickle_dumps)
 
 
 @scheduler_task(namespace="redun", cache_scope=CacheScope.BACKEND, check_valid=CacheCheckValid.SHALLOW)
@@ -151,12 +149,13 @@ def subrun_root_task(
 
     for name in load_modules:
         import_module(name)
-    quoted = load_payload(dump_payload(expr, _Protocol3))  # Nothing of what the expression came to elsewhere.
+    quoted = load_payload(dump_payload(expr, pickle))  # Nothing of what the expression came to elsewhere.
     root = with_export_options(quoted, export_options) if export_options else quoted.eval()
     cache, context = bool(run_config.get("cache", True)), run_config.get("context") or {}
     with closing(Scheduler(read_config(config, config_dir))) as scheduler:
         if new_execution:
-            execution = Execution(new_id(), ["redun", "subrun"], Context(context))
+            tags = read_tags(scheduler.config.section("tags"))
+            execution = Execution(new_id(), ["redun", "subrun"], Context(context), tags)
             report = report_run(scheduler, execution, root, RunSettings(cache))
         else:
             report = extend_run(scheduler, root, job_info.job_id, cache=cache, context=context)
@@ -176,9 +175,9 @@ def adopt(
 
 
 def list_load_modules() -> list[str]:
-    """Return the modules that define the tasks known here, but for redun's own."""
+    """Return the loaded modules that define the tasks known here, but for redun's own and the main module."""
     modules = {known.load_module for known in get_task_registry() if not known.fullname.startswith(_OWN)}
-    return sorted(modules - {_MAIN})
+    return sorted(modules.intersection(sys.modules) - {_MAIN})
 
 
 def forward_config(config: Config) -> dict[str, Any]:
