@@ -154,13 +154,15 @@ def test_unknown_status_is_refused(redun):
 
 def test_orphans_are_reaped(redun, held, submit):
     """Jobs whose scheduler is gone are listed, and ended when the user says so; others stay."""
-    listed = redun("aws", "reap", "--dry-run")
-    declined = redun("aws", "reap", text="n\n")
+    listed = redun("aws", "reap", "--older-than", "0", "--dry-run")
+    new = redun("aws", "reap", "--yes")
+    declined = redun("aws", "reap", "--older-than", "0", text="n\n")
     assert submit.describe(held[0])["status"] == "RUNNABLE"
 
-    ended = redun("aws", "reap", "--yes")
+    ended = redun("aws", "reap", "--older-than", "0", "--yes")
 
     assert [line.split()[0] for line in listed.splitlines()] == held[:2]
+    assert new == "Somebody waits for every job in flight.\n"
     assert declined.startswith(listed)
     assert ended.endswith("Ended 2 jobs.\n")
     assert [submit.describe(job_id)["status"] for job_id in held] == ["FAILED", "FAILED", "RUNNABLE"]

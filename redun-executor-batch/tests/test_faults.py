@@ -171,6 +171,19 @@ def test_missing_credentials_are_told(make_executor, make_call, monkeypatch):
         future.result(SECONDS)
 
 
+def test_endpoint_that_is_not_there(monkeypatch):
+    """Where nothing listens, requests are repeated for as long as one is patient."""
+    from redun_executor_batch.api import BatchApi
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    api = BatchApi("us-east-1", patience=0.5)
+
+    with pytest.raises(BatchError, match=r"AWS does not answer DescribeJobs for 0.5 seconds .*: Could not connect"):
+        api.describe(["a"])
+
+
 @pytest.mark.parametrize(("retries", "jobs"), [(0, 1), (1, 2)])
 def test_job_that_vanishes(make_executor, make_call, endpoint, retries, jobs):
     """A job that AWS forgets is submitted again if retries are left; else the sentence says what happened."""

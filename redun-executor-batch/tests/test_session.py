@@ -228,5 +228,20 @@ def test_orphans(make_executor, make_call, endpoint, tmp_path):
         return [orphan.job["jobId"] for orphan in orphans]
 
     assert find(60) == []
-    assert find(-1) == [endpoint.jobs()[0]["id"]]
+    assert find(0) == [endpoint.jobs()[0]["id"]]
     executor.cancel(future)
+
+
+def test_jobs_behind_many_that_wait_are_looked_at(make_executor, make_call, endpoint, idle_image):
+    """A job that ended is noticed though hundreds that were submitted before it have not started."""
+    endpoint.set_faults(hold=["wait-"])
+    executor = make_executor(image=idle_image, job_monitor_interval=0.1, api_rate=1000.0)
+    waiting = executor.submit_many([make_call("run_script", "true", job_name_prefix="wait-") for _ in range(230)])
+    endpoint.wait_for(lambda jobs: len(jobs) == 230)
+
+    last = executor.submit(make_call("run_script", "exit 3", job_name_prefix="free"))
+
+    assert last.exception(SECONDS) is not None
+    assert not any(future.done() for future in waiting)
+    for future in waiting:
+        executor.cancel(future)

@@ -177,6 +177,20 @@ def test_jobs_have_tags(project, endpoint, batch):
     assert {"redun_job_id", "redun_execution_id", "redun_scheduler"} <= set(tags)
 
 
+def test_secrets_stay_here(project, endpoint, batch, monkeypatch, caplog):
+    """Neither a job, its definition, its tags nor a log line has a secret of this machine."""
+    monkeypatch.setenv("DB_PASSWORD", "swordfish-1")
+    secrets = ("swordfish-1", os.environ["AWS_SECRET_ACCESS_KEY"])
+    workflow = project.load()
+
+    project.run(workflow.main(4))
+
+    definitions = batch.describe_job_definitions()["jobDefinitions"]
+    described = batch.describe_jobs(jobs=[job["id"] for job in endpoint.jobs()])["jobs"]
+    texts = [json.dumps([definitions, described], default=str), json.dumps(endpoint.jobs()), caplog.text]
+    assert [secret for secret in secrets for text in texts if secret in text] == []
+
+
 def test_job_is_found_by_its_tags_in_redun(project, endpoint):
     """A job of redun has the id of its job at AWS and the name of its log as tags."""
     workflow = project.load()

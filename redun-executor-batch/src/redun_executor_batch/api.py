@@ -263,6 +263,8 @@ def classify(error: BaseException) -> Problem | None:
         return Problem.AWAY if status >= 500 else Problem.REFUSED
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
         return Problem.REFUSED
+    if isinstance(error, exceptions.ConnectionError):  # Nothing was sent.
+        return Problem.BUSY
     if isinstance(error, exceptions.HTTPClientError):
         return Problem.AWAY
     return Problem.REFUSED if isinstance(error, exceptions.BotoCoreError) else None

@@ -117,7 +117,10 @@ class Monitor:
                 tickets.update(parts)
         allowed = -(-(len(tickets) + sum(map(len, large.values()))) // MAX_DESCRIBED)
         changed: dict[str, int] = {}
-        for chunk in self._choose_chunks(list(large), list(tickets)):
+        is_waiting = False
+        for chunk, is_extra in self._choose_chunks(list(large), list(tickets)):
+            if is_waiting and not is_extra:
+                continue
             found = self._api.describe(chunk)
             allowed -= 1
             for job_id in chunk:
@@ -126,24 +129,20 @@ class Monitor:
                     changed[job_id] = self._count_ended(job_id, job, large[job_id])
                 else:
                     self._take(job_id, job, tickets[job_id])
-            if self._is_waiting(chunk, found):
-                break
+            is_waiting = is_waiting or _are_waiting(
+                [found[each] for each in chunk if each in found and each in tickets]
+            )
         for array_id, count in changed.items():
             allowed -= self._look_at_parts(large[array_id], count, allowed)
 
-    def _choose_chunks(self, arrays: Sequence[str], jobs: Sequence[str]) -> Iterable[Sequence[str]]:
-        """Yield ids to be asked for together: first arrays and the oldest jobs; among these a part of the others."""
+    def _choose_chunks(self, arrays: Sequence[str], jobs: Sequence[str]) -> Iterable[tuple[Sequence[str], bool]]:
+        """Yield ids to be asked for together, oldest first; at last one part of the others, whose turn it is."""
         ids = [*arrays, *jobs]
         chunks = [ids[start : start + MAX_DESCRIBED] for start in range(0, len(ids), MAX_DESCRIBED)]
         self._turn += 1
-        if len(chunks) > 2:
-            yield chunks.pop(1 + self._turn % (len(chunks) - 1))
-        yield from chunks
-
-    def _is_waiting(self, chunk: Sequence[str], found: Mapping[str, Any]) -> bool:
-        """Whether so many jobs at the end of a chunk have not started that those behind will not have, either."""
-        last = [found[job_id]["status"] for job_id in chunk[-_MANY_WAITING - 1 :] if job_id in found]
-        return len(last) > _MANY_WAITING and all(status in NOT_STARTED for status in last)
+        extra = [chunks.pop(1 + self._turn % (len(chunks) - 1))] if len(chunks) > 1 else []
+        yield from ((chunk, False) for chunk in chunks)
+        yield from ((chunk, True) for chunk in extra)
 
     def _count_ended(self, array_id: str, job: Mapping[str, Any] | None, parts: Mapping[str, Ticket]) -> int:
         """Return how many parts of an array have ended that are not known to have."""
@@ -202,6 +201,12 @@ class Monitor:
         if was_watched and not parts:
             del self._arrays[array_id]
         return was_watched
+
+
+def _are_waiting(jobs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether so many jobs at the end have not started that those behind will not have, either."""
+    last = jobs[-_MANY_WAITING - 1 :]
+    return len(last) > _MANY_WAITING and all(job["status"] in NOT_STARTED for job in last)
 
 
 def _find_array(job_id: str) -> str:

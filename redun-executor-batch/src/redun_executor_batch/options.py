@@ -13,6 +13,8 @@ from redun_remote.code_package import CodeOptions
 from redun_remote.errors import WorkerSetupError
 
 NO_ROLE = "none"
+MAX_DELAY = 3600.0
+"""The longest delay before a call is tried again, in seconds."""
 
 _RETRIED = (FailureKind.PREEMPTED.value, FailureKind.INFRASTRUCTURE.value)
 """The kinds of failures that a plain number of retries is for: those that are not the task's own."""
@@ -231,7 +233,23 @@ def plan_retries(options: BatchOptions, call: Call) -> Mapping[str, int]:
         return dict(retries)
     if not _is_count(retries):
         raise _wrong(call, "retries", retries)
+    plan_delay(call, 0)
     return dict.fromkeys(_RETRIED, retries)
+
+
+def plan_delay(call: Call, failures: int) -> float:
+    """Return how long to wait before a call is tried again, in seconds; the task's ``retry_delay`` doubles each time.
+
+    Examples
+    --------
+    >>> call = Call("demo.add", print, [], {}, {"retry_delay": 10}, "0a", "1", "workflow", False)
+    >>> [plan_delay(call, failures) for failures in (1, 2, 3)]
+    [10.0, 20.0, 40.0]
+    """
+    delay = call.options.get("retry_delay", 0)
+    if not _is_number(delay) or delay < 0:
+        raise _wrong(call, "retry_delay", delay)
+    return float(min(delay * 2 ** min(max(failures - 1, 0), 64), MAX_DELAY))
 
 
 def _wrong(call: Call, name: str, value: Any) -> ExecutorError:

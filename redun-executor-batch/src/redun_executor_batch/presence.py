@@ -105,6 +105,8 @@ def find_orphans(api: BatchApi, queue: str, prefix: str, scratch: str, seconds: 
         scheduler = (job or {}).get("tags", {}).get(SCHEDULER_TAG)
         if job is None or scheduler is None or scheduler in alive or job_id in adopted:
             continue
+        if time.time() - job["createdAt"] / 1000 <= seconds:  # Its scheduler may not have left its first sign yet.
+            continue
         orphans.append(Orphan(job, signs.get(scheduler, {}).get("time")))
     return orphans
 

@@ -21,7 +21,7 @@ from redun_executor_batch.budget import Budget
 from redun_executor_batch.endings import Ending, describe_failure, explain, read_ending
 from redun_executor_batch.errors import BatchStartError, JobVanishedError
 from redun_executor_batch.monitor import Monitor
-from redun_executor_batch.options import BatchOptions
+from redun_executor_batch.options import BatchOptions, plan_delay
 from redun_executor_batch.presence import SCHEDULER_TAG, Presence
 from redun_executor_batch.reunion import InFlight
 from redun_executor_batch.submitter import Submitter
@@ -179,7 +179,7 @@ class Session:
         staged = ticket.staged
         if staged is None or not ticket.call.may_reuse:
             return False
-        return has_output(staged) if ticket.call.is_script else has_valid_output(staged.files.output)
+        return has_output(staged) if ticket.call.is_script else has_valid_output(staged.files.output, logger.info)
 
     def _collect_answer(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:
@@ -196,6 +196,8 @@ class Session:
 
     def _submit_one(self, tickets: Sequence[Ticket]) -> None:
         (ticket,) = tickets
+        if not ticket.is_wanted:
+            return
         job_id = self._submitter.submit_one(ticket)
         logger.info("AWS Batch: a job of task %s is %s", ticket.call.task_name, job_id)
         self._track([ticket], [job_id])
@@ -291,8 +293,13 @@ class Session:
             self._settle(ticket, error=error)
             return
         logger.warning("AWS Batch: task %s is tried again: %s", ticket.call.task_name, error)
+        if ticket.staged is not None:
+            discard(ticket.staged)
         ticket.job_id = ticket.log_stream = None
-        self._pool.submit(self._guard, [ticket], self._submit_one)
+        delay = plan_delay(ticket.call, ticket.failures[kind.value])
+        timer = threading.Timer(delay, self._pool.submit, [self._guard, [ticket], self._submit_one])
+        timer.daemon = True
+        timer.start()
 
     def _may_try_again(self, ticket: Ticket, error: BaseException, kind: FailureKind) -> bool:
         """Whether a call gets another job, with more memory if that was what it lacked; the failure is counted."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +35,7 @@ from redun_executor_batch.testing.wire import (
 )
 
 CONTROL = "/_control/"
+_MAX_CALLS = 100_000
 
 
 class Service(Protocol):
@@ -89,7 +91,7 @@ class Endpoint:
             "sts": TokenService(),
         }
         self._lock = threading.Lock()
-        self._calls: list[dict[str, Any]] = []
+        self._calls: deque[dict[str, Any]] = deque(maxlen=_MAX_CALLS)
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request.

@@ -96,8 +96,10 @@ def _preload() -> None:
     from botocore import loaders
 
     import redun_value_file.s3  # noqa: F401
+    from redun.cli import main as redun
     from redun.plugins.catalog import commands
 
+    assert redun
     for name in ("oneshot", "fs"):
         commands.load(name)
     shared = loaders.create_loader()
@@ -147,7 +149,7 @@ def _become(streams: Sequence[int], arguments: Sequence[str], folder: str, envir
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = ["redun", *arguments]
-        from redun_cli.main import main as redun
+        from redun.cli import main as redun
 
         redun()
         code = 0
