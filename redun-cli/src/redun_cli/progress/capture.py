@@ -1,0 +1,98 @@
+"""Everything that this process and its children write to the terminal, on its way there.
+
+The output streams are exchanged below Python, as file descriptors, so that what programs write that tasks start comes
+this way too.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from contextlib import suppress
+
+_STREAMS = (1, 2)
+_READ = 1 << 20
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which the module fcntl knows since Python 3.10 and on Linux only.
+
+
+class Capture:
+    """Takes what is written to the terminal, until it is released.
+
+    Attributes
+    ----------
+    terminal : int
+        A descriptor for the terminal itself.
+    """
+
+    def __init__(self) -> None:
+        _flush()
+        self.terminal = os.dup(2)
+        self._saved = {fd: os.dup(fd) for fd in _STREAMS if _is_same_terminal(fd, self.terminal)}
+        self._source, sink = os.pipe()
+        self._wakeup, self._waker = os.pipe()
+        os.set_blocking(self._source, False)
+        _enlarge(sink)
+        for fd in self._saved:
+            os.dup2(sink, fd)
+        os.close(sink)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something is written, or it is released, but not longer than some time."""
+        select.select([self._source, self._wakeup], [], [], max(seconds, 0.0))
+
+    def read(self) -> bytes:
+        """Return what was written since the last time; empty if nothing was."""
+        with suppress(BlockingIOError):
+            return os.read(self._source, _READ)
+        return b""
+
+    def write(self, data: bytes) -> None:
+        """Write to the terminal itself.
+
+        Raises
+        ------
+        OSError
+            When it is gone.
+        """
+        while data:
+            data = data[os.write(self.terminal, data) :]
+
+    def release(self) -> None:
+        """Let what is written from now on go to the terminal directly; what came before can still be read.
+
+        Doing so twice does no harm.
+        """
+        if not self._saved:
+            return
+        with suppress(OSError, ValueError):
+            _flush()
+        while self._saved:
+            fd, saved = self._saved.popitem()
+            os.dup2(saved, fd)
+            os.close(saved)
+        os.write(self._waker, b".")
+
+    def close(self) -> None:
+        """Give up what it holds. What children write that still run is lost from then on."""
+        for fd in (self.terminal, self._source, self._wakeup, self._waker):
+            os.close(fd)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+
+
+def _is_same_terminal(fd: int, terminal: int) -> bool:
+    with suppress(OSError):
+        return os.isatty(fd) and os.fstat(fd).st_rdev == os.fstat(terminal).st_rdev
+    return False
+
+
+def _enlarge(pipe: int) -> None:
+    """Make room for many lines in a pipe, so that writers need not wait for them to be read."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, _SET_PIPE_SIZE, _READ)

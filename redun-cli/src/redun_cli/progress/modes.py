@@ -1,0 +1,45 @@
+"""In which way the progress of a run is shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from enum import Enum
+from typing import TextIO
+
+
+class ProgressMode(str, Enum):
+    """What a user may ask for.
+
+    ``AUTO``: live on a terminal that can show it, plain everywhere else. ``LIVE``: a display that is drawn again and
+    again, below the log lines. ``PLAIN``: log lines, and the table of jobs from time to time. ``NONE``: log lines.
+    """
+
+    AUTO = "auto"
+    LIVE = "live"
+    PLAIN = "plain"
+    NONE = "none"
+
+
+_STDERR = 2
+
+
+def choose_mode(asked: ProgressMode, stream: TextIO, environment: Mapping[str, str] = os.environ) -> ProgressMode:
+    """Return the way that is possible on a stream: one of the three that are not ``AUTO``.
+
+    A live display needs a terminal, and one that moves its cursor, on the error stream of the process itself.
+    """
+    if asked in (ProgressMode.PLAIN, ProgressMode.NONE):
+        return asked
+    can_draw = is_terminal(stream) and stream.fileno() == _STDERR and environment.get("TERM") != "dumb"
+    return ProgressMode.LIVE if can_draw else ProgressMode.PLAIN
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream leads to a terminal."""
+    return not stream.closed and stream.isatty()
+
+
+def has_colours(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether what is written to a stream may be coloured: it leads to a terminal, and nobody asked for plain text."""
+    return is_terminal(stream) and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
