@@ -57,7 +57,7 @@ def configure(project):
 @pytest.mark.parametrize("folder", [".redun", "."])
 @pytest.mark.parametrize("option", ["made.py", "made.py::setup_scheduler"])
 def test_scheduler_is_made_by_the_function_of_a_file(call, configure, option, folder):
-    """A file is found in the configuration folder or in the working directory; the name of the function has a default."""
+    """A file is found in the configuration folder or in the working directory; the function's name has a default."""
     configure(option, folder)
 
     assert call("run", "flow.py", "who").out == "\"['default name', 0, '']\"\n"
@@ -176,15 +176,14 @@ def test_help_lists_arguments(call, configure):
 
     finished = call("--setup-help", "run", "flow.py", "who")
 
-    assert finished == (
-        0,
-        "Arguments of setup_scheduler in made, given as --setup NAME=VALUE:\n"
-        "  Make a scheduler for somebody.\n"
-        "  name=str  default: 'default name'\n"
-        "  counts=list[int]  default: ()\n"
-        "  pair=tuple[int, str]  default: (0, '')\n",
-        "",
-    )
+    assert (finished.status, finished.err) == (0, "")
+    assert finished.out.splitlines() == [
+        "Arguments of setup_scheduler in made, given as --setup NAME=VALUE:",
+        "  Make a scheduler for somebody.",
+        "  name=str  default: 'default name'",
+        "  counts=list[int]  default: ()",
+        "  pair=tuple[int, str]  default: (0, '')",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pyte
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """How long something is waited for that is certain to come, in seconds."""
 
 
@@ -70,8 +70,11 @@ class PseudoTerminal:
         """Read until a text stands in the terminal, or a function of it is true; return what it shows."""
         holds = (lambda: condition in self.text) if isinstance(condition, str) else (lambda: condition(self))
         deadline = time.monotonic() + PATIENCE
-        while not holds():
-            if not self._read(max(deadline - time.monotonic(), 0)):
+        has_changed = True
+        while not (has_changed and holds()):
+            has_ended = self.process.poll() is not None
+            has_changed = self._read(0.05)
+            if not has_changed and (has_ended or time.monotonic() > deadline):
                 raise AssertionError(f"{condition!r} did not come; the terminal shows:\n{self.text}")
         return self.shown
 

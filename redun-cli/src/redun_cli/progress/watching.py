@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from logging import INFO, LogRecord
+from logging import LogRecord
 from typing import TYPE_CHECKING
 
 import click
@@ -67,7 +67,7 @@ def sums_up(asked: ProgressMode) -> bool:
 
     In a pipe, the last lines of the log stay the last ones.
     """
-    return asked is not ProgressMode.NONE and is_terminal(sys.stderr) and logger.isEnabledFor(INFO)
+    return asked is not ProgressMode.NONE and is_terminal(sys.stderr)
 
 
 @contextmanager
