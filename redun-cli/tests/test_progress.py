@@ -101,7 +101,7 @@ def test_picture_without_other_characters():
     lines = paint(snapshot, 40, is_unicode=False)
 
     assert lines[1] == "demo.a_tas...     1    0    0    1    0"
-    assert lines[-1] == "##########-----------  1/2  50%  0:00"
+    assert lines[-1] == "###########------------  1/2  50%  0:00"
     assert "".join(lines).isascii()
 
 
