@@ -173,15 +173,40 @@ def test_results_are_cut(run):
     assert len(events[-1]["result"]) == 1_000
 
 
-def test_option_of_the_task_is_the_tasks(run, project):
+@pytest.mark.parametrize("given", ["json", "csv"])
+def test_option_of_the_task_is_the_tasks(run, project, given):
     """After the name of a task that has such a parameter, the option is the task's, and the output as usual."""
-    finished = subprocess.run(
-        [PROGRAM, "run", "flow.py", "formatted", "--format", "json"], cwd=project, capture_output=True, text=True
-    )
-    _, events, _ = run("formatted")
+    command = [PROGRAM, "run", "flow.py", "formatted", "--format", given]
+    finished = subprocess.run(command, cwd=project, capture_output=True, text=True)
 
-    assert finished.stdout.splitlines()[-1] == "'json'"
-    assert events[-1]["result"] == "'none'"
+    assert finished.stdout.splitlines()[-1] == repr(given)
+
+
+def test_option_of_both(run):
+    """Before the task, the option asks for events; after it, it is the task's; whatever else is given."""
+    _, events, _ = run("formatted", "--format", "csv", "--progress", "none")
+
+    assert events[-1]["result"] == "'csv'"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "xml"], "Invalid value for '--format': 'xml' is not one of 'text', 'json'."),
+        (
+            ["--progress", "fast"],
+            "Invalid value for '--progress': 'fast' is not one of 'auto', 'live', 'plain', 'none'.",
+        ),
+        (["--on-error", "x"], "Invalid value for '--on-error': 'x' is not one of 'drain', 'keep-going', 'stop'."),
+    ],
+)
+def test_wrong_choice_is_refused(call, project, options, message):
+    """What there is not to choose from is refused with status 2."""
+    (project / "flow.py").write_text(FLOW)
+
+    finished = call("run", "flow.py", "main", *options)
+
+    assert (finished.status, message in finished.err) == (2, True)
 
 
 def test_reader_that_leaves_does_not_stop_the_run(project):

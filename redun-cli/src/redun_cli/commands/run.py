@@ -32,7 +32,7 @@ from redun_cli.past_arguments import PastArguments, find_job_call, read_argument
 from redun_cli.progress.modes import ProgressMode
 from redun_cli.progress.watching import sums_up, watching
 from redun_cli.reproduce import write_command
-from redun_cli.run_command import RunCommand, split_options
+from redun_cli.run_command import LateChoice, RunCommand, find_values, split_options
 from redun_cli.run_settings import check_execution_id, parse_options, parse_tags, read_context
 from redun_cli.script import import_script
 from redun_cli.styles import style_terminals
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from redun.scheduler.failure import Failure
 
 _SETTINGS = {"ignore_unknown_options": True, "help_option_names": []}
-_POLICIES = click.Choice([policy.value for policy in OnError])
-_PROGRESS = click.Choice([mode.value for mode in ProgressMode])
+_POLICIES = LateChoice(policy.value for policy in OnError)
+_PROGRESS = LateChoice(mode.value for mode in ProgressMode)
 
 JSON = "json"
 """The format in which events are written."""
@@ -107,7 +107,7 @@ class RunOptions:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", JSON]),
+    type=LateChoice(["text", JSON]),
     default="text",
     help="Print the result, or one JSON object a line for each event; then what tasks print goes to standard error.",
 )
@@ -155,7 +155,8 @@ def run(
         _show_task(find_task(import_script(script), task_name))
         return
     with ExitStack() as stack:
-        events = stack.enter_context(taking_output()) if options["form"] == JSON else None
+        may_write = JSON in find_values(ctx, script, task_name, "form")
+        events = stack.enter_context(taking_output()) if may_write else None
         task, given = _find_call(workspace, import_script(script), task_name, RunOptions(**options))
         own, texts = split_options(ctx, script, task_name, name_options(task).values())
         settings = RunOptions(**own)
