@@ -247,6 +247,19 @@ def test_screen_makes_room_for_a_question():
     assert screen.draw(["picture"], 24, 10.0) == b"\x1b[1mcalled\x1b[0m\npicture"
 
 
+def test_screen_makes_room_as_long_as_somebody_waits_for_an_answer():
+    """While a task reads from the terminal there is no picture, whatever others print meanwhile."""
+    screen = Screen()
+    screen.draw(["picture"], 24, 0.0)
+    screen.take(b"(Pdb) ", 1.0)
+
+    assert screen.draw(["picture"], 24, 1.0, is_asking=True) == ERASE_ONE + b"(Pdb) "
+    screen.take(b"another task\n(Pdb) ", 2.0)
+    assert screen.draw(["picture"], 24, 2.0, is_asking=True) == b"another task\n(Pdb) "
+    assert screen.draw(["picture"], 24, 9.0, is_asking=True) == b""
+    assert screen.draw(["picture"], 24, 9.1) == b"picture"
+
+
 def test_progress_bars_of_others_are_no_questions():
     """A line that is written over again and again is shown when it has ended, in its last state."""
     screen = Screen()

@@ -79,6 +79,21 @@ def ask():
     wait("go")
     return answer
 
+@task(version="1", executor="process")
+def print_later(x):
+    print("printed in a process")
+    return x
+
+@task(version="1")
+def look(x):
+    breakpoint()
+    return x + 1
+
+@task(version="1")
+def debugged():
+    wait("begin")
+    return [look(1), print_later(2), hold("go")]
+
 @task(version="1")
 def crowd():
     wait("begin")
@@ -268,6 +283,26 @@ def test_picture_makes_room_for_a_question(start, folder):
     assert status == 0
     assert "Which one? this" in terminal.text
     assert terminal.shown[-1] == "'this'"
+
+
+def test_debugger_has_the_terminal(start, folder):
+    """A debugger works as without the picture, also while other tasks print; afterwards the picture is back."""
+    terminal = start("run", "flow.py", "debugged", columns=100, lines=40)
+    terminal.wait_for(draws)
+    (folder / "begin").touch()
+    terminal.wait_for("(Pdb)")
+    terminal.wait_for("printed in a process")
+    terminal.send("p x + 41\n")
+    terminal.wait_for(lambda it: "42" in it.shown)
+    asked = terminal.text
+    terminal.send("c\n")
+    terminal.wait_for(draws)
+    (folder / "go").touch()
+
+    assert terminal.finish() == 0
+    assert "-> return x + 1\n(Pdb)" in asked
+    assert "TASK " not in asked
+    assert terminal.shown[-1] == "[2, 2, 'go']"
 
 
 def test_forty_columns(start, folder):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 _STREAMS = (1, 2)
 _READ = 1 << 20
@@ -27,6 +29,8 @@ class Capture:
 
     def __init__(self) -> None:
         _flush()
+        self._stdin = sys.stdin
+        self._asking = sys.stdin = _Asking(sys.stdin)
         self.terminal = os.dup(2)
         self._saved = {fd: os.dup(fd) for fd in _STREAMS if _is_same_terminal(fd, self.terminal)}
         self._source, sink = os.pipe()
@@ -36,6 +40,11 @@ class Capture:
         for fd in self._saved:
             os.dup2(sink, fd)
         os.close(sink)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a task waits for what is typed at the terminal."""
+        return self._asking.readers > 0
 
     def wait(self, seconds: float) -> None:
         """Wait until something is written, or it is released, but not longer than some time."""
@@ -65,6 +74,8 @@ class Capture:
         """
         if not self._saved:
             return
+        if sys.stdin is self._asking:
+            sys.stdin = self._stdin
         with suppress(OSError, ValueError):
             _flush()
         while self._saved:
@@ -77,6 +88,30 @@ class Capture:
         """Give up what it holds. What children write that still run is lost from then on."""
         for fd in (self.terminal, self._source, self._wakeup, self._waker):
             os.close(fd)
+
+
+class _Asking:
+    """A stream of input that knows whether somebody waits for a line of it.
+
+    Python's own `input` reads lines this way, too, as the output stream is no terminal.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.readers = 0
+
+    def readline(self, *limit: int) -> Any:
+        self.readers += 1
+        try:
+            return self._stream.readline(*limit)
+        finally:
+            self.readers -= 1
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.readline, "")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _flush() -> None:

@@ -105,7 +105,7 @@ class Display:
         return bool(data)
 
     def _draw(self, make_picture: Callable[[], list[str] | None], now: float) -> None:
-        self._write(self._screen.draw(make_picture(), self._size.lines, now))
+        self._write(self._screen.draw(make_picture(), self._size.lines, now, self._capture.is_asking))
 
     def _write(self, data: bytes) -> None:
         if data and not self._is_gone:

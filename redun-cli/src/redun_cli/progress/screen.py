@@ -1,9 +1,9 @@
 """What goes to the terminal: lines that programs write, and below them a picture that is drawn anew each time.
 
 A screen is *passing* or *showing*. Passing, it has no picture, and whatever programs write goes to the terminal as it
-is; so it begins, and so it is while somebody is asked something: when a line was begun that is not ended, such as the
-prompt of a debugger. Showing, it writes lines above the picture, and only whole ones. It goes from the one to the other
-when a line has ended, and back when one has not for a while.
+is; so it begins, and so it is while somebody is asked something: while a task reads from the terminal, as a debugger
+does, or when a line was begun that is not ended for a while, as by a program that asks. Showing, it writes lines above
+the picture, and only whole ones. It goes from the one to the other when nobody is asked and a line has ended.
 
 The cursor is never hidden, and no mode of the terminal is ever changed, so that nothing is to be restored whatever
 becomes of this process.
@@ -35,6 +35,7 @@ class Screen:
         self._pending = b""
         self._taken_at = 0.0
         self._is_line_ended = True
+        self._was_asking = False
         self._picture: Sequence[str] = ()
 
     def take(self, data: bytes, now: float) -> None:
@@ -42,7 +43,7 @@ class Screen:
         self._pending += data
         self._taken_at = now
 
-    def draw(self, picture: Sequence[str] | None, height: int, now: float) -> bytes:
+    def draw(self, picture: Sequence[str] | None, height: int, now: float, is_asking: bool = False) -> bytes:
         """Return what to write to the terminal.
 
         Parameters
@@ -53,15 +54,20 @@ class Screen:
             How many lines the terminal has.
         now
             The time, in seconds.
+        is_asking
+            Whether somebody waits for what is typed at the terminal.
         """
+        if self._was_asking and not is_asking:
+            self._is_line_ended = True  # By whoever answered.
+        self._was_asking = is_asking
         if self.is_passing:
             passed = self._pass_on()
-            if picture is None or not self._is_line_ended:
+            if picture is None or is_asking or not self._is_line_ended:
                 return passed
             self.is_passing = False
             return passed + self._show([], picture, height)
         *lines, rest = self._pending.split(b"\n")
-        if rest and b"\r" not in rest and now - self._taken_at >= PROMPT_SECONDS:
+        if is_asking or (rest and b"\r" not in rest and now - self._taken_at >= PROMPT_SECONDS):
             written = self._show(lines, (), height)
             self._pending = rest
             self.is_passing = True

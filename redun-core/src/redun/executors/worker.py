@@ -87,19 +87,11 @@ def work(connection: Connection, environment: Mapping[str, str]) -> None:
             log.clear()
             busy.set()
             answer = _answer(request, log)
-            _flush_output()
             busy.clear()
             send_message(connection, answer)
             del request, answer
     except (EOFError, ConnectionError):
         return
-
-
-def _flush_output() -> None:
-    """Let what a call has printed be seen when it has ended, also where the output is no terminal."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # It may be closed, or there may be none.
-            stream.flush()
 
 
 def _leave_to_parent(signum: int, frame: Any) -> None:
