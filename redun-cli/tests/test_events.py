@@ -226,6 +226,19 @@ def test_reader_that_leaves_does_not_stop_the_run(project):
     assert re.search(r"\| events.double .* 50 +50$", finished.stderr, re.MULTILINE)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_streams_must_be_open(project, closed):
+    """Without a stream for events, or for what is printed, nothing runs."""
+    (project / "flow.py").write_text(FLOW)
+    command = f"{PROGRAM} run flow.py main --format json {closed}"
+    finished = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True)
+
+    assert finished.returncode == 1
+    assert "printed by" not in finished.stdout + finished.stderr
+    if closed == ">&-":
+        assert finished.stderr.startswith("redun: --format json needs standard output for events")
+
+
 def test_wrong_usage_has_no_events(run):
     """A task that does not exist is a sentence on the error stream; there was no execution."""
     status, events, errors = run("gone")

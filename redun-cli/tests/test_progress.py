@@ -54,6 +54,7 @@ def paint(snapshot, width=80, height=24, has_colours=False, is_unicode=True):
         ("live", Stream(False), "xterm", "plain"),
         ("plain", Stream(), "xterm", "plain"),
         ("none", Stream(), "xterm", "none"),
+        ("auto", None, "xterm", "plain"),
     ],
 )
 def test_mode_is_what_was_asked_for_and_is_possible(asked, stream, term, mode):

@@ -502,6 +502,57 @@ def test_terminal_for_errors_only(start, folder):
     assert (folder / "result").read_text() == "4\n"
 
 
+def test_terminal_that_is_closed_does_not_end_the_run(folder):
+    """A run that outlives its terminal, as under nohup, goes on to its end and gives its result."""
+    command = f"trap '' HUP; {PROGRAM} run flow.py main > result; echo $? > status"
+    terminal = PseudoTerminal(["sh", "-c", command], folder, lines=40)
+    with terminal:
+        terminal.wait_for(draws)
+        terminal.hang_up()
+        (folder / "go").touch()
+        terminal.process.wait(30)
+
+    assert (folder / "status").read_text() == "0\n"
+    assert (folder / "result").read_text() == "4\n"
+
+
+_BROKEN = """
+import logging, sys, threading
+from redun_cli.progress.display import Display
+from redun_cli.progress.pace import Pace
+from redun_cli.progress.tally import Tally
+
+class Broken:
+    def count_jobs(self):
+        raise RuntimeError("out of order")
+
+class Execution:
+    progress = Broken()
+
+logging.basicConfig(format="%(message)s")
+display = Display(Tally(execution=Execution()), Pace())
+display.start()
+print("before")
+display.wait()
+print("after", sys.stdin.readline().strip())
+display.stop()
+print("stopped")
+"""
+
+
+def test_display_that_fails_gets_out_of_the_way(folder):
+    """When drawing fails, that is logged, and whatever is printed goes on to the terminal."""
+    with PseudoTerminal([sys.executable, "-c", _BROKEN], folder, lines=60) as terminal:
+        terminal.send("typed\n")
+        status = terminal.finish()
+
+    assert status == 0
+    assert "the progress can't be shown any more" in terminal.text
+    assert "RuntimeError: out of order" in terminal.text
+    assert terminal.shown[-2:] == ["after typed", "stopped"]
+    assert terminal.text.count("before") == 1
+
+
 @pytest.mark.parametrize("arguments", [[], ["--progress", "live"]])
 def test_pipes_get_plain_lines(folder, arguments):
     """In a pipe there are the lines and the table of the log, and nothing else, whatever is asked for."""

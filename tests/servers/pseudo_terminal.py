@@ -40,7 +40,7 @@ class PseudoTerminal:
             start_new_session=True,
             preexec_fn=_take_terminal,
         )
-        self._slave = theirs  # Kept open, so that what was written last can be read after the program has ended.
+        self._theirs = theirs  # Kept open, so that what was written last can be read after the program has ended.
         self._screen = pyte.HistoryScreen(columns, lines, history=10_000, ratio=1)
         self._stream = pyte.ByteStream(self._screen)
         self.received = b""
@@ -64,7 +64,7 @@ class PseudoTerminal:
     @property
     def modes(self):
         """The settings of the terminal that a program may change: echo, lines, signals."""
-        return termios.tcgetattr(self._slave)[:4]
+        return termios.tcgetattr(self._theirs)[:4]
 
     def wait_for(self, condition):
         """Read until a text stands in the terminal, or a function of it is true; return what it shows."""
@@ -87,7 +87,7 @@ class PseudoTerminal:
         while self._read(0):
             pass
         self._screen.resize(lines, columns)
-        _set_size(self._slave, columns, lines)
+        _set_size(self._theirs, columns, lines)
 
     def finish(self):
         """Read until the program has ended; return its exit status."""
@@ -99,14 +99,19 @@ class PseudoTerminal:
             pass
         return self.process.returncode
 
+    def hang_up(self):
+        """Take the terminal away."""
+        ends = [end for end in (self._ours, self._theirs) if end >= 0]
+        self._ours = self._theirs = -1
+        for end in ends:
+            os.close(end)
+
     def close(self):
         """End the program if it still runs, and take the terminal away."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        os.close(self._ours)
-        if self._slave >= 0:
-            os.close(self._slave)
+        self.hang_up()
 
     def __enter__(self):
         return self

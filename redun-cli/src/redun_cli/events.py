@@ -29,7 +29,7 @@ from typing import Any, TextIO
 
 from redun._version import __version__
 from redun.error_text import make_printable
-from redun.errors import DryRunResult
+from redun.errors import DryRunResult, RedunError
 from redun.logging import logger
 from redun.masking import mask_secrets
 from redun.scheduler.job import Execution, Job, JobStatus
@@ -128,7 +128,17 @@ class EventWriter:
 
 @contextmanager
 def taking_output() -> Iterator[TextIO]:
-    """Give a stream that leads to the standard output; what anything else prints goes to the error stream meanwhile."""
+    """Give a stream that leads to the standard output; what anything else prints goes to the error stream meanwhile.
+
+    Raises
+    ------
+    RedunError
+        When one of the two is closed.
+    """
+    if sys.stdout is None or sys.stderr is None:
+        raise RedunError(
+            "--format json needs standard output for events and standard error for the rest: one is closed"
+        )
     sys.stdout.flush()
     saved = os.dup(1)
     os.dup2(2, 1)

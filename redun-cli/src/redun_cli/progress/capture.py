@@ -15,7 +15,6 @@ from typing import Any
 
 _STREAMS = (1, 2)
 _READ = 1 << 20
-_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which the module fcntl knows since Python 3.10 and on Linux only.
 
 
 class Capture:
@@ -30,7 +29,9 @@ class Capture:
     def __init__(self) -> None:
         _flush()
         self._stdin = sys.stdin
-        self._asking = sys.stdin = _Asking(sys.stdin)
+        self._asking = _Asking(sys.stdin)
+        if sys.stdin is not None:
+            sys.stdin = self._asking
         self.terminal = os.dup(2)
         self._saved = {fd: os.dup(fd) for fd in _STREAMS if _is_same_terminal(fd, self.terminal)}
         self._source, sink = os.pipe()
@@ -78,9 +79,9 @@ class Capture:
             sys.stdin = self._stdin
         with suppress(OSError, ValueError):
             _flush()
-        while self._saved:
-            fd, saved = self._saved.popitem()
+        for fd, saved in list(self._saved.items()):
             os.dup2(saved, fd)
+            del self._saved[fd]
             os.close(saved)
         os.write(self._waker, b".")
 
@@ -116,7 +117,8 @@ class _Asking:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        if stream is not None:  # As when the process was started without.
+            stream.flush()
 
 
 def _is_same_terminal(fd: int, terminal: int) -> bool:
@@ -127,7 +129,7 @@ def _is_same_terminal(fd: int, terminal: int) -> bool:
 
 def _enlarge(pipe: int) -> None:
     """Make room for many lines in a pipe, so that writers need not wait for them to be read."""
-    with suppress(ImportError, OSError):
+    with suppress(ImportError, AttributeError, OSError):  # Where there is no such function, or a lower limit.
         import fcntl
 
-        fcntl.fcntl(pipe, _SET_PIPE_SIZE, _READ)
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _READ)

@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 
 from redun.logging import logger
 from redun_cli.progress.capture import Capture
@@ -30,6 +29,7 @@ READ_SECONDS = 0.02
 """How long what programs write is gathered before it is read, so that many lines are taken at once."""
 
 _SIZE = os.terminal_size((80, 24))
+_LAST_READS = 100
 
 
 class Display:
@@ -41,11 +41,6 @@ class Display:
         Observes the execution.
     pace
         Learns how fast it goes.
-
-    Attributes
-    ----------
-    drawn : int
-        How many pictures were made.
     """
 
     def __init__(self, tally: Tally, pace: Pace) -> None:
@@ -57,7 +52,6 @@ class Display:
         self._started = time.monotonic()
         self._is_stopping = False
         self._is_gone = False
-        self.drawn = 0
         self._thread = threading.Thread(target=self._run, name="redun-display", daemon=True)
 
     def start(self) -> None:
@@ -65,13 +59,17 @@ class Display:
         self._capture = Capture()
         self._thread.start()
 
+    def wait(self) -> None:
+        """Wait until nothing is drawn any more, because it was stopped or failed."""
+        self._thread.join()
+
     def stop(self) -> None:
         """Take the picture away, and let everything go to the terminal directly again."""
         try:
             self._capture.release()
         finally:
             self._is_stopping = True
-            self._thread.join()
+            self.wait()
 
     def _run(self) -> None:
         try:
@@ -79,8 +77,9 @@ class Display:
         except Exception:
             self._capture.release()
             logger.exception("the progress can't be shown any more")
-        while self._take():
-            pass
+        for _ in range(_LAST_READS):  # A program in the background may never stop to write.
+            if not self._take():
+                break
         self._write(self._screen.finish(self._size.lines))
         self._capture.close()
 
@@ -89,13 +88,13 @@ class Display:
         while not self._is_stopping:
             now = time.monotonic()
             if now >= next_draw:
-                self._draw(self._make_picture, now)
+                self._draw(self._make_picture(now), now)
                 next_draw = time.monotonic() + DRAW_SECONDS
             self._capture.wait(next_draw - now)
             if self._take():
                 time.sleep(READ_SECONDS)
                 if self._screen.is_passing:
-                    self._draw(lambda: None, time.monotonic())
+                    self._draw(None, time.monotonic())
 
     def _take(self) -> bool:
         """Take in what was written; return whether there was anything."""
@@ -104,8 +103,8 @@ class Display:
             self._screen.take(data, time.monotonic())
         return bool(data)
 
-    def _draw(self, make_picture: Callable[[], list[str] | None], now: float) -> None:
-        self._write(self._screen.draw(make_picture(), self._size.lines, now, self._capture.is_asking))
+    def _draw(self, picture: list[str] | None, now: float) -> None:
+        self._write(self._screen.draw(picture, self._size.lines, now, self._capture.is_asking))
 
     def _write(self, data: bytes) -> None:
         if data and not self._is_gone:
@@ -114,16 +113,15 @@ class Display:
             except OSError:  # The terminal was closed, and the execution goes on.
                 self._is_gone = True
 
-    def _make_picture(self) -> list[str] | None:
-        snapshot = self.look(time.monotonic())
+    def _make_picture(self, now: float) -> list[str] | None:
+        snapshot = self._look(now)
         if snapshot is None:
             return None
         if self._painter is None:
             self._painter = Painter(self._has_colours, self._is_unicode)
-        self.drawn += 1
         return self._painter.paint(snapshot, *self._size)
 
-    def look(self, now: float) -> Snapshot | None:
+    def _look(self, now: float) -> Snapshot | None:
         """Return how far the execution is; None before it has started."""
         execution = self._tally.execution
         if execution is None or execution.progress is None:

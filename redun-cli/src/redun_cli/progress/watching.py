@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from logging import LogRecord
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,8 @@ def watching(workspace: Workspace, scheduler: Scheduler, asked: ProgressMode) ->
             yield
     finally:
         scheduler.observers.remove(tally)
-        _sum_up(workspace, scheduler.backend, tally, time.monotonic() - start, durations)
+        if tally.execution is not None:
+            _sum_up(workspace, scheduler.backend, tally, time.monotonic() - start, durations)
 
 
 def sums_up(asked: ProgressMode) -> bool:
@@ -127,5 +128,6 @@ def _sum_up(
         return [shlex.join(["redun", *folder, *repository, name, job_id[:8]]) for name in known]
 
     is_coloured = has_colours(sys.stderr)
-    for line in summarize(tally, seconds, durations, list_commands):
-        click.echo(click.style(line.text, **STYLES[line.part]) if is_coloured else line.text, err=True, color=True)
+    with suppress(OSError):  # A terminal that was closed does not change what became of the run.
+        for line in summarize(tally, seconds, durations, list_commands):
+            click.echo(click.style(line.text, **STYLES[line.part]) if is_coloured else line.text, err=True, color=True)
