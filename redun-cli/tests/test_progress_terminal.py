@@ -5,6 +5,7 @@ The tasks of the workflow wait until the test lets them go on, so that nothing h
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -362,6 +363,22 @@ def test_resize(start, folder, columns, lines):
     assert max(map(len, [line for line in shown if line.startswith(("TASK", "pty."))] + shown[-1:])) < columns
     assert status == 0
     assert terminal.text.count("TASK ") == 0
+
+
+def test_stopped_and_continued(start, folder):
+    """After Ctrl-Z and fg, a new picture is drawn below what the shell has written meanwhile."""
+    terminal = start("run", "flow.py", "hold", lines=40)
+    terminal.wait_for(draws)
+    os.kill(terminal.process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
+    terminal.write("\r\n[1]+  Stopped\r\n$ fg\r\n")
+    os.kill(terminal.process.pid, signal.SIGCONT)
+    terminal.wait_for(lambda it: draws(it) and it.text.count("TASK ") == 2)
+    (folder / "go").touch()
+
+    assert terminal.finish() == 0
+    lines = terminal.text.splitlines()
+    assert lines[lines.index("[1]+  Stopped") + 1] == "$ fg"
 
 
 def test_interrupt_once(start, folder):

@@ -82,6 +82,10 @@ class PseudoTerminal:
         """Type something."""
         os.write(self._ours, text.encode())
 
+    def write(self, text):
+        """Write something to the terminal, as another program would."""
+        os.write(self._theirs, text.encode())
+
     def resize(self, columns, lines):
         """Change the size of the terminal, of which the program is told."""
         while self._read(0):

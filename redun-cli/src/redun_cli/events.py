@@ -137,7 +137,7 @@ def taking_output() -> Iterator[TextIO]:
     """
     if sys.stdout is None or sys.stderr is None:
         raise RedunError(
-            "--format json needs standard output for events and standard error for the rest: one is closed"
+            "--format json needs standard output for events, and standard error for the rest; one is closed"
         )
     sys.stdout.flush()
     saved = os.dup(1)

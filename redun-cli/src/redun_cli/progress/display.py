@@ -7,9 +7,12 @@ execution has been running for a while, so that short ones do without, also with
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
+from types import FrameType
+from typing import Any
 
 from redun.logging import logger
 from redun_cli.progress.capture import Capture
@@ -52,11 +55,15 @@ class Display:
         self._started = time.monotonic()
         self._is_stopping = False
         self._is_gone = False
+        self._is_back = False
+        self._continued: Any = None
         self._thread = threading.Thread(target=self._run, name="redun-display", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""
         self._capture = Capture()
+        if threading.current_thread() is threading.main_thread():
+            self._continued = signal.signal(signal.SIGCONT, self._come_back)
         self._thread.start()
 
     def wait(self) -> None:
@@ -70,6 +77,12 @@ class Display:
         finally:
             self._is_stopping = True
             self.wait()
+            if self._continued is not None:
+                signal.signal(signal.SIGCONT, self._continued)
+
+    def _come_back(self, number: int, frame: FrameType | None) -> None:
+        """Begin anew after the process was stopped, as by Ctrl-Z. Called in a signal handler."""
+        self._is_back = True
 
     def _run(self) -> None:
         try:
@@ -104,6 +117,9 @@ class Display:
         return bool(data)
 
     def _draw(self, picture: list[str] | None, now: float) -> None:
+        if self._is_back:
+            self._is_back = False
+            self._screen.forget()
         self._write(self._screen.draw(picture, self._size.lines, now, self._capture.is_asking))
 
     def _write(self, data: bytes) -> None:

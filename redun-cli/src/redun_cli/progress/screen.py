@@ -78,6 +78,11 @@ class Screen:
             return b""
         return self._show(lines, picture, height)
 
+    def forget(self) -> None:
+        """Leave the picture where it is, and draw the next one below; something else has used the terminal since."""
+        self._picture = ()
+        self.is_passing = self._is_line_ended = True
+
     def finish(self, height: int) -> bytes:
         """Return what to write at the end, when there is no picture any more."""
         written = b"" if self.is_passing else self.draw((), height, self._taken_at)
