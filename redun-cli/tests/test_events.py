@@ -173,13 +173,12 @@ def test_results_are_cut(run):
     assert len(events[-1]["result"]) == 1_000
 
 
-@pytest.mark.parametrize("given", ["json", "csv"])
-def test_option_of_the_task_is_the_tasks(run, project, given):
+def test_option_of_the_task_is_the_tasks(run, project):
     """After the name of a task that has such a parameter, the option is the task's, and the output as usual."""
-    command = [PROGRAM, "run", "flow.py", "formatted", "--format", given]
+    command = [PROGRAM, "run", "flow.py", "formatted", "--format", "json"]
     finished = subprocess.run(command, cwd=project, capture_output=True, text=True)
 
-    assert finished.stdout.splitlines()[-1] == repr(given)
+    assert finished.stdout.splitlines()[-1] == "'json'"
 
 
 def test_option_of_both(run):

@@ -4,6 +4,7 @@ The tasks of the workflow wait until the test lets them go on, so that nothing h
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -192,16 +193,6 @@ def test_log_stays_and_picture_goes(start, folder):
     assert [line for line in text.splitlines() if line.startswith("[redun] Execution duration:")]
 
 
-def test_table_does_not_scroll_with_the_log(start, folder):
-    """Pictures are drawn over one another, not below: however often, there is one."""
-    terminal = start("run", "flow.py", "main", lines=40)
-    terminal.wait_for(draws)
-    first = terminal.shown[-1]
-    terminal.wait_for(lambda it: draws(it) and it.shown[-1].split("  ")[-1:] != first.split("  ")[-1:])
-
-    assert terminal.text.count("TASK ") == 1
-
-
 def test_cached_jobs_and_what_they_save(start, folder):
     """The second time, jobs are shown as cached, and the summary says what that saved."""
     (folder / "go").touch()
@@ -236,7 +227,7 @@ def test_history_says_how_long_it_takes(start, folder):
     terminal = start("run", "flow.py", "main", "--no-cache", columns=100)
     bar = terminal.wait_for(lambda it: draws(it) and "left" in it.shown[-1])[-1]
 
-    assert bar.endswith(("about 0:59 left", "about 0:58 left", "about 0:57 left", "about 0:56 left"))
+    assert re.search(r"  about (1:00|0:\d\d) left$", bar)
 
 
 def test_output_of_tasks_and_programs_stays_whole(start, folder):
@@ -334,16 +325,6 @@ def test_pictures_are_a_matter_of_time(start, folder):
     assert 2 <= erased <= (time.monotonic() - begun) / DRAW_SECONDS + 1
     assert erased < 500
     assert "2002 ran in " in terminal.text
-
-
-def test_few_lines(start, folder):
-    """A terminal of a few lines shows as much as fits, the bar at least."""
-    terminal = start("run", "flow.py", "main", lines=3)
-    terminal.wait_for(draws)
-    (folder / "go").touch()
-
-    assert terminal.finish() == 0
-    assert "TASK " not in terminal.text
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(50, 40), (120, 15)])
