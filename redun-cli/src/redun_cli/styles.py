@@ -20,7 +20,6 @@ STYLES: Mapping[Part, Mapping[str, Any]] = {
     Part.ERROR: {"fg": "red", "bold": True},
     Part.LOG: {"dim": True},
     Part.SUMMARY: {"bold": True},
-    Part.TABLE: {"dim": True},
 }
 
 

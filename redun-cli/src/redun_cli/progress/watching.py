@@ -18,7 +18,6 @@ from redun.logging import logger
 from redun.plugins.catalog import commands
 from redun.registry import get_task_registry
 from redun.repositories import DEFAULT_REPOSITORY
-from redun.traceback import Part
 from redun_cli.progress.modes import ProgressMode, choose_mode, has_colours, is_terminal
 from redun_cli.progress.summary import summarize
 from redun_cli.progress.tally import Tally
@@ -85,7 +84,7 @@ def hiding_tables(note_output: Callable[[str, str], None] | None = None) -> Iter
         job_id = getattr(record, "job_id", None)
         if job_id is not None and note_output is not None:
             note_output(job_id, getattr(record, "output", ""))
-        return getattr(record, "part", None) is not Part.TABLE
+        return not getattr(record, "is_table", False)
 
     logger.addFilter(keep)
     try:
