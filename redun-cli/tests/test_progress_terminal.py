@@ -469,7 +469,7 @@ def test_ways_to_be_shown(start, folder, variables, options, has_picture, has_co
     is_silent = options == ["--no-progress"]
     assert status == 0
     assert (b"\x1b[J" in terminal.received) == has_picture
-    assert (b"\x1b[32m" in terminal.received or b"\x1b[2m" in terminal.received) == has_colour
+    assert any(style in terminal.received for style in (b"\x1b[32m", b"\x1b[2m", b"\x1b[1m")) == has_colour
     assert ("JOB STATUS" in terminal.text) == (not has_picture and not is_silent)
     assert ("7 ran in " in terminal.text) == (not is_silent)
     if not (has_picture or has_colour):
