@@ -2,13 +2,14 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redun_viz.graph import Edge, Graph, Node, group
 from redun_viz.jobs import Job
 from redun_viz.totals import MAX_TASKS, OTHER, PARTS, count_jobs, draw_totals
 
+quick = settings(max_examples=60, deadline=None)
 STATUSES = st.sampled_from(["DONE", "CACHED", "FAILED", "RUNNING", "LOST"])
 
 
@@ -26,6 +27,7 @@ def graphs(draw):
     return Graph("Jobs", nodes, edges)
 
 
+@quick
 @given(graphs())
 def test_grouping_loses_nothing(graph):
     """A grouped graph counts every job with its status, and every edge, between the groups that they are in."""
@@ -42,6 +44,7 @@ def test_grouping_loses_nothing(graph):
     }
 
 
+@quick
 @given(graphs())
 def test_grouping_twice_is_grouping_once(graph):
     """A grouped graph has groups of one node each."""

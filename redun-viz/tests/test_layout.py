@@ -3,11 +3,13 @@
 import time
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redun_viz.graph import Edge, Graph, Node
 from redun_viz.layout import HEIGHT, lay_out
+
+quick = settings(max_examples=60, deadline=None)
 
 
 def make_graph(count, pairs, is_tree=False):
@@ -41,6 +43,7 @@ def overlap(one, other):
     )
 
 
+@quick
 @given(st.one_of(graphs(), trees()))
 def test_boxes_do_not_overlap_and_lie_within_the_picture(graph):
     """Every node has a box of its own, within the bounds."""
@@ -48,13 +51,14 @@ def test_boxes_do_not_overlap_and_lie_within_the_picture(graph):
 
     assert [box.node for box in layout.boxes] == list(graph.nodes)
     for index, box in enumerate(layout.boxes):
-        assert 0 <= box.x
+        assert box.x >= 0
         assert box.x + box.width <= layout.width
-        assert 0 <= box.y
+        assert box.y >= 0
         assert box.y + box.height <= layout.height
         assert not any(overlap(box, other) for other in layout.boxes[:index])
 
 
+@quick
 @given(graphs())
 def test_arrows_go_from_box_to_box(graph):
     """Every edge between two nodes has an arrow that starts at one box and ends at the other."""
@@ -68,6 +72,7 @@ def test_arrows_go_from_box_to_box(graph):
             assert y == boxes[key].y + HEIGHT / 2
 
 
+@quick
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=30))
 def test_without_circles_arrows_go_to_the_right(pairs):
     """In a graph without circles every arrow leads from the left to the right, all of its way."""

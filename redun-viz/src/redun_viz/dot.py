@@ -44,6 +44,6 @@ def _describe(node: Node) -> Iterator[str]:
 
 
 def _quote(text: str) -> str:
-    r"""Return a quoted string; a backslash, which starts an escape of Graphviz's own in labels, is doubled."""
+    r"""Return a quoted string; what starts an escape or an entity in Graphviz's labels, ``\`` or ``&``, is escaped."""
     shown = "\n".join(cut(line, 1_000) for line in text.split("\n"))
-    return '"' + shown.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return '"' + shown.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

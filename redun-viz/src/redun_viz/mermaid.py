@@ -25,7 +25,7 @@ _CLASSES = (
 def write_mermaid(graph: Graph) -> str:
     """Return a graph as a flowchart of Mermaid. What users wrote stands in quotes, its special characters as codes."""
     numbers = {node.key: number for number, node in enumerate(graph.nodes)}
-    lines = ["flowchart LR", *(f"  %% {line}" for line in ([graph.note] if graph.note else []))]
+    lines = ["flowchart LR", *([f"  %% {_escape(cut(graph.note, 200))}"] if graph.note else [])]
     lines += [f'  n{numbers[node.key]}["{_write_label(node)}"]' for node in graph.nodes]
     for edge in graph.edges:
         shown = f'|"{_escape(cut(edge.text, LABEL_LENGTH))}"|' if edge.text else ""
