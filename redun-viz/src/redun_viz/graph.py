@@ -123,6 +123,7 @@ def _merge_nodes(key: str, nodes: Sequence[Node]) -> Node:
     for node in nodes:
         statuses.update(node.statuses)
     if first.kind in ("file", "files"):
+        first = min(nodes, key=lambda node: node.label)
         detail = f"and {count - 1:,} more" if count > 1 else first.detail
         return Node(key, "files" if count > 1 else "file", first.label, detail, key, {}, first.job_id, count)
     return Node(key, "task", first.label, format_count(count, first.kind), key, statuses, first.job_id, count)
