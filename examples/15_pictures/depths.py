@@ -36,7 +36,7 @@ def survey(place: str) -> float | None:
 def draw_chart(depths: dict[str, float | None], path: str) -> File:
     time.sleep(0.1)
     chart = File(path)
-    chart.write("".join(f"{place:6} {'~' * round(depth or 0)}\n" for place, depth in depths.items()))
+    chart.write("".join(f"{place:6} {'~' * round(depth) if depth else '?'}\n" for place, depth in depths.items()))
     return chart
 
 

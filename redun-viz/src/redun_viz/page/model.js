@@ -4,14 +4,17 @@ const DATA = JSON.parse(find("data").textContent);
 const STATUSES = ["FAILED", "LOST", "RUNNING", "DONE", "CACHED"];
 
 const jobs = DATA.jobs.map(([id, parent, task, status, start, end, args, result, error, tags], index) => (
-  { index, id, parent, task, name: DATA.tasks[task], status, start, end, args, result, error, tags, children: [], wait: 0 }
+  { index, id, parent, task, name: DATA.tasks[task], status, start, end, args, result, error, tags, children: [], wait: 0, waits: [] }
 ));
 for (const job of jobs) {
   job.seconds = Math.max(0, (job.end === null ? DATA.seconds : job.end) - job.start);
   job.call = job.args.map(([name, value]) => `${name}=${value}`).join(", ");
   if (job.parent !== null) jobs[job.parent].children.push(job);
 }
-for (const [index, start, end] of DATA.path || []) jobs[index].wait += end - start;
+for (const [index, start, end] of DATA.path || []) {
+  jobs[index].wait += end - start;
+  jobs[index].waits.push([start, end]);
+}
 const byId = new Map(jobs.map((job) => [job.id, job]));
 
 const totals = DATA.totals.map(([task, count, statuses, seconds, first, last, running]) => (

@@ -54,7 +54,7 @@ function makeTimeline(panel) {
     for (const [index, start, end] of DATA.path) {
       const job = jobs[index];
       lane.append(place(make("span", {
-        class: `span path ${job.status}`, title: `${job.name}: ${formatSeconds(end - start)}`, onclick: () => choose({ job }),
+        class: "span path", title: `${job.name}: ${formatSeconds(end - start)}`, onclick: () => choose({ job }),
       }), start, end));
     }
     return row("Critical path", "path", lane, () => { onlyPath.checked = !onlyPath.checked; load(); }, false);
@@ -79,9 +79,12 @@ function makeTimeline(panel) {
   function drawJob(job) {
     const lane = make("div", { class: "lane" },
       place(make("span", {
-        class: `span ${job.status} ${job.wait ? "path" : ""}`, onclick: () => choose({ job }),
-        title: `${job.name}(${job.call})\n${job.status}, ${formatSeconds(job.seconds)}` + (job.wait ? `\nwaited for: ${formatSeconds(job.wait)}` : ""),
-      }), job.start, job.start + job.seconds));
+        class: `span ${job.status}`, onclick: () => choose({ job }),
+        title: `${job.name}(${job.call})\n${job.status}, ${formatSeconds(job.seconds)}`,
+      }), job.start, job.start + job.seconds),
+      job.waits.map(([start, end]) => place(make("span", {
+        class: "span path", title: `waited for: ${formatSeconds(end - start)}`, onclick: () => choose({ job }),
+      }), start, end)));
     const isChosen = Boolean(view.chosen && view.chosen.job) && view.chosen.job.index === job.index;
     const element = row(job.name, job.status, lane, () => choose({ job }), isChosen);
     element.dataset.job = job.index;
