@@ -368,7 +368,7 @@ def test_page_on_a_phone(open_page, small_page):
 
 
 def test_page_is_printed_as_a_whole(open_page, small_page):
-    """On paper there are the graph, the timeline and all jobs, one after the other."""
+    """On paper there are the graph, the timeline and the jobs, one after the other."""
     page = open_page(small_page)
 
     printed = base64.b64decode(page.browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
@@ -413,7 +413,8 @@ def test_five_thousand_jobs_stay_usable(open_page, large_page):
     """A page of 5,000 jobs is small, painted at once, grouped by task, and lists jobs part by part."""
     page = open_page(large_page)
 
-    [paint] = page.run("return performance.getEntriesByName('first-paint').map((entry) => entry.startTime / 1000)")
+    paints = "return performance.getEntriesByName('first-paint').map((entry) => entry.startTime / 1000)"
+    [paint] = page.wait(lambda: page.run(paints))
     assert page.find("#head").text.count("5,001 jobs of 5 tasks") == 1
     assert large_page.stat().st_size < MAX_PAGE_BYTES
     assert paint < MAX_PAINT_SECONDS

@@ -326,6 +326,19 @@ def test_killed_execution(run, draw, repository):
     assert "There is nothing to draw." in draw("bare", "-o", "-", "--format", "svg").stdout
 
 
+def test_id_of_another_store_is_no_path(run, draw, repository):
+    """An id that looks like a path does not decide where the page is written."""
+    run(count(0))
+    with closing(sqlite3.connect(repository)) as database, database:
+        database.execute("PRAGMA foreign_keys = off")
+        database.execute("UPDATE execution SET id = '../../up'")
+
+    result = draw()
+
+    assert result.output.startswith("Wrote viz-______up.html: ")
+    assert Path("viz-______up.html").is_file()
+
+
 def test_open_shows_the_page(run, draw, monkeypatch, tmp_path):
     """``--open`` starts the browser that the environment names with the address of the file."""
     run(count(0))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from redun.errors import RedunError
 from redun_backend_sql.database import Database
+from redun_backend_sql.query import count_jobs
 from redun_backend_sql.records import JobLine
 from redun_viz.dataflow import draw_dataflow
 from redun_viz.details import read_details
@@ -19,7 +20,7 @@ from redun_viz.read import Recorded, Subject, add_arguments, read_job_lines, rea
 from redun_viz.read_dataflow import read_flow, read_flow_by_task
 from redun_viz.svg import write_svg
 from redun_viz.text import format_count
-from redun_viz.timeline import find_critical_path
+from redun_viz.timeline import Span, find_critical_path
 from redun_viz.totals import draw_totals
 
 FEW_JOBS = 60
@@ -69,12 +70,11 @@ def draw(database: Database, subject: Subject, wish: Wish) -> Drawing:
     RedunError
         When so many jobs can't be drawn one by one.
     """
+    if wish.is_grouped is False and subject.is_whole:
+        _check_one_by_one(count_jobs(database, subject.execution.id))
     recorded = read_recorded(database, subject)
-    if wish.is_grouped is False and recorded.job_count > MAX_ONE_BY_ONE:
-        raise RedunError(
-            f"{format_count(recorded.job_count, 'job')} can't be drawn one by one, at most {MAX_ONE_BY_ONE:,} can: "
-            "leave --no-group out, and they are grouped by task"
-        )
+    if wish.is_grouped is False:
+        _check_one_by_one(recorded.job_count)
     if wish.form == "html":
         pieces = _draw_page(database, recorded, wish)
         return Drawing(pieces, f"{_count(recorded)}.")
@@ -84,6 +84,15 @@ def draw(database: Database, subject: Subject, wish: Wish) -> Drawing:
     graph = _draw_graphs(database, recorded, lines, [key])[key]
     how = ", grouped by task" if key.endswith("task") else ""
     return Drawing([_WRITERS[wish.form](graph)], f"{_count(recorded)}{how}.")
+
+
+def _check_one_by_one(count: int) -> None:
+    """Refuse to draw too many jobs one by one."""
+    if count > MAX_ONE_BY_ONE:
+        raise RedunError(
+            f"{format_count(count, 'job')} can't be drawn one by one, at most {MAX_ONE_BY_ONE:,} can: "
+            "leave --no-group out, and they are grouped by task"
+        )
 
 
 def _count(recorded: Recorded) -> str:
@@ -118,12 +127,18 @@ def _draw_page(database: Database, recorded: Recorded, wish: Wish) -> Iterable[s
     keys = ["jobs-task", "dataflow-task"]
     if recorded.job_count <= limit and wish.is_grouped is not True:
         keys += ["jobs-call", "dataflow-call"]
-    root = recorded.subject.root
-    path = find_critical_path(recorded.jobs, root.id, recorded.seconds) if root and recorded.is_complete else None
     return write_page(
         recorded,
         read_details(database, recorded, lines),
         _draw_graphs(database, recorded, lines, keys),
         _name_graph(recorded, wish),
-        path,
+        _find_path(recorded),
     )
+
+
+def _find_path(recorded: Recorded) -> Sequence[Span] | None:
+    """Return the critical path; None where some jobs are not known, or the first one is not."""
+    root = recorded.subject.root
+    if root is None or not recorded.is_complete or root.id not in {job.id for job in recorded.jobs}:
+        return None
+    return find_critical_path(recorded.jobs, root.id, recorded.seconds)

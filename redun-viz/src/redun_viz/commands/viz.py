@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import webbrowser
 from collections.abc import Iterable
@@ -16,14 +17,21 @@ from redun_backend_sql.commands.repositories import using
 from redun_viz.drawing import Wish, draw
 from redun_viz.read import find_subject
 
-_SUFFIXES = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid", ".html": "html"}
-_SUFFIXES[".htm"] = "html"
+_SUFFIXES = {
+    ".svg": "svg",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".html": "html",
+    ".htm": "html",
+}
 _NAMES = {"svg": "svg", "dot": "dot", "mermaid": "mmd", "html": "html"}
 _TO_READ = ("dot", "mermaid")
 
 
 @click.command()
-@click.argument("key", metavar="ID", default="-")
+@click.argument("key", metavar="[ID]", default="-")
 @click.option(
     "-o", "--output", metavar="FILE", help="Where to write; its suffix tells the format, - is standard output."
 )
@@ -71,7 +79,7 @@ def viz(
       redun viz - -o jobs.svg               its jobs as a picture
       redun viz - --graph dataflow -o f.svg which result went where
       redun viz - --format mermaid          a graph to be pasted into a wiki
-      redun viz - -o - --format dot | dot -Tpdf > jobs.pdf
+      redun viz - --format dot | dot -Tpdf > jobs.pdf
     """
     chosen = _choose_format(output, form, is_page)
     to_stdout = output == "-" or (output is None and chosen in _TO_READ)
@@ -83,12 +91,17 @@ def viz(
         if to_stdout:
             _write_stdout(drawn.pieces)
             return
-        path = Path(output or f"viz-{found.id[:8]}.{_NAMES[chosen]}")
+        path = Path(output or _name_file(found.id, chosen))
         data = "".join(drawn.pieces).encode()
     _write_file(path, data)
     click.echo(f"Wrote {path}: {drawn.summary}")
     if is_opened and not webbrowser.open(path.resolve().as_uri()):
         raise RedunError(f"there is no browser to show {str(path)!r} in: open it yourself")
+
+
+def _name_file(key: str, form: str) -> str:
+    """Return a name for a file about a record, whose id may come from another store and hold anything."""
+    return f"viz-{re.sub('[^0-9A-Za-z-]', '_', key[:8])}.{_NAMES[form]}"
 
 
 def _choose_format(output: str | None, form: str | None, is_page: bool) -> str:

@@ -63,5 +63,5 @@ function showInParts(parent, items, size, render) {
   }
   grow();
   if (watcher && !more.hidden) watcher.observe(more);
-  return { more, showAll: () => grow(items.length), stop: () => watcher && watcher.disconnect() };
+  return { more, showAtLeast: (count) => grow(Math.max(0, count - shown)), stop: () => watcher && watcher.disconnect() };
 }

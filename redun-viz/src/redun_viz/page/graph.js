@@ -265,10 +265,10 @@ function makeGraph(panel) {
     world.setAttribute("transform", "");
     [x, y, scale] = [0, 0, Math.min(1, size()[0] / graph.width)];
     if (graph.boxes.length <= 500) {
-      for (const [prefix, list, make_, parent] of [["b", graph.boxes, drawBox, boxes], ["a", graph.arrows, drawArrow, paths]]) {
+      for (const [prefix, list, drawItem, parent] of [["b", graph.boxes, drawBox, boxes], ["a", graph.arrows, drawArrow, paths]]) {
         list.forEach((item, index) => {
           if (made.has(prefix + index)) return;
-          const element = make_(item, index);
+          const element = drawItem(item, index);
           parent.append(element);
           made.set(prefix + index, element);
         });

@@ -9,7 +9,7 @@ const COLUMNS = [
   ["took", "Took", (job) => -job.seconds],
   ["id", "Job", (job) => job.id],
 ];
-const RENDERED = 100;
+const RENDERED = 100, PRINTED = 500;
 
 function lastLine(text) {
   const lines = text.trimEnd().split("\n");
@@ -56,7 +56,7 @@ function makeTable(panel) {
 
   function showCount() {
     const all = formatCount(jobs.length, "job");
-    count.textContent = [isNarrowed() ? `${found.length.toLocaleString("en")} of ${all}.` : `${all}.`, DATA.note].filter(Boolean).join(" ");
+    count.textContent = isNarrowed() ? `${found.length.toLocaleString("en")} of ${all}.` : `${all}.`;
   }
 
   function renderRow(job) {
@@ -97,7 +97,7 @@ function makeTable(panel) {
   });
   addEventListener("beforeprint", () => {
     load();
-    parts.showAll();
+    parts.showAtLeast(PRINTED);
   });
   addEventListener("afterprint", () => load());
 }

@@ -38,7 +38,7 @@ function makeTimeline(panel) {
     const ticks = make("div", { class: "lane" });
     const wanted = DATA.seconds / (8 * stretch), power = 10 ** Math.floor(Math.log10(wanted || 1));
     const tick = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= wanted) || 1;
-    for (let index = 0; index * tick <= DATA.seconds && index < 2000; index += 1) {
+    for (let index = 0; index * tick <= 0.96 * DATA.seconds && index < 2000; index += 1) {
       ticks.append(place(make("span", { class: "tick" }, index ? formatSeconds(index * tick) : "0"), index * tick, index * tick));
     }
     axis.replaceChildren(make("span", { class: "rowname" }, DATA.seconds ? `${formatSeconds(DATA.seconds)} in all` : "no time"), ticks);
