@@ -3,28 +3,25 @@
 The commands of an example run in a copy of its folder, one after the other.
 """
 
-import shutil
 from pathlib import Path
 
 import consoles
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-_BUILT = shutil.ignore_patterns(
-    "*.o", "prog", "prog2", "*.attempted", "redun.db*", "shop.db", "batches", "site", "__pycache__"
-)
 
 
 @pytest.mark.parametrize(
     "example", sorted(path for path in EXAMPLES.iterdir() if path.is_dir()), ids=lambda path: path.name
 )
-def test_example_does_what_its_readme_shows(example, tmp_path):
+def test_example_does_what_its_readme_shows(example, tmp_path, request, monkeypatch):
     """Every command in the README of an example prints what the README shows."""
+    readme = (example / "README.md").read_text()
+    if "SHOP_DB" in readme:
+        monkeypatch.setenv("SHOP_DB", request.getfixturevalue("postgres_uri"))
     folder = tmp_path / example.name
-    shutil.copytree(example, folder, ignore=_BUILT)
-    blocks = [
-        block for block in consoles.read_blocks((example / "README.md").read_text()) if block.language == "console"
-    ]
+    consoles.copy_example(example, folder)
+    blocks = [block for block in consoles.read_blocks(readme) if block.language == "console"]
 
     for block in blocks:
         for line, shown in consoles.read_commands(block.text):

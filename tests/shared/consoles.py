@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,21 @@ _VARIABLE = (
     (re.compile(r"config dir: .*"), "config dir"),
     (re.compile(r"redun\.version=[\w.]+"), "redun.version"),
     (re.compile(r'[^\s"]*/(?=\w+\.py\b)'), ""),
+)
+_LEFT = shutil.ignore_patterns(
+    "*.o",
+    "prog",
+    "prog2",
+    "*.attempted",
+    "*.db*",
+    "batches",
+    "site",
+    "parts",
+    "out",
+    "runs",
+    "port",
+    "*.log",
+    "__pycache__",
 )
 _LATER_LINES = "..."
 """A line of output that stands for any number of lines."""
@@ -125,13 +141,21 @@ def write_file(folder: Path, block: Block) -> None:
     path.write_text(block.text, encoding="utf-8")
 
 
+def copy_example(example: Path, folder: Path) -> None:
+    """Copy the folder of an example, without what running it leaves there."""
+    shutil.copytree(example, folder, ignore=_LEFT)
+
+
 def fill(page: Path) -> None:
-    """Put into a page what its commands print."""
+    """Put into a page what its commands print; those of the README of an example run in a copy of its folder."""
     text = page.read_text(encoding="utf-8")
     parts, last = [], 0
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent, "example")
-        folder.mkdir()
+        if page.name == "README.md":
+            copy_example(page.parent, folder)
+        else:
+            folder.mkdir()
         for block in read_blocks(text):
             if block.title is not None:
                 write_file(folder, block)
