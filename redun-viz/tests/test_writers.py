@@ -58,7 +58,7 @@ def test_svg_is_xml_that_runs_nothing(graph):
 
 
 @pytest.mark.filterwarnings("ignore::pyparsing.warnings.PyparsingDeprecationWarning")
-@quick
+@settings(max_examples=25, deadline=None)
 @given(graphs())
 def test_dot_is_read_back(graph):
     """A parser of DOT finds the nodes and edges that there are, and nothing that a text made up."""

@@ -40,7 +40,8 @@ def write_page(
     details
         What is known of each job beside that.
     graphs
-        The graphs, by the name of what they are of: ``"jobs"`` or ``"dataflow"``, then ``"task"`` or ``"call"``.
+        The graphs, by what they are of and of what grain: ``"jobs-task"``, ``"dataflow-task"``, and, if jobs can be
+        drawn one by one, ``"jobs-call"`` and ``"dataflow-call"``.
     first
         The name of the graph that is shown first.
     path
