@@ -1,5 +1,7 @@
 """How data flowed between calls."""
 
+import time
+
 from redun_viz.dataflow import MAX_EDGES, Argument, Call, File, draw_dataflow
 
 
@@ -97,6 +99,34 @@ def test_calls_without_data_between_them_are_drawn():
     graph = draw_dataflow([call("alone", "1", ("x", "0", "missing"), children=("gone",))])
 
     assert ([node.label for node in graph.nodes], graph.edges) == (["alone"], [])
+
+
+def test_deep_chain_takes_linear_time():
+    """A chain of very many calls that hand down their argument and return the same is one call, found in seconds."""
+    depth = 5_000
+    calls = [call(f"c{n}", "same", ("x", "given"), children=(f"c{n + 1}",)) for n in range(depth)]
+    started = time.process_time()
+
+    graph = draw_dataflow([*calls, call("use", "1", ("y", "same", "c0"))])
+
+    assert time.process_time() - started < 5
+    assert [(edge.source, edge.target) for edge in graph.edges] == [(f"c{depth - 1}", "use")]
+
+
+def test_wide_workflows_take_linear_time():
+    """Very many calls of one workflow that return the same, or are given all results, are drawn in seconds."""
+    width = 5_000
+    makers = [call(f"m{n}", "same") for n in range(width)]
+    keys = [maker.key for maker in makers]
+    users = [call(f"u{n}", f"r{n}", ("x", "all", *keys[:1])) for n in range(width)]
+    last = call("last", "end", ("xs", "list", *keys))
+    top = call("top", "top", children=(*keys, *(user.key for user in users), "last"))
+    started = time.process_time()
+
+    graph = draw_dataflow([top, *makers, *users, last])
+
+    assert time.process_time() - started < 10
+    assert len(graph.edges) >= 2 * width
 
 
 def test_arrows_are_limited():

@@ -18,6 +18,10 @@ MAX_EDGES = 20_000
 """How many arrows between two calls are followed; of more, the first ones are drawn."""
 
 
+MAX_ALIKE = 100
+"""To how many calls arrows lead from one whose result was given to them by another one that returned the same."""
+
+
 class File(NamedTuple):
     """A file in one of its states."""
 
@@ -80,12 +84,13 @@ def draw_dataflow(calls: Sequence[Call]) -> Graph:
 
 
 class _Flow:
-    """The calls, and the arrows found so far, with the names of the arguments that they lead to."""
+    """The calls, the arrows found so far with the arguments that they lead to, and the calls that made results."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self.calls: Mapping[str, Call] = {call.key: call for call in calls}
         self.edges: dict[tuple[str, str, EdgeKind], dict[str, None]] = {}
         self.files: dict[str, File] = {}
+        self.makers: dict[str, Call] = {}
 
     def draw(self) -> Graph:
         for call in self.calls.values():
@@ -105,12 +110,18 @@ class _Flow:
         return [self.calls[key] for key in dict.fromkeys(call.children) if key in self.calls]
 
     def _find_maker(self, call: Call) -> Call:
-        """Return the lowest call that returned the result of a call."""
-        while True:
-            below = next((child for child in self._children_of(call) if child.result == call.result), None)
-            if below is None:
-                return call
-            call = below
+        """Return the lowest call that returned the result of a call; remembered for all calls on the way there."""
+        way = [call.key]
+        while way[-1] not in self.makers:
+            below = (child.key for child in self._children_of(self.calls[way[-1]]) if child.result == call.result)
+            found = next(below, None)
+            if found is None:
+                self.makers[way[-1]] = self.calls[way[-1]]
+            else:
+                way.append(found)
+        maker = self.makers[way[-1]]
+        self.makers.update(dict.fromkeys(way, maker))
+        return maker
 
     def _find_users(self, call: Call, argument: Argument) -> Iterator[tuple[Call, str]]:
         """Yield the lowest calls that were given an argument of a call, with the name that it has there."""
@@ -134,6 +145,8 @@ class _Flow:
             carried = set(argument.files)
             makers = {key for key in makers if not carried.intersection(self.calls[key].files)}
             for user, name in self._find_users(call, argument) if makers else ():
+                if len(self.edges) >= MAX_EDGES:
+                    return
                 for maker in sorted(makers):
                     self._add(maker, user.key, "argument", name)
 
@@ -160,19 +173,21 @@ class _Flow:
         known to come from one of them only; the others lead there as well.
         """
         used: set[str] = set()
-        given: dict[str, dict[str, tuple[Call, Argument]]] = {}
+        received: dict[str, dict[str, Argument]] = {}
         for call in self.calls.values():
             for argument in call.arguments:
-                for key in argument.upstream:
-                    used.add(key)
-                    if key in self.calls:
-                        given.setdefault(self.calls[key].result, {})[call.key] = call, argument
+                used.update(argument.upstream)
+                results = (self.calls[key].result for key in argument.upstream if key in self.calls)
+                received.setdefault(call.key, {}).update(dict.fromkeys(results, argument))
         for call in self.calls.values():
             below = self._children_of(call)
+            alike: dict[str, list[tuple[Call, Argument]]] = {}
+            for child in below:
+                for result, argument in received.get(child.key, {}).items():
+                    alike.setdefault(result, []).append((child, argument))
             for child in below:
                 if child.key not in used:
-                    others = given.get(child.result, {})
-                    self._connect_result(call, child, [others[other.key] for other in below if other.key in others])
+                    self._connect_result(call, child, alike.get(child.result, [])[:MAX_ALIKE])
 
     def _connect_result(self, call: Call, child: Call, others: Sequence[tuple[Call, Argument]]) -> None:
         maker, own = self._find_maker(child), set(call.files)
