@@ -17,6 +17,7 @@ PACKAGES = (
     "redun_value_data",
     "redun_remote",
     "redun_backend_sql",
+    "redun_viz",
     "redun_cli",
 )
 _RUN_EXAMPLES = """
