@@ -18,6 +18,7 @@ PACKAGES = (
     "redun_remote",
     "redun_executor_batch",
     "redun_backend_sql",
+    "redun_viz",
     "redun_cli",
 )
 _RUN_EXAMPLES = """
