@@ -30,3 +30,13 @@ def redun_commands() -> Iterable[Provider]:
     yield Provider("repo", "redun_backend_sql.commands.repo:repo", "List, add and remove other repositories")
     yield Provider("why", "redun_backend_sql.commands.why:why", "Say why a job ran, or did not have to")
     yield Provider("tag", "redun_backend_sql.commands.tag:tag", "List, add, change and remove tags of records")
+
+
+@hookimpl
+def redun_checks() -> Iterable[Provider]:
+    """Offer the check of the database."""
+    yield Provider(
+        "database",
+        "redun_backend_sql.checkup:check_database",
+        "Whether the database answers, its version, its journals",
+    )
