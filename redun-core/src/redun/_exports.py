@@ -50,6 +50,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "pull"): "redun-backend-sql",
     ("command", "push"): "redun-backend-sql",
     ("command", "repo"): "redun-backend-sql",
+    ("command", "repl"): "redun-backend-sql",
     ("command", "tag"): "redun-backend-sql",
     ("command", "why"): "redun-backend-sql",
     ("command", "run"): "redun-cli",
