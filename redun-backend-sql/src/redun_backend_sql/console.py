@@ -137,7 +137,7 @@ def run_lines(names: Mapping[str, Any], lines: TextIO) -> bool:
         return False
     for code in codes:
         try:
-            exec(code, console.locals)  # type: ignore[arg-type]  # noqa: S102
+            exec(code, console.locals)  # noqa: S102
         except Exception:
             console.showtraceback()
             return False

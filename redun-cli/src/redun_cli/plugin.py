@@ -14,6 +14,7 @@ redun_api = 1
 def redun_commands() -> Iterable[Provider]:
     """Offer the commands that need no particular store."""
     yield Provider("config", "redun_cli.commands.config:config", "Show, describe or check the configuration")
+    yield Provider("debug", "redun_cli.commands.debug:debug", "Run a recorded job again here, in the debugger")
     yield Provider("doctor", "redun_cli.commands.doctor:doctor", "Check that everything works, and say what to do")
     yield Provider("init", "redun_cli.commands.init:init", "Create a repository: a configuration and a database")
     yield Provider("plugins", "redun_cli.commands.plugins:plugins", "List the installed plugins and what they provide")

@@ -38,6 +38,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
     ("command", "config"): "redun-cli",
     ("command", "db"): "redun-backend-sql",
+    ("command", "debug"): "redun-cli",
     ("command", "diff"): "redun-backend-sql",
     ("command", "doctor"): "redun-cli",
     ("command", "export"): "redun-backend-sql",
