@@ -12,6 +12,7 @@ from redun.errors import PluginError
 from redun.plugins.catalog import commands
 from redun.workspace import Workspace
 from redun_cli.errors import reporting_errors
+from redun_cli.version_check import check_version
 
 _ARGV = "redun.argv"
 _LEVELS = click.Choice(["ERROR", "WARN", "INFO", "DEBUG"], case_sensitive=False)
@@ -21,7 +22,10 @@ class PluginGroup(click.Group):
     """A group of the commands that plugins provide; listing them imports none of them."""
 
     def invoke(self, ctx: click.Context) -> object:
-        ctx.obj = Workspace(argv=ctx.meta.get(_ARGV, ()), **ctx.params)
+        given = dict(ctx.params)
+        if (requirement := given.pop("check_version")) is not None:
+            check_version(requirement)
+        ctx.obj = Workspace(argv=ctx.meta.get(_ARGV, ()), **given)
         # Before the command is looked up: the configuration may disable the plugin that has it.
         ctx.obj.load_plugins()
         return super().invoke(ctx)
@@ -51,11 +55,22 @@ class PluginGroup(click.Group):
 @click.option(
     "-r", "--repo", metavar="NAME", default="default", show_default=True, help="The repository, see `redun repo list`."
 )
+@click.option("--check-version", metavar="SPEC", help="Fail unless this version is in a range, such as '>=0.47,<1'.")
 @click.option("--log-level", type=_LEVELS, default="INFO", show_default=True, help="The least level to report.")
 @click.option("--debug", is_flag=True, help="Show the Python traceback of errors.")
 @click.pass_context
 def cli(ctx: click.Context, /, **_: object) -> None:
-    """Run workflows that are ordinary Python, and ask where their results come from."""
+    """Run workflows that are ordinary Python, and ask where their results come from.
+
+    The exit status is 0 for success, 1 for a failure, which one sentence on the error stream explains, 2 for wrong
+    usage, and 130 after an interrupt.
+
+    \b
+    Examples:
+      redun run workflow.py main       run a task
+      redun log -                      what the latest run did
+      redun COMMAND --help             what a command does, with examples
+    """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

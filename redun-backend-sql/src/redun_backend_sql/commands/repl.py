@@ -31,7 +31,7 @@ def repl(workspace: Workspace, key: str | None, plain: bool) -> None:
     \b
     Examples:
       redun repl                 a prompt
-      redun repl 3f2a9c          obj is the job, or whatever has an id that starts like this
+      redun repl 3f2a9c          obj is whatever has an id that starts like this
       echo 'query("main").show_source()' | redun repl
       echo 'print(last_exec.status)' | redun repl
     """

@@ -14,10 +14,10 @@ def repo() -> None:
 
     \b
     Examples:
-      redun repo add team /data/team/.redun    a repository with its configuration in that folder
-      redun repo add lab s3://bucket/redun     one with its configuration on S3, and its database on a server
+      redun repo add team /data/team/.redun    one configured in that folder
+      redun repo add lab s3://bucket/redun     one configured on S3, its database on a server
       redun repo list
-      redun repo remove lab                    forget it; the repository itself stays
+      redun repo remove lab                    take it off the list
       redun --repo team log                    work in it
     """
 

@@ -48,7 +48,7 @@ def tag() -> None:
     Examples:
       redun tag list                       the keys there are
       redun tag list env=prod              what is tagged so
-      redun tag add 3f2a9c env=prod n=1    tag an execution, a job, a task or a value
+      redun tag add 3f2a9c env=prod n=1    tag an execution, job, task or value
       redun tag update 3f2a9c env=test     one value in place of all with that key
       redun tag rm 3f2a9c env=test n       by key and value, or by key
     """

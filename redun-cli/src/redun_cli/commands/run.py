@@ -109,7 +109,7 @@ def run(
       redun run workflow.py main --input-file data.csv --threads 4
       redun run workflow.py            the tasks there are
       redun run workflow.py main --help
-      redun run --rerun workflow.py 3f2a9c --threads 8   a recorded job, but for one argument
+      redun run --rerun workflow.py 3f2a9c --threads 8   a recorded job
     """
     if script is None or script in ("-h", "--help"):
         click.echo(ctx.get_help())
