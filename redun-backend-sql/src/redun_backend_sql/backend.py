@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from redun.backends.base import Batch, JobCall, PastCall, StoredCall
@@ -238,6 +239,14 @@ class SqlBackend(QueryableBackend):
         from redun_backend_sql.job_calls import find_job_call
 
         return find_job_call(self.database, key, self.read_bytes)
+
+    def find_ids(self, prefix: str, limit: int) -> Sequence[str]:
+        from redun_backend_sql.query import find_ids
+
+        if self._database is not None:
+            return find_ids(self._database, prefix, limit)
+        with closing(self.connect(create=False)) as database:
+            return find_ids(database, prefix, limit)
 
     def record(self, batch: Batch) -> None:
         if self._journal is None:

@@ -13,6 +13,7 @@ redun_api = 1
 @hookimpl
 def redun_commands() -> Iterable[Provider]:
     """Offer the commands that need no particular store."""
+    yield Provider("completion", "redun_cli.commands.completion:completion", "Print what makes a shell complete lines")
     yield Provider("config", "redun_cli.commands.config:config", "Show, describe or check the configuration")
     yield Provider("debug", "redun_cli.commands.debug:debug", "Run a recorded job again here, in the debugger")
     yield Provider("doctor", "redun_cli.commands.doctor:doctor", "Check that everything works, and say what to do")

@@ -36,6 +36,7 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
 
 FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
+    ("command", "completion"): "redun-cli",
     ("command", "config"): "redun-cli",
     ("command", "db"): "redun-backend-sql",
     ("command", "debug"): "redun-cli",

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import click
 
+from redun.completing import complete_ids
 from redun.errors import BackendError
 from redun.workspace import Workspace
 from redun_backend_sql.backend import SqlBackend
@@ -14,7 +15,7 @@ from redun_backend_sql.console import describe_names, is_ipython_installed, make
 
 
 @click.command()
-@click.argument("key", metavar="[ID]", required=False)
+@click.argument("key", metavar="[ID]", required=False, shell_complete=complete_ids)
 @click.option("--plain", is_flag=True, help="Use Python's own prompt even if IPython is installed.")
 @click.pass_obj
 def repl(workspace: Workspace, key: str | None, plain: bool) -> None:

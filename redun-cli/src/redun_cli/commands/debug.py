@@ -12,6 +12,7 @@ from types import TracebackType
 
 import click
 
+from redun.completing import complete_ids
 from redun.expression import Expression
 from redun.workspace import Workspace
 from redun_cli.errors import WorkflowFailed
@@ -23,7 +24,7 @@ _MACHINERY = (__name__.partition(".")[0], "asyncio", "bdb", "pdb")
 
 
 @click.command()
-@click.argument("key", metavar="JOB")
+@click.argument("key", metavar="JOB", shell_complete=complete_ids)
 @click.option("--script", metavar="SCRIPT", help="The file or module with the task; default that of the execution.")
 @click.option("--recorded", is_flag=True, help="Run the source that was recorded, not the one that is there today.")
 @click.option("--result", is_flag=True, help="Print what it returns, without the debugger.")
