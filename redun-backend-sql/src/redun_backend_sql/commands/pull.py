@@ -29,8 +29,8 @@ def pull(workspace: Workspace, repo: str, ids: Sequence[str], full: bool) -> Non
       redun pull team 3f2a9c    one execution
     """
     with (
-        using(workspace.open_backend()) as here,
         using(workspace.open_repository(repo)) as there,
+        using(workspace.open_backend()) as here,
         showing_progress("Pulled") as report,
     ):
         count = exchange(there, here, here, ids, report, full)
