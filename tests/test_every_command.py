@@ -64,6 +64,7 @@ ARGUMENTS = {
     "diff": ["~1"],
     "doctor": ["configuration", "database", "disks"],
     "export": [],
+    "fs": [],
     "fs cp": ["flow.py", "copied.py"],
     "fs hash": ["flow.py"],
     "fs ls": ["."],
@@ -86,7 +87,7 @@ ARGUMENTS = {
     "tag update": ["-", "k=v"],
     "why": ["-"],
 }
-NEED_NOTHING = {"completion", "config describe", "db versions", "fs hash", "fs ls", "plugins"}
+NEED_NOTHING = {"completion", "config describe", "db versions", "fs", "fs hash", "fs ls", "plugins"}
 """Commands that work whatever there is."""
 
 REPORTING = {"config validate", "db check", "doctor"}
@@ -97,15 +98,16 @@ MAKING = {"db upgrade", "import", "init", "run"}
 
 
 def find_commands():
-    """Yield the words of each command that is no group."""
+    """Yield the words of each command that can be called."""
     for name in commands:
         yield from find_leaves(name, commands.load(name))
 
 
 def find_leaves(words, command):
-    """Yield the words of the commands in a command, or its own."""
-    if not isinstance(command, click.Group):
+    """Yield the words of a command, unless it needs one of those in it, and of those."""
+    if not isinstance(command, click.Group) or command.invoke_without_command:
         yield words
+    if not isinstance(command, click.Group):
         return
     for name in command.list_commands(click.Context(command)):
         yield from find_leaves(f"{words} {name}", command.get_command(click.Context(command), name))

@@ -193,22 +193,27 @@ def read_terminal(leader):
         return b""
 
 
-def talk_on_terminal(folder, lines, **environment):
+def talk_on_terminal(folder, lines, *arguments, **environment):
     """Return what a pseudo-terminal shows of ``redun repl``."""
     leader, follower = pty.openpty()
     variables = {**os.environ, "TERM": "dumb", **environment}
-    with subprocess.Popen(
-        [PROGRAM, "repl"], cwd=folder, stdin=follower, stdout=follower, stderr=follower, env=variables
-    ):
-        os.close(follower)
-        shown = b""
+    ends = {"stdin": follower, "stdout": follower, "stderr": follower}
+    process = subprocess.Popen([PROGRAM, "repl", *arguments], cwd=folder, env=variables, **ends)
+    os.close(follower)
+    shown = b""
+    try:
         for awaited, line in lines:
             while awaited not in shown:
-                shown += read_terminal(leader)
+                more = read_terminal(leader)
+                assert more, f"the program ended after {shown!r}"
+                shown += more
             os.write(leader, line)
         while more := read_terminal(leader):
             shown += more
-    os.close(leader)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(leader)
     return shown.decode()
 
 
@@ -216,7 +221,7 @@ def test_prompt_on_a_terminal(folder):
     """On a terminal there are a banner that warns, a prompt, values, and completion."""
     lines = [(b"(redun) ", b"last_exec.sta\t == 'DONE'\n"), (b"True\r\n(redun) ", b"exit()\n")]
 
-    shown = talk_on_terminal(folder, lines)
+    shown = talk_on_terminal(folder, lines, "--plain")
 
     assert "unpickles them, which runs code" in shown
     assert "last_exec.status == 'DONE'" in shown
