@@ -21,10 +21,12 @@ def test_all_distributions_share_a_version(projects):
 
 
 def test_distributions_depend_on_the_core_only(projects):
-    """A plugin depends on the core of its own version or later, and on no other plugin."""
+    """A plugin depends on the core of its version or later, and on no other plugin; the console on the store, too."""
+    store = f"redun-backend-sql>={__version__}"
     for name, table in projects.items():
         own = [line for line in table["dependencies"] if line.startswith("redun-")]
-        assert own == ([] if name == "redun-core" else [f"redun-core>={__version__}"])
+        plugins = [store] if name == "redun-console" else []
+        assert own == ([] if name == "redun-core" else [f"redun-core>={__version__}", *plugins])
 
 
 def test_dependencies_have_floors(projects):

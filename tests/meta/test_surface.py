@@ -17,6 +17,7 @@ PACKAGES = (
     "redun_value_data",
     "redun_backend_sql",
     "redun_cli",
+    "redun_console",
 )
 _RUN_EXAMPLES = """
 import doctest, importlib, io, json, sys
