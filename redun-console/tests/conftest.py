@@ -5,7 +5,6 @@ import html
 import re
 import shutil
 import time
-from collections import defaultdict
 from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 
@@ -26,7 +25,7 @@ from redun_console.routes import parse_route
 START = datetime(2026, 5, 4, 10, 0, tzinfo=timezone.utc)
 NOW = START + timedelta(hours=3)
 _TEXT = re.compile(r'<text class="[\w-]+-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>')
-_CELL = 12.2
+_CELL, _ROW, _TOP = 12.2, 24.4, 20
 
 CLEAN = '''@task
 def clean(x: int) -> int:
@@ -34,17 +33,17 @@ def clean(x: int) -> int:
     return x + 1
 '''
 OLD_CLEAN = "@task\ndef clean(x):\n    return x\n"
-MEASURE = '''@task
+MEASURE = """@task
 def measure(x: int, label: str = "a") -> float:
     if x == 7:
         raise ValueError(f"no sample {x}")
     return x / 2
-'''
+"""
 WRITE = "@task\ndef write(values, path):\n    file = File(path)\n    file.write(str(values))\n    return file\n"
-MAIN = '''@task
+MAIN = """@task
 def main(n: int = 5):
     return write([measure(clean(i)) for i in range(n)], "out/report.csv")
-'''
+"""
 
 
 def make_id(kind, number):
@@ -117,6 +116,7 @@ class Recorder:
 
 def record_lab(recorder):
     """Three executions: one that was answered in part from the cache, one that failed, and one that runs."""
+    recorder.file("out/report.csv", "before")
     old, clean = recorder.task("clean", OLD_CLEAN), recorder.task("clean", CLEAN)
     measure, write, main = (
         recorder.task(name, source) for name, source in (("measure", MEASURE), ("write", WRITE), ("main", MAIN))
@@ -126,9 +126,7 @@ def record_lab(recorder):
     for part in (recorder.value(0.5), recorder.value(1.0)):
         recorder.insert("subvalue", part, values)
     halves = [recorder.value(number / 2) for number in range(10)]
-    cleaned = [
-        recorder.call("lab.clean", clean, [numbers[i]], numbers[i + 1], 1) for i in range(2)
-    ]
+    cleaned = [recorder.call("lab.clean", clean, [numbers[i]], numbers[i + 1], 1) for i in range(2)]
     measured = [
         recorder.call("lab.measure", measure, [numbers[i + 1]], halves[i + 1], 2, upstream=[cleaned[i]])
         for i in range(2)
@@ -141,8 +139,11 @@ def record_lab(recorder):
     for i, (task, call) in enumerate(zip([clean, clean, measure, measure, write], below, strict=True)):
         recorder.job(2 + i, 1, task, 1 + i, 2.5 + i, call, 1, cached=i < 2)
     for key, value in {
-        "user": '"ada"', "project": '"lab"', "git_commit": '"0123456789abcdef"',
-        "git_origin_url": '"git@github.com:lab/flow.git"', "doc": '"a first look"',
+        "user": '"ada"',
+        "project": '"lab"',
+        "git_commit": '"0123456789abcdef"',
+        "git_origin_url": '"git@github.com:lab/flow.git"',
+        "doc": '"a first look"',
     }.items():
         recorder.tag("Execution", make_id("a", 1), key, value)
     recorder.tag("Job", make_id("b", 4), "aws_batch_job", '"1f2e-3d4c"')
@@ -161,7 +162,6 @@ def record_lab(recorder):
     recorder.job(10, 3, old, 9001, None, parent=9)
     for number in range(3):
         recorder.file(f"in/sample{number}.txt")
-    recorder.file("out/report.csv", "1")
 
 
 @pytest.fixture(scope="session")
@@ -250,6 +250,11 @@ class Session:
         self.app.focused.value = text
         await self.press("enter")
 
+    def calm(self):
+        """Let nothing blink."""
+        for field in self.app.screen.query(Input):
+            field.cursor_blink = False
+
     async def until(self, condition):
         """Wait for a condition to hold."""
         while not condition():
@@ -268,11 +273,11 @@ class Session:
     @property
     def lines(self):
         """The lines of the screen."""
-        rows = defaultdict(str)
+        rows = [""] * self.app.size.height
         for x, y, text in _TEXT.findall(self.svg):
-            column = round(float(x) / _CELL)
-            rows[float(y)] = rows[float(y)].ljust(column) + html.unescape(text).replace("\xa0", " ")
-        return [rows[y].rstrip() for y in sorted(rows)]
+            row, column = round((float(y) - _TOP) / _ROW), round(float(x) / _CELL)
+            rows[row] = rows[row].ljust(column) + html.unescape(text).replace("\xa0", " ")
+        return [row.rstrip() for row in rows]
 
     @property
     def text(self):
@@ -295,8 +300,6 @@ def visit(open_backend):
                 async with app.run_test(size=size, notifications=True) as pilot:
                     session = Session(app, pilot)
                     await session.settle()
-                    for field in app.screen.query(Input):
-                        field.cursor_blink = False
                     return await script(session)
             finally:
                 assert app.reader.close()

@@ -103,8 +103,11 @@ class Lines(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(width, base)
 
     def action_move(self, lines: int) -> None:
-        """Move the cursor by some lines."""
-        self.cursor, self.part = max(0, min(self.cursor + lines, len(self.lines) - 1)), 0
+        """Move the cursor by some lines; it does not stay on an empty one."""
+        last = max(0, len(self.lines) - 1)
+        self.cursor, self.part = max(0, min(self.cursor + lines, last)), 0
+        while 0 < self.cursor < last and not self.current.text:
+            self.cursor += 1 if lines > 0 else -1
         self._reveal()
         self.refresh()
 

@@ -6,6 +6,7 @@ words of a command, `format_route` writes them, and each undoes the other.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -17,6 +18,12 @@ R = TypeVar("R", bound="Route")
 
 SORTS = ("time", "namespace", "count")
 """By what namespaces are sorted."""
+
+
+SHORT_ID = 12
+"""How much of an id is enough to tell it from all others, almost certainly."""
+
+_ID = re.compile(r"\b(?:[0-9a-f]{40}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 
 
 class RouteError(RedunError, ValueError):
@@ -59,6 +66,11 @@ class Route:
     def command(self) -> str:
         """The command that opens the screen, to be typed in a shell."""
         return shlex.join(["redun", "console", *format_route(self)])
+
+    @property
+    def short_command(self) -> str:
+        """The same with ids and addresses cut short, which the command takes as well."""
+        return _ID.sub(lambda found: found[0][:SHORT_ID], self.command)
 
 
 @dataclass(frozen=True)
@@ -115,6 +127,7 @@ class JobRoute(RecordRoute):
     """A job."""
 
     prefix: ClassVar[str] = "jobs"
+    why: bool = option("with why it ran, or did not have to", False)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ def console(workspace: Workspace, /, words: tuple[str, ...]) -> None:
       executions                [--id ID] [--namespace NAME] [--find TEXT] [--page N]
       executions/namespace      [--sort time|namespace|count]
       executions/ID             [--job ID] [--children] [--status STATUS]... [--task NAME]... [--page N]
-      jobs/ID, values/HASH, upstreams/HASH, tasks/HASH, tasks/name/NAME
+      jobs/ID                   [--why]
+      values/HASH, upstreams/HASH, tasks/HASH, tasks/name/NAME
       tasks                     [--find TEXT] [--namespace NAME] [--page N]
       files                     [--prefix TEXT] [--page N]
       search                    what `redun log` takes

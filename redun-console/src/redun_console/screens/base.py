@@ -28,7 +28,7 @@ from redun.errors import RedunError
 from redun_console.layout import Line, Page, Span, cut_line, lay_out_text, plain, title
 from redun_console.lines import MARK, Lines
 from redun_console.reader import Question
-from redun_console.routes import RecordRoute, ReplRoute, Route, list_options, turn_page
+from redun_console.routes import RecordRoute, ReplRoute, Route, SearchRoute, list_options, turn_page
 from redun_console.styles import STYLES
 
 if TYPE_CHECKING:
@@ -168,18 +168,16 @@ class RouteScreen(Screen[None], Generic[R, V]):
         if view is None:
             self._fail(f"{self.route.path} is not in the database any more")
             return
-        is_first = self.view is None
-        self.view = view
+        is_first, self.view = self.view is None, view
         self._show()
         if is_first:
             self.query_one(Lines).start()
 
     def _fail(self, message: str) -> None:
-        self._is_loading = False
-        self.view = None
+        self._is_loading, self.view, self.remark = False, None, ""
         self._show_frame()
-        lines = self.query_one(Lines)
-        width = self._width
+        self.query_one("#head").display = False
+        lines, width = self.query_one(Lines), self._width
         advice = (
             "ctrl+r tries again, escape goes back, q quits; `redun db info` and `redun db check` look at the database."
         )
@@ -216,8 +214,10 @@ class RouteScreen(Screen[None], Generic[R, V]):
 
     def _show_frame(self) -> None:
         """Show the command, and what is to be remarked at the bottom."""
-        command = Line([Span(plain(self.route.command), "name")])
-        self.query_one("#command", Static).update(make_text(cut_line(command, max(8, self.app.size.width - 2))))
+        width = max(8, self.app.size.width - 2)
+        command = plain(self.route.command)
+        shown = command if len(command) <= width else plain(self.route.short_command)
+        self.query_one("#command", Static).update(make_text(cut_line(Line([Span(shown, "name")]), width)))
         text = "Loading ..." if self._is_loading and self.view is None else self.remark
         self.query_one("#remark", Static).update(Text(text, no_wrap=True, style=Style()))
         self.refresh_bindings()
@@ -233,7 +233,9 @@ class RouteScreen(Screen[None], Generic[R, V]):
                 return False
             return self.has_next(self.view) if parameters == (1,) else getattr(self.route, "page", 1) > 1
         if action == "filter":
-            return bool(list_options(self.route))
+            return isinstance(self.route, SearchRoute) or any(
+                not isinstance(item.default, int) for item in list_options(self.route)
+            )
         return action not in ("focus_job", "unfocus_job", "children")
 
     def action_back(self) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 
 from redun_console.layout import Fact, Line, Page, Span, lay_out_facts, lay_out_text, plain, title
 from redun_console.reader import Question
@@ -23,6 +27,8 @@ from redun_console.views.job import JobView, load_job
 class JobScreen(RouteScreen[JobRoute, JobView]):
     """Everything about a job."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "why", "Why")]
+
     def make_question(self) -> Question[JobView | None]:
         route = self.route
         return lambda store: load_job(store, route)
@@ -42,7 +48,7 @@ class JobScreen(RouteScreen[JobRoute, JobView]):
             for line in view.error:
                 yield from lay_out_text(line, width, "error" if line == view.error[-1] else "")
         if view.reason:
-            yield from title("Why")
+            yield from title("Why it ran, or did not have to")
             for line in view.reason:
                 yield from lay_out_text(line, width)
         if view.children.items:
@@ -77,6 +83,10 @@ class JobScreen(RouteScreen[JobRoute, JobView]):
         if action in ("focus_job", "children"):
             return True
         return super().check_action(action, parameters)
+
+    def action_why(self) -> None:
+        """Show why the job ran, or leave it out again."""
+        self.change_route(replace(self.route, why=not self.route.why))
 
     def action_focus_job(self) -> None:
         """Show the execution with what is below this job."""

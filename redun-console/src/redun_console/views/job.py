@@ -64,7 +64,7 @@ class JobView:
     task
         Its task.
     reason
-        The lines that say why it ran, or did not have to.
+        The lines that say why it ran, or did not have to; none if that was not asked for.
     children
         The first of the jobs below it.
     """
@@ -106,7 +106,7 @@ def load_job(store: Store, route: JobRoute) -> JobView | None:
         result,
         list(islice(describe_error(result), _MAX_ERROR_LINES)) if result and job.status == "FAILED" else [],
         task,
-        list(islice(explain_job(database, job), 1, _MAX_ERROR_LINES)) if call is not None else [],
+        list(islice(explain_job(database, job), 1, _MAX_ERROR_LINES)) if route.why else [],
         _list_children(database, job),
     )
 
