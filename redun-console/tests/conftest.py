@@ -273,11 +273,11 @@ class Session:
     @property
     def lines(self):
         """The lines of the screen."""
-        rows = [""] * self.app.size.height
+        rows = dict.fromkeys(range(self.app.size.height), "")
         for x, y, text in _TEXT.findall(self.svg):
             row, column = round((float(y) - _TOP) / _ROW), round(float(x) / _CELL)
-            rows[row] = rows[row].ljust(column) + html.unescape(text).replace("\xa0", " ")
-        return [row.rstrip() for row in rows]
+            rows[row] = rows.get(row, "").ljust(column) + html.unescape(text).replace("\xa0", " ")
+        return [row.rstrip() for row in rows.values()]
 
     @property
     def text(self):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from redun.errors import RedunError
 from redun.logging import logger
@@ -65,6 +65,8 @@ SCREENS: Mapping[type[Route], Callable[[Any], Screen[None]]] = {
 """The screen of each route."""
 
 REFRESH_SECONDS = 2.0
+MIN_WIDTH = 10
+"""How wide a terminal has to be for dialogs."""
 
 
 class Console(App[None]):
@@ -156,14 +158,16 @@ class Console(App[None]):
         else:
             self.notify("This is the first screen: q quits, m shows the others.")
 
+    def ask(self, dialog: ModalScreen[Route | None], then: Callable[[Any], None]) -> None:
+        """Show a dialog, and do something with the route that it ends with, unless it is left without one."""
+        if self.size.width < MIN_WIDTH:
+            self.notify("The terminal is too narrow for a dialog.")
+            return
+        self.push_screen(dialog, lambda route: None if route is None else then(route))
+
     def action_menu(self) -> None:
         """Show the menu."""
-
-        def go(route: Route | None) -> None:
-            if route is not None:
-                self.follow(route)
-
-        self.push_screen(MenuDialog(), go)
+        self.ask(MenuDialog(), self.follow)
 
     def action_picture(self) -> None:
         """Save the screen as a picture."""

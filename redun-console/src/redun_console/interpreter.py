@@ -117,14 +117,17 @@ class Interpreter:
         """Return what an action writes; cancelling the question interrupts it."""
         assert self._shell is not None
         written, thread = io.StringIO(), threading.get_ident()
+        interruption = _Interruption(thread)
         try:
-            with store.interrupted_by(lambda: _raise_in(thread)), redirect_stdout(written), redirect_stderr(written):
+            with store.interrupted_by(interruption.happen), redirect_stdout(written), redirect_stderr(written):
                 action(self._shell)
+                interruption.end()
         except SystemExit:
             written.write("escape goes back, q on another screen ends the console\n")
         except KeyboardInterrupt:
             written.write("KeyboardInterrupt\n")
         finally:
+            interruption.end()
             store.backend.session.rollback()  # So that the next query sees what was written meanwhile.
         text = written.getvalue()
         return (
@@ -212,5 +215,20 @@ def _make_call(job: Any) -> dict[str, Callable[[], Any]]:
     return {"args": make_args, "kwargs": make_kwargs, "result": make_result}
 
 
-def _raise_in(thread: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+class _Interruption:
+    """Raises a KeyboardInterrupt in a thread, unless it has ended what was to be interrupted."""
+
+    def __init__(self, thread: int) -> None:
+        self._thread = ctypes.c_ulong(thread)
+        self._lock = threading.Lock()
+        self._has_ended = False
+
+    def happen(self) -> None:
+        with self._lock:
+            if not self._has_ended:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, ctypes.py_object(KeyboardInterrupt))
+
+    def end(self) -> None:
+        with self._lock:
+            self._has_ended = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, None)  # One that is yet to come is taken back.

@@ -6,7 +6,8 @@ Questions wait in a queue and are answered one at a time, because one thread at 
        └──────────┴────> cancelled, when whoever asked does not wait any more
 
 One that is cancelled while it waits is never asked. One that is being asked has its query interrupted, again and again
-until it has ended, for it may be between two queries.
+until it has ended, for it may be between two queries; or until some seconds have passed, for nothing is waited for that
+can't be interrupted.
 """
 
 from __future__ import annotations
@@ -103,11 +104,13 @@ class Reader:
         return False
 
     async def _give_up(self, future: Future[Any], waiting: asyncio.Future[Any]) -> None:
-        while not future.done():
+        for _ in range(_TRIES):
+            if future.done():
+                break
             await asyncio.to_thread(self._interrupt, future)
             with suppress(Exception):
                 await asyncio.wait([waiting], timeout=_AGAIN_SECONDS)
-        if not waiting.cancelled():
+        if waiting.done() and not waiting.cancelled():
             waiting.exception()  # Nobody is interested in it, and asyncio complains if nobody looks.
 
     def _interrupt(self, future: Future[Any]) -> None:

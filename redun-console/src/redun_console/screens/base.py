@@ -258,8 +258,4 @@ class RouteScreen(Screen[None], Generic[R, V]):
         """Ask for other options of the route."""
         from redun_console.screens.dialogs import FilterDialog
 
-        def change(route: Route | None) -> None:
-            if route is not None:
-                self.change_route(cast("R", route))
-
-        self.app.push_screen(FilterDialog(self.route), change)
+        self.console_app.ask(FilterDialog(self.route), self.change_route)

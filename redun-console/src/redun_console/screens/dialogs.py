@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
+from redun_console.layout import plain
 from redun_console.routes import (
     ExecutionsRoute,
     FilesRoute,
@@ -93,7 +94,7 @@ class FilterDialog(ModalScreen[Route | None]):
             box.border_title, box.border_subtitle = "Filter", "return: show, escape: leave"
             for name, (label, value) in read_fields(self.route).items():
                 yield Label(Text(label))
-                yield Input(value, id=name)
+                yield Input(plain(value), id=name)
             yield Label(id="error")
 
     def on_mount(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import product
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
@@ -194,8 +195,8 @@ class ReplScreen(Screen[None]):
         self.query_one(RichLog).write(Text(f"{sign}{plain(text)}", STYLES["name"]))
 
     def _write(self, output: Output, style: str = "") -> None:
-        for line in output.text.splitlines():
-            self.query_one(RichLog).write(Text(plain(line.expandtabs(4)), STYLES[style]))
+        for log, line in product(self.query(RichLog), output.text.splitlines()):  # There is none when it was left.
+            log.write(Text(plain(line.expandtabs(4)), STYLES[style]))
 
 
 def _find_common(texts: list[str]) -> str:
