@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from redun.backends.base import ERROR_TYPE
+from redun.logging import logger
 from redun_console.lines import Lines
 
 HOSTILE = "[red]x[/] [/] [link=https://evil]y \x1b[31mz\x1b]0;title\x07 \x9b2J\r\n\u202eabc\ttab \ud800 {curly} $var"
@@ -182,6 +183,24 @@ def test_screens_work_while_somebody_writes(look, recorder):
         lines = look("executions")
 
     assert sum("run lab.py" in line for line in lines) == 3
+
+
+def test_what_is_logged_is_a_message(visit):
+    """What is logged while screens are shown appears on them as text, and the log is given back at the end."""
+    before = list(logger.handlers)
+
+    async def script(session):
+        logger.warning("the database is busy; trying %s", "[red]again[/red]")
+        logger.info("nobody needs this")
+        await session.settle()
+        return session.text, list(logger.handlers)
+
+    text, handlers = visit("tasks", script, size=(100, 24))
+
+    assert "trying [red]again[/red]" in text
+    assert "nobody needs this" not in text
+    assert handlers != before
+    assert logger.handlers == before
 
 
 def test_slow_answer_does_not_stop_the_keys(visit, monkeypatch):
