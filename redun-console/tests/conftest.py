@@ -61,6 +61,12 @@ def make_time(seconds):
     return (START + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+def pickle_file(path, key):
+    """The pickle of a file, made without any file."""
+    texts = (b"X" + len(text).to_bytes(4, "little") + text for text in map(str.encode, ("path", path, "hash", key)))
+    return b"\x80\x03credun.file\nFile\n)\x81}(" + b"".join(texts) + b"ub."
+
+
 class Recorder:
     """Writes rows of the schema."""
 
@@ -78,7 +84,7 @@ class Recorder:
 
     def file(self, path, state="0"):
         key = make_hash("file", path, state)
-        self.insert("value", key, "redun.File", "application/python-pickle", b"\x80\x03X\x04\x00\x00\x00file.")
+        self.insert("value", key, "redun.File", "application/python-pickle", pickle_file(path, key))
         self.insert("file", key, path)
         return key
 
@@ -234,7 +240,8 @@ class Session:
 
     async def settle(self):
         """Wait until nothing is loaded any more, and everything is drawn."""
-        for _ in range(3):
+        await self.pilot.pause()
+        while any(not worker.is_finished for worker in self.app.workers):
             with suppress(WorkerCancelled, WorkerFailed):
                 await self.app.workers.wait_for_complete()
             await self.pilot.pause()

@@ -31,9 +31,11 @@ def console(workspace: Workspace, /, words: tuple[str, ...]) -> None:
     PATH is a screen, or the start of an id, a task's name, or the start of a file's path. Screens and their filters:
 
     \b
-      executions                [--id ID] [--namespace NAME] [--find TEXT] [--page N]
+      executions                [--id ID] [--namespace NAME] [--find TEXT]
+                                [--page N]
       executions/namespace      [--sort time|namespace|count]
-      executions/ID             [--job ID] [--children] [--status STATUS]... [--task NAME]... [--page N]
+      executions/ID             [--job ID] [--children] [--status STATUS]...
+                                [--task NAME]... [--page N]
       jobs/ID                   [--why]
       values/HASH, upstreams/HASH, tasks/HASH, tasks/name/NAME
       tasks                     [--find TEXT] [--namespace NAME] [--page N]
@@ -41,7 +43,6 @@ def console(workspace: Workspace, /, words: tuple[str, ...]) -> None:
       search                    what `redun log` takes
       repl, repl/ID             a Python prompt
 
-    \b
     Keys: arrows and return to go on, escape to go back, n and p for pages, / to filter, m for the menu, r for a Python
     prompt, f, g and c for the jobs below one, ctrl+r to refresh, ctrl+p for a picture, q to quit.
 

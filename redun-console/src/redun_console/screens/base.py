@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Route)
 V = TypeVar("V")
 
-_SHARE = 20
+_CHANGING: Sequence[tuple[str, tuple[object, ...]]] = (("turn", (1,)), ("turn", (-1,)), ("unfocus_job", ()))
+_SHARE = 10
 """What part of the time is spent on asking again, at most: one in so many."""
 
 
@@ -82,6 +83,7 @@ class RouteScreen(Screen[None], Generic[R, V]):
         self.remark = ""
         self._is_loading = False
         self._next_load = 0.0
+        self._keys: Sequence[bool | None] = ()
 
     @abstractmethod
     def make_question(self) -> Question[V | None]:
@@ -220,7 +222,10 @@ class RouteScreen(Screen[None], Generic[R, V]):
         self.query_one("#command", Static).update(make_text(cut_line(Line([Span(shown, "name")]), width)))
         text = "Loading ..." if self._is_loading and self.view is None else self.remark
         self.query_one("#remark", Static).update(Text(text, no_wrap=True, style=Style()))
-        self.refresh_bindings()
+        keys = [self.check_action(action, parameters) for action, parameters in _CHANGING]
+        if keys != self._keys:  # Showing the keys again takes longer than everything else.
+            self._keys = keys
+            self.refresh_bindings()
 
     @on(Lines.Chosen)
     def _open(self, event: Lines.Chosen) -> None:
