@@ -70,7 +70,10 @@ def test_values_and_tasks_have_variables(start, backend):
 
 def test_job_without_a_call_says_so(start):
     """The arguments of a job that has no call are an error that says why there are none."""
-    assert "the job has no call: it has not ended" in start("jobs/9bbb")("args")
+    run = start("jobs/9bbb")
+
+    assert "the job has no call: it has not ended" in run("args")
+    assert run.complete("args.") == []
 
 
 def test_code_goes_on_until_it_is_complete(start):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -11,7 +12,6 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from redun.errors import RedunError
 from redun.logging import logger
 from redun_backend_sql.backend import SqlBackend
 from redun_console.layout import Target, Url
@@ -33,7 +33,7 @@ from redun_console.routes import (
     ValueRoute,
     parse_route,
 )
-from redun_console.screens.base import RouteScreen
+from redun_console.screens.base import RouteScreen, describe_error
 from redun_console.screens.dialogs import MenuDialog
 from redun_console.screens.execution import ExecutionScreen
 from redun_console.screens.executions import ExecutionsScreen
@@ -65,6 +65,8 @@ SCREENS: Mapping[type[Route], Callable[[Any], Screen[None]]] = {
 """The screen of each route."""
 
 REFRESH_SECONDS = 2.0
+"""How often a screen that may change by itself is loaded again, at most."""
+
 MIN_WIDTH = 10
 """How wide a terminal has to be for dialogs."""
 
@@ -129,7 +131,7 @@ class Console(App[None]):
 
     def open(self, path: str) -> None:
         """Open the screen of a path, as users of the prompt do; from any thread."""
-        self.call_from_thread(self.follow, parse_route(path.split()))
+        self.call_from_thread(self.follow, parse_route(shlex.split(path)))
 
     def follow(self, target: Target) -> None:
         """Go where a line leads."""
@@ -144,8 +146,8 @@ class Console(App[None]):
     async def _follow(self, route: Route) -> None:
         try:
             resolved = await self.reader.ask(lambda store: resolve(store, route))
-        except RedunError as error:
-            self.notify(str(error), severity="warning", markup=False)
+        except Exception as error:
+            self.notify(describe_error(error), severity="warning", markup=False)
             if isinstance(self.screen, RouteScreen):
                 self.screen.on_screen_resume()
             return

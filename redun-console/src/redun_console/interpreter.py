@@ -11,7 +11,7 @@ import threading
 from code import InteractiveInterpreter
 from codeop import CommandCompiler
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from rlcompleter import Completer
 from typing import Any, NamedTuple
 
@@ -103,12 +103,13 @@ class Interpreter:
         if variables is None:
             return []
         start = text.partition(".")[0]
-        if start != text and start in variables.names:
-            variables[start]
-        completer = Completer(dict(variables))
         found: list[str] = []
-        while len(found) < _MAX_COMPLETIONS and (match := completer.complete(text, len(found))) is not None:
-            found.append(match.rstrip("("))
+        with suppress(Exception):  # What is asked for its attributes may fail in any way: then it has none.
+            if start != text and start in variables.names:
+                variables[start]
+            completer = Completer(dict(variables))
+            while len(found) < _MAX_COMPLETIONS and (match := completer.complete(text, len(found))) is not None:
+                found.append(match.rstrip("("))
         if "." not in text:
             found += [name for name in variables.names if name.startswith(text)]
         return sorted(dict.fromkeys(found))
@@ -130,11 +131,8 @@ class Interpreter:
             interruption.end()
             store.backend.session.rollback()  # So that the next query sees what was written meanwhile.
         text = written.getvalue()
-        return (
-            text
-            if len(text) <= _MAX_OUTPUT
-            else f"{text[:_MAX_OUTPUT]}\n... {len(text) - _MAX_OUTPUT} more characters\n"
-        )
+        left_out = len(text) - _MAX_OUTPUT
+        return text if left_out <= 0 else f"{text[:_MAX_OUTPUT]}\n... {left_out} more characters\n"
 
 
 def list_models() -> list[str]:

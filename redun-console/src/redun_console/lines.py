@@ -69,11 +69,10 @@ class Lines(ScrollView, can_focus=True):
         """Show other lines; the cursor stays on the line that leads where it led, if there is still one."""
         current, self.lines = self.current, lines
         same = [index for index, line in enumerate(lines) if line.target is not None and line.target == current.target]
-        first = next((index for index, line in enumerate(lines) if line.target is not None), 0)
         if same:
             self.cursor = min(same, key=lambda index: abs(index - self.cursor))
         elif current.target is not None or current == Line():
-            self.cursor = first
+            self.cursor = self._count_leading()
         self.cursor = max(0, min(self.cursor, len(lines) - 1))
         self.virtual_size = Size(self.size.width, len(lines))
         self._reveal()
@@ -81,7 +80,7 @@ class Lines(ScrollView, can_focus=True):
 
     def start(self) -> None:
         """Put the cursor on the first line that leads somewhere, and show the top."""
-        self.cursor = next((index for index, line in enumerate(self.lines) if line.target is not None), 0)
+        self.cursor, self.part = self._count_leading(), 0
         self.scroll_to(0, 0, animate=False)
 
     def render_line(self, y: int) -> Strip:

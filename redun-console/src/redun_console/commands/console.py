@@ -58,7 +58,7 @@ def console(workspace: Workspace, /, words: tuple[str, ...]) -> None:
     _check_terminal()
     with ExitStack() as stack:
         backend = _open(workspace)
-        close = stack.callback(backend.close)
+        stack.callback(backend.close)
         resolved = resolve(Store(backend), route)
         from redun_console.app import Console
 
@@ -67,8 +67,7 @@ def console(workspace: Workspace, /, words: tuple[str, ...]) -> None:
             app.run()
         finally:
             if not app.reader.close():
-                stack.pop_all()  # Somebody still waits for the database, which ends with the process.
-    del close
+                stack.pop_all()  # Its thread still waits for the database; both end with the process.
     if app.return_code:
         sys.exit(app.return_code)
 

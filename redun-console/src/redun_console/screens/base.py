@@ -47,6 +47,11 @@ def make_text(line: Line) -> Text:
     return Text.assemble(*((text, STYLES[style]) for text, style, *_ in line.spans), no_wrap=True, end="")
 
 
+def describe_error(error: Exception) -> str:
+    """Return an error as it is shown on a screen, in one sentence."""
+    return str(error) if isinstance(error, RedunError) else f"unexpected {type(error).__name__}: {error}"
+
+
 class RouteScreen(Screen[None], Generic[R, V]):
     """A screen of a route.
 
@@ -159,11 +164,8 @@ class RouteScreen(Screen[None], Generic[R, V]):
         start = time.monotonic()
         try:
             view = await self.console_app.reader.ask(self.make_question())
-        except RedunError as error:
-            self._fail(str(error))
-            return
         except Exception as error:
-            self._fail(f"unexpected {type(error).__name__}: {error}")
+            self._fail(describe_error(error))
             return
         self._next_load = time.monotonic() + _SHARE * (time.monotonic() - start)
         self._is_loading = False
@@ -207,7 +209,11 @@ class RouteScreen(Screen[None], Generic[R, V]):
         if self.view is None:
             return
         width = self._width
-        page = self.lay_out(self.view, width)
+        try:
+            page = self.lay_out(self.view, width)
+        except Exception as error:  # Whatever is odd about a record, the others can be shown.
+            self._fail(describe_error(error))
+            return
         self.remark = page.remark
         self.query_one("#head", Static).update(make_text(cut_line(page.head, width)))
         self.query_one("#head").display = bool(page.head.text)

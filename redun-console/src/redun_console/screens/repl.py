@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Coroutine
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual import on
@@ -19,9 +20,11 @@ from redun_console.interpreter import Interpreter, Output
 from redun_console.layout import plain
 from redun_console.reader import Reader
 from redun_console.routes import ReplRoute
+from redun_console.screens.base import describe_error
 from redun_console.styles import STYLES
 
 if TYPE_CHECKING:
+    from redun_backend_sql.backend import SqlBackend
     from redun_console.app import Console
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*$")
@@ -137,18 +140,22 @@ class ReplScreen(Screen[None]):
         if found is not None:
             self.run_worker(self._complete(found[0]), group="complete", exclusive=True)
 
-    def _run(self, work: object) -> None:
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self.query_one(Prompt).disabled = True
-        self.run_worker(cast("asyncio.Future[None]", work), group="repl", exclusive=True)
+        self.run_worker(work, group="repl", exclusive=True)
 
     async def _start(self) -> None:
+        opening = asyncio.ensure_future(asyncio.to_thread(self.console_app.open_backend))
         try:
-            backend = await asyncio.to_thread(self.console_app.open_backend)
-            self._reader = Reader(backend)
+            self._reader = Reader(await asyncio.shield(opening))
             self._interpreter = Interpreter(self.console_app, self.route)
             self._write(await self._reader.ask(self._interpreter.start))
+        except asyncio.CancelledError:
+            if self._reader is None:
+                opening.add_done_callback(_close_opened)
+            raise
         except Exception as error:
-            self._write(Output(f"{error}\nescape goes back\n"), "error")
+            self._write(Output(f"{describe_error(error)}\nescape goes back\n"), "error")
             return
         self._ready()
 
@@ -161,6 +168,8 @@ class ReplScreen(Screen[None]):
         except asyncio.CancelledError:
             self._write(Output("KeyboardInterrupt\n"), "error")
             raise
+        except Exception as error:
+            output = Output(f"{describe_error(error)}\n")
         if not output.needs_more:
             self._typed.clear()
         self._write(output)
@@ -197,6 +206,12 @@ class ReplScreen(Screen[None]):
     def _write(self, output: Output, style: str = "") -> None:
         for log, line in product(self.query(RichLog), output.text.splitlines()):  # There is none when it was left.
             log.write(Text(plain(line.expandtabs(4)), STYLES[style]))
+
+
+def _close_opened(opening: asyncio.Future[SqlBackend]) -> None:
+    """Close a store that was opened for a prompt that was left meanwhile."""
+    if opening.exception() is None:
+        opening.result().close()
 
 
 def _find_common(texts: list[str]) -> str:
