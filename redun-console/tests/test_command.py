@@ -14,9 +14,18 @@ import pytest
 from click.testing import CliRunner
 
 from redun.errors import ConfigError, RedunError
+from redun.testing import CommandContract
 from redun.workspace import Workspace
 from redun_console.commands import console as module
 from redun_console.commands.console import NoTerminalError, console
+
+
+class TestConsole(CommandContract):
+    """``redun console``; without a terminal it says so before it reads the configuration."""
+
+    command = "console"
+    needs_config = False
+
 
 REDUN = [sys.executable, "-m", "redun_cli"]
 
@@ -148,7 +157,6 @@ def test_dumb_terminal_is_none(repository, open_terminal):
     [
         (["nothing"], "nothing is recorded under 'nothing': give a screen"),
         (["jobs/ffff"], "nothing is recorded under 'ffff'"),
-        (["tasks", "--colour"], "the screen 'tasks' has no option '--colour'"),
         (["search", "--job-status", "LATE", "--wrong"], "the search can't be read"),
         (["executions/1aaa", "--job", "ffff"], "there is not one job whose id starts with 'ffff'"),
     ],
@@ -157,6 +165,15 @@ def test_what_cannot_be_shown_is_said_before_a_screen_opens(repository, on_termi
     """An unknown id, path or option is an error in one sentence, before anything is drawn."""
     with pytest.raises(RedunError, match=re.escape(message)):
         invoke(*words)
+
+
+@pytest.mark.parametrize("words", [("tasks", "--colour"), ("--colour",), ("executions/1aaa", "--status", "LATE")])
+def test_wrong_options_are_wrong_usage(repository, words):
+    """An option that a screen has not, or a value that it does not take, is a usage error."""
+    done = invoke(*words)
+
+    assert done.exit_code == 2
+    assert words[-1] in done.output
 
 
 def test_unknown_id_in_a_terminal_is_one_sentence(repository, open_terminal):

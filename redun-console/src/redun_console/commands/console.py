@@ -13,7 +13,7 @@ from redun.workspace import Workspace
 from redun_backend_sql.backend import SqlBackend
 from redun_console.reader import Store
 from redun_console.resolve import resolve
-from redun_console.routes import parse_route
+from redun_console.routes import RouteError, parse_route
 
 _OPTIONS = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
@@ -54,7 +54,10 @@ def console(workspace: Workspace, /, words: tuple[str, ...]) -> None:
       redun console out/report.csv                       the files whose path starts like this
       redun console search --job --task-name 'align*'    jobs of some tasks
     """
-    route = parse_route(words)
+    try:
+        route = parse_route(words)
+    except RouteError as error:
+        raise click.UsageError(str(error)) from None
     _check_terminal()
     with ExitStack() as stack:
         backend = _open(workspace)
