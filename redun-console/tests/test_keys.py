@@ -87,6 +87,17 @@ def test_cells_of_the_table_of_statuses_filter_jobs(walk):
     assert all_jobs == ExecutionRoute(key=EXECUTION)
 
 
+def test_statuses_that_are_counted_together_lead_to_both(walk, monkeypatch):
+    """Of very many jobs, those that ran and those that did not have to are counted together, and lead to both."""
+    monkeypatch.setattr("redun_backend_sql.jobs.SMALL_EXECUTION", 1)
+    monkeypatch.setattr("redun_backend_sql.jobs.MAX_COUNTED", 1)
+    monkeypatch.setattr("redun_console.views.execution.MAX_COUNTED_BY_TASK", 1)
+
+    [route] = walk("executions/1aaa", "down down down right enter", size=(80, 30))
+
+    assert route == ExecutionRoute(key=EXECUTION, status=("DONE", "CACHED"))
+
+
 def test_cell_is_chosen_by_a_click(visit):
     """A click on a number of the table filters by its status and task."""
 

@@ -102,7 +102,7 @@ def test_jobs_of_an_execution_are_a_tree(store):
         ({"status": ("FAILED",)}, ""),
         ({"status": ("RUNNING",)}, ""),
         ({"job": ROOT, "status": ("CACHED",)}, "23"),
-        ({"job": ROOT, "task": ("lab.write",)}, "6"),
+        ({"job": ROOT, "task": ("write",)}, "6"),
         ({"job": ROOT, "children": True}, "23456"),
         ({"job": "6bbbbbbb-0000-4000-8000-000000000006"}, "6"),
     ],

@@ -88,9 +88,10 @@ class ExecutionScreen(RouteScreen[ExecutionRoute, ExecutionView]):
         cells = []
         for status in statuses:
             count = task.counts.get("RUNNING" if status == "LOST" and task.fullname else status, 0)
-            wanted = "RUNNING" if status == "LOST" else status
-            target = self._filter(names, (wanted,)) if count and wanted in STATUSES else None
-            cells.append(Span(f"{count:,}", status.lower() if count else "dim", target))
+            # Of very many jobs, some statuses are counted together.
+            wanted = ("RUNNING",) if status == "LOST" else tuple(status.split(" or "))
+            target = self._filter(names, wanted) if count else None
+            cells.append(Span(f"{count:,}", status.partition(" ")[0].lower() if count else "dim", target))
         name = Span(plain(task.fullname), "name") if task.fullname else Span("all", "dim")
         return Row([*cells, name], self._filter(names, ()))
 

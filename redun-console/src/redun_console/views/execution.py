@@ -179,11 +179,15 @@ def _list_filtered(database: Database, execution_id: str, route: ExecutionRoute)
     if route.status:
         conditions += f" AND ({' OR '.join(_CONDITIONS[status] for status in route.status)})"
     if route.task:
-        hashes = [task.hash for name in route.task for task in find_tasks(database, name)]
+        hashes = _list_definitions(database, route)
         conditions += f" AND job.task_hash IN ({','.join('?' * len(hashes)) or 'NULL'})"
         parameters += hashes
     statement = _FLAT.format(conditions=conditions, order=database.row_order)
     return [key for (key,) in database.select(statement, *parameters, PAGE + 1, before)]
+
+
+def _list_definitions(database: Database, route: ExecutionRoute) -> list[str]:
+    return [task.hash for name in route.task for task in find_tasks(database, name)]
 
 
 def _read_flat(database: Database, ids: Sequence[str]) -> Listing[JobItem]:
@@ -193,12 +197,13 @@ def _read_flat(database: Database, ids: Sequence[str]) -> Listing[JobItem]:
 
 def _filter(database: Database, items: Iterable[TreeItem], route: ExecutionRoute) -> Iterator[JobItem]:
     """Yield the jobs of a part of the tree that have some status and are of some task."""
+    hashes = set(_list_definitions(database, route))
     for some in chunk((item.job_id for item in items if item.job_id is not None), PAGE):
         jobs = [
             job
             for job in read_jobs(database, some)
             if (not route.status or ("RUNNING" if job.status == "LOST" else job.status) in route.status)
-            and (not route.task or job.task_name in route.task)
+            and (not route.task or job.task_hash in hashes)
         ]
         yield from (JobItem(0, line) for line in read_lines(database, jobs))
 
