@@ -265,7 +265,7 @@ class Session:
     async def until(self, condition):
         """Wait for a condition to hold."""
         while not condition():
-            await self.pilot.pause(0.01)
+            await self.pilot.pause(0.05)
 
     @property
     def command(self):
