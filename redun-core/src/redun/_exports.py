@@ -50,6 +50,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "push"): "redun-backend-sql",
     ("command", "repo"): "redun-backend-sql",
     ("command", "tag"): "redun-backend-sql",
+    ("command", "viz"): "redun-viz",
     ("command", "why"): "redun-backend-sql",
     ("command", "run"): "redun-cli",
     ("executor", "aws_batch"): "redun-executor-batch",
