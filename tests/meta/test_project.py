@@ -24,6 +24,7 @@ BUILT_ON = {
     "redun-remote": ["redun-value-file"],
     "redun-executor-batch": ["redun-remote", "redun-value-file"],
     "redun-viz": ["redun-backend-sql"],
+    "redun-console": ["redun-backend-sql"],
 }
 """What a distribution builds on besides the core: an executor on files, a front end on the store that it shows."""
 

@@ -18,6 +18,8 @@ _ARGUMENTS = "SELECT arg_position, arg_key, value_hash FROM argument WHERE call_
 _FORMATS = "SELECT value_hash, type, format FROM value WHERE value_hash IN ({keys})"
 _IDS = "SELECT id FROM job WHERE id >= ? AND id < ? ORDER BY id LIMIT 1000"
 _TAGS = "SELECT entity_id, key, value FROM tag WHERE is_current AND entity_type = 'Job' AND entity_id IN ({keys})"
+_SOURCE = "SELECT source FROM task WHERE hash = ?"
+_ARGV = "SELECT args FROM execution WHERE id = ?"
 _CHILDREN = "SELECT id FROM job WHERE parent_id = ? LIMIT 2"
 
 ReadBytes = Callable[[Sequence[str]], Mapping[str, bytes]]
@@ -60,6 +62,8 @@ def find_job_call(database: Database, key: str, read_bytes: ReadBytes) -> JobCal
         job.task_name,
         [values[value_hash] for position, _, value_hash in places if position is not None],
         {name: values[value_hash] for _, name, value_hash in places if name is not None},
+        "".join(source for (source,) in database.select(_SOURCE, job.task_hash)),
+        [word for (argv,) in database.select(_ARGV, job.execution_id) for word in json.loads(argv)],
     )
 
 
