@@ -13,7 +13,6 @@ from redun._version import __version__
 from redun.completing import complete_repositories
 from redun.errors import PluginError
 from redun.plugins.catalog import commands
-from redun.requirements import check_version
 from redun.workspace import Workspace
 from redun_cli.errors import reporting_errors
 from redun_cli.version_check import check_version
@@ -78,11 +77,6 @@ class PluginGroup(click.Group):
             formatter.write_dl(rows or [("none", "every plugin is disabled or broken: see `redun plugins`")])
 
 
-def _check_version(ctx: click.Context, option: click.Parameter, requirement: str | None) -> None:
-    if requirement is not None:
-        check_version(__version__, requirement)
-
-
 @click.group(cls=PluginGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(version)s")
 @click.option(
@@ -98,13 +92,6 @@ def _check_version(ctx: click.Context, option: click.Parameter, requirement: str
     shell_complete=complete_repositories,
 )
 @click.option("--check-version", metavar="SPEC", help="Fail unless this version is in a range, such as '>=0.47,<1'.")
-@click.option(
-    "--check-version",
-    metavar="SPEC",
-    expose_value=False,
-    callback=_check_version,
-    help="Fail unless this version of redun is as needed, as in '>=0.47,<1'.",
-)
 @click.option(
     "-s", "--setup", metavar="NAME=VALUE", multiple=True, help="An argument of the project's setup_scheduler function."
 )
