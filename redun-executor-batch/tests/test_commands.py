@@ -1,5 +1,6 @@
 """The commands of ``redun aws``, as a user runs them."""
 
+import io
 import json
 import os
 import sqlite3
@@ -10,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from redun.testing import CommandContract
+from redun_cli.main import main
 
 INI = """
 [backend]
@@ -53,14 +55,20 @@ def folder(tmp_path, endpoint):
 
 
 @pytest.fixture
-def redun(folder):
+def redun(folder, monkeypatch, capfd):
     """A function that runs the program in the folder, and returns what it prints."""
+    monkeypatch.chdir(folder)
 
-    def run(*words, status=0, text=None):
-        command = [sys.executable, "-m", "redun_cli", *words]
-        done = subprocess.run(command, cwd=folder, input=text, capture_output=True, text=True)
-        assert done.returncode == status, done.stderr
-        return done.stdout if status == 0 else done.stderr
+    def run(*words, status=0, text=""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        code = 0
+        try:
+            main(words)
+        except SystemExit as error:
+            code = error.code
+        output, errors = capfd.readouterr()
+        assert code == status, errors
+        return output if status == 0 else errors
 
     return run
 

@@ -22,28 +22,27 @@ import time
 from redun import File, script, task
 
 redun_namespace = "{name}"
-executor = os.environ.get("EXECUTOR", "batch")
 
 
-@task(executor=executor)
+@task(executor="batch")
 def double(number):
     print("doubling", number)
     return 2 * number
 
 
-@task(executor=executor)
+@task(executor="batch")
 def fail(number):
     raise ValueError(f"no {{number}}")
 
 
-@task(executor=executor)
+@task(executor="batch")
 def wait(flag, number):
     while not os.path.exists(flag):
         time.sleep(0.05)
     return number
 
 
-@task(executor=executor, script=True)
+@task(executor="batch", script=True)
 def count(text):
     return f"printf %s '{{text}}' | wc -c"
 
@@ -68,18 +67,18 @@ INI = """
 db_uri = sqlite:///redun.db
 
 [executors.batch]
-type = aws_batch
+type = {kind}
+{options}
+"""
+
+BATCH = """
 image = plain
 queue = {queue}
-s3_scratch = s3://{bucket}/{name}
-job_monitor_interval = {interval}
+s3_scratch = {scratch}
+job_monitor_interval = 0.1
 job_stale_time = 0.2
 min_array_size = 3
-{more}
-
-[executors.apart]
-type = subprocess
-scratch = s3://{bucket}/{name}/apart
+batch_tags = {{"team": "moon"}}
 """
 
 
@@ -92,15 +91,12 @@ class Project:
         (folder / f"{self.name}.py").write_text(WORKFLOW.format(name=self.name))
         self.configure()
 
-    def configure(self, interval=0.1, **more):
-        """Write the configuration."""
-        folder = self.folder / ".redun"
-        folder.mkdir(exist_ok=True)
-        lines = "\n".join(f"{key} = {value}" for key, value in more.items())
-        text = INI.format(
-            queue=self.endpoint.queue, bucket=self.endpoint.bucket, name=self.name, interval=interval, more=lines
-        )
-        (folder / "redun.ini").write_text(text)
+    def configure(self, kind="aws_batch", options=BATCH):
+        """Write the configuration of the executor that the workflow names."""
+        scratch = f"s3://{self.endpoint.bucket}/{self.name}"
+        options = options.format(queue=self.endpoint.queue, scratch=scratch)
+        (self.folder / ".redun").mkdir(exist_ok=True)
+        (self.folder / ".redun" / "redun.ini").write_text(INI.format(kind=kind, options=options))
 
     def load(self):
         """Return the workflow's module."""
@@ -111,25 +107,17 @@ class Project:
         with Scheduler(Config.read(self.folder / ".redun")) as scheduler:
             return scheduler.run(expression)
 
-    def finish(self, *words, **environment):
-        """Return what the program prints."""
-        with self.start(*words, **environment) as started:
-            output, _ = started.communicate()
-        assert started.returncode == 0, output
-        return output
-
     def ask(self, statement):
         """Return the rows of a query of the database."""
         with closing(sqlite3.connect(self.folder / ".redun" / "redun.db")) as connection:
             return connection.execute(statement).fetchall()
 
-    def start(self, *words, **environment):
+    def start(self, *words):
         """Start the program ``redun run``."""
         command = [sys.executable, "-m", "redun_cli", "run", f"{self.name}.py", *words]
         return subprocess.Popen(
             command,
             cwd=self.folder,
-            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -165,7 +153,6 @@ def test_workflow(project, endpoint):
 
 def test_jobs_have_tags(project, endpoint, batch):
     """A job says which task, execution and user it is of, beside its configured tags."""
-    project.configure(batch_tags='{"team": "moon"}')
     workflow = project.load()
 
     project.run(workflow.double.options(batch_tags={"step": 1})(1))
@@ -203,19 +190,24 @@ def test_job_is_found_by_its_tags_in_redun(project, endpoint):
     assert json.loads(found["aws_log_stream"]).startswith("plain-redun-jd/default/")
 
 
+PLACES = {"local": "", "subprocess": "scratch = {scratch}\nmax_workers = 2", "aws_batch": BATCH}
+
+
 def test_same_everywhere(project):
     """On threads, in processes and on AWS Batch, a workflow has one result, one call graph and the same cache hits."""
+    workflow = project.load()
     seen = {}
-    for executor in ("default", "apart", "batch"):
+    for kind, options in PLACES.items():
         (project.folder / ".redun" / "redun.db").unlink(missing_ok=True)
-        outputs = [project.finish("main", "--count-of", "3", EXECUTOR=executor) for _ in range(2)]
+        project.configure(kind, options)
+        results = [project.run(workflow.main(3)) for _ in range(2)]
         calls = project.ask("select task_name, call_hash, value_hash from call_node order by call_hash")
         cached = project.ask("select cached, count(*) from job group by cached order by cached")
-        seen[executor] = ([output.splitlines()[-1] for output in outputs], calls, cached)
+        seen[kind] = (results, calls, cached)
 
-    assert seen["apart"] == seen["default"]
-    assert seen["batch"] == seen["default"]
-    assert seen["batch"][0] == ["[[0, 2, 4], b'3\\n', 4]"] * 2
+    assert seen["subprocess"] == seen["local"]
+    assert seen["aws_batch"] == seen["local"]
+    assert seen["aws_batch"][0] == [[[0, 2, 4], b"3\n", 4]] * 2
 
 
 @pytest.mark.parametrize(

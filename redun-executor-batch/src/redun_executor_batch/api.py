@@ -277,12 +277,12 @@ def explain_refusal(error: Exception, operation: str) -> BatchRefusedError:
     said = str(response.get("Error", {}).get("Message", "")) or str(error)
     what = f"AWS refuses {_name(operation)}: {said}"
     if code in _SKEWED and any(word in said for word in ("expired", "time", "not yet current")):
-        return BatchRefusedError(f"{what}; the clock of this machine differs from that of AWS: set it")
+        return BatchRefusedError(f"{what}; the clock of this machine differs from that of AWS: set it", code)
     if code in _DENIED:
-        return BatchRefusedError(f"{what} ({code}); check the credentials and what their user may do")
+        return BatchRefusedError(f"{what} ({code}); check the credentials and what their user may do", code)
     if "credentials" in type(error).__name__.lower():
         return BatchRefusedError(f"{what}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
-    return BatchRefusedError(what)
+    return BatchRefusedError(what, code)
 
 
 class _Clients:

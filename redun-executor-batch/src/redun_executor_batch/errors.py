@@ -10,9 +10,21 @@ class BatchError(ExecutorError):
 
 
 class BatchRefusedError(ExecutorError):
-    """AWS does not do what it is asked to, and would not later."""
+    """AWS does not do what it is asked to, and would not later.
+
+    Parameters
+    ----------
+    message
+        What was asked, and why it is refused.
+    code
+        What AWS calls the reason, if it does.
+    """
 
     kind = FailureKind.USER
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class BatchStartError(ExecutorError):

@@ -13,10 +13,12 @@ from redun.workspace import Workspace
 from redun_executor_batch.api import BatchApi
 from redun_executor_batch.commands.places import find_places, show_time, with_executor
 from redun_executor_batch.endings import FINAL, Ending, read_ending
+from redun_executor_batch.errors import BatchRefusedError
 from redun_executor_batch.ticket import BATCH_JOB_TAG, LOG_STREAM_TAG
 
 TAIL = 100
 _PAGE = 1000
+_NO_STREAM = "ResourceNotFoundException"
 
 
 @click.command()
@@ -94,12 +96,17 @@ def _wait_for_stream(api: BatchApi, job_id: str, interval: float | None) -> str:
 
 def _read(api: BatchApi, stream: str, is_all: bool, followed: str | None, interval: float) -> Iterator[Any]:
     """Yield the events of a log stream, and what comes until a job has ended, if one is followed."""
-    events, token = api.read_log(stream, _PAGE if is_all else TAIL, from_head=is_all)
-    yield from events
+    token = None
     while True:
         has_ended = followed is None or _has_ended(api, followed)
         while True:
-            events, last = api.read_log(stream, _PAGE, token)
+            size = _PAGE if is_all or token is not None else TAIL
+            try:
+                events, last = api.read_log(stream, size, token, from_head=is_all)
+            except BatchRefusedError as error:
+                if has_ended or error.code != _NO_STREAM:
+                    raise
+                break  # A job has a stream when it prints something.
             yield from events
             if not events or last == token:
                 break
