@@ -22,8 +22,8 @@ def step(counter: Counter, text: str) -> Counter:
 
 
 @task()
-def read(counter: Counter, source: File) -> str:
-    return source.read()
+def read(counter: Counter) -> str:
+    return File(counter.path).read()
 
 
 if __name__ == "__main__":
@@ -36,5 +36,5 @@ if __name__ == "__main__":
         assert all(kind.load(name) for name in kind)
     with Scheduler() as scheduler:
         counter = step(step(Counter("counter", "counter.txt"), "a"), "b")
-        assert scheduler.run(read(counter, File("counter.txt"))) == "ab"
+        assert scheduler.run(read(counter)) == "ab"
     print("ok")
