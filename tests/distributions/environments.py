@@ -1,7 +1,7 @@
 """Empty environments to install into, for every Python of this machine that redun is for.
 
-Dependencies come from uv's cache, where the project's own environment put them, and only what that lacks from the package
-index.
+Dependencies come from uv's cache, where the project's own environment put them, and only what that lacks comes from the
+package index.
 """
 
 import json

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from redun.backends.base import Backend
 from redun.config import Config
@@ -47,7 +47,7 @@ from redun.scheduler.setup import (
 )
 from redun.scheduler.status import format_task_call
 from redun.scheduler.together import evaluate_together
-from redun.task import scheduler_task, task
+from redun.task import R, scheduler_task, task
 from redun.threads import Thread, fork_thread, join_thread
 from redun.traceback import Frame, Traceback, safe_repr
 from redun.utils import merge_dicts
@@ -138,7 +138,7 @@ class Scheduler:
 
     def run(
         self,
-        expr: Any,
+        expr: R,
         exec_argv: Sequence[str] | None = None,
         dryrun: bool = False,
         cache: bool = True,
@@ -146,7 +146,7 @@ class Scheduler:
         context: Mapping[str, Any] = EMPTY_OPTIONS,
         execution_id: str | None = None,
         on_error: OnError | str | None = None,
-    ) -> Any:
+    ) -> R:
         """Return the value of an expression, or of a nested value with expressions in it.
 
         Parameters
@@ -192,7 +192,7 @@ class Scheduler:
         failure: BaseException | None = None
         _notify("redun_execution_start", execution=execution)
         try:
-            return loop.run(wrap_root(expr))
+            return cast("R", loop.run(wrap_root(expr)))
         except BaseException as error:
             failure = error
             self._report_failure(error, loop.failures)
