@@ -24,7 +24,6 @@ from redun.expression import SchedulerExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
 from redun.options import EMPTY_OPTIONS, check_tags
-from redun.plugins.host import get_host
 from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
 from redun.scheduler.current import get_current_scheduler, set_current_scheduler
@@ -34,6 +33,7 @@ from redun.scheduler.job_env import JobEnv
 from redun.scheduler.job_info import JobInfo
 from redun.scheduler.limits import read_capacities
 from redun.scheduler.loop import ExecutionLoop
+from redun.scheduler.observers import Observers
 from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.root import needs_root_task, wrap_root
 from redun.scheduler.settings import OnError, RunSettings
@@ -76,6 +76,8 @@ class Scheduler:
     ----------
     failure : Failure or None
         How the latest run failed, if it did because of a call.
+    observers : Observers
+        Who watches the executions, beside plugins.
 
     Examples
     --------
@@ -113,7 +115,8 @@ class Scheduler:
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
         self.failure: Failure | None = None
-        _notify("redun_configure", config=self.config)
+        self.observers = Observers()
+        self.observers.notify("redun_configure", config=self.config)
 
     def load(self, migrate: bool | None = None) -> None:
         """Open the store. `run` does so when it is needed."""
@@ -190,7 +193,7 @@ class Scheduler:
         self._loop = loop = ExecutionLoop(self, execution, settings)
         set_current_scheduler(self)
         failure: BaseException | None = None
-        _notify("redun_execution_start", execution=execution)
+        self.observers.notify("redun_execution_start", execution=execution)
         try:
             return cast("R", loop.run(wrap_root(expr)))
         except BaseException as error:
@@ -201,7 +204,7 @@ class Scheduler:
             self._loop = None
             set_current_scheduler(None)
             self._executors.stop()
-            _notify("redun_execution_finish", execution=execution, error=failure)
+            self.observers.notify("redun_execution_finish", execution=execution, error=failure)
             loop.board.log_table()
             self.logger.info("Execution duration: %.2f seconds", time.monotonic() - start)
 
@@ -307,12 +310,6 @@ class Scheduler:
             self.logger.error("%d calls failed:", len(others))
             for other in others:
                 self.logger.error("  %s", other)
-
-
-def _notify(hook: str, **arguments: Any) -> None:
-    notify = get_host().observers(hook)
-    if notify is not None:
-        notify(**arguments)
 
 
 __all__ = [

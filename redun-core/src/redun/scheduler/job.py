@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from redun.expression import TaskExpression
     from redun.scheduler.group import CallGroup
     from redun.scheduler.handles import HandleStates
+    from redun.scheduler.observers import Progress
     from redun.task import Task
 
 
@@ -58,9 +59,11 @@ class Execution:
         The root job, once it exists.
     handles : HandleStates or None
         What is known of handles, once it runs.
+    progress : Progress or None
+        How far it is, once it runs.
     """
 
-    __slots__ = ("args", "context", "handles", "id", "job", "tags")
+    __slots__ = ("args", "context", "handles", "id", "job", "progress", "tags")
 
     def __init__(
         self, id: str, args: Sequence[str], context: Context = EMPTY_CONTEXT, tags: Sequence[tuple[str, Any]] = ()
@@ -71,6 +74,7 @@ class Execution:
         self.tags = tags
         self.job: Job | None = None
         self.handles: HandleStates | None = None
+        self.progress: Progress | None = None
 
     def __repr__(self) -> str:
         return f"Execution(id={self.id[:8]}, args={' '.join(self.args[1:])!r})"

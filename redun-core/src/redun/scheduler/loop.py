@@ -42,6 +42,7 @@ from redun.scheduler.garbage import collecting_rarely
 from redun.scheduler.handles import HandleStates
 from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution
+from redun.scheduler.observers import Progress
 from redun.scheduler.outside import looking_back
 from redun.scheduler.record import Recorder
 from redun.scheduler.rivals import Rivals
@@ -94,13 +95,15 @@ class ExecutionLoop:
         self.handles = execution.handles = HandleStates(scheduler.backend, self.recorder)
         self.calls = CallTable(scheduler.backend, settings.cache, self.handles, host.decider("redun_cache_lookup"))
         self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
-        observers = JobObservers(host.observers("redun_job_start"), host.observers("redun_job_finish"))
+        find = scheduler.observers.find
+        observers = JobObservers(find("redun_job_start"), find("redun_job_finish"))
         self._max_value_size = find_limit(scheduler.backend)
         self.failures = Failures(self._max_value_size)
         self.tracked: dict[str, Promise[Any]] = {}
         self._finisher = Finisher(
             self.evaluator, self.recorder, self.board, self.failures, observers, self._max_value_size
         )
+        execution.progress = Progress(self.board.counts, self._finisher.unfinished)
         self._timers = Timers()
         self._awaited = AwaitedExpressions(self.evaluator, self._post)
         choose_executor = host.decider("redun_job_executor")

@@ -11,7 +11,7 @@ from typing import Any
 from redun.scheduler.job import Job, JobStatus
 from redun.scheduler.rebuilder import Candidate
 from redun.task import Task
-from redun.traceback import safe_repr, show_variable, trim_string
+from redun.traceback import Part, safe_repr, show_variable, trim_string
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _COLUMNS = [*(status.name for status in JobStatus), "TOTAL"]
@@ -46,24 +46,26 @@ class StatusBoard:
     ----------
     is_shown : bool
         Whether the logger takes lines about single jobs.
+    counts : dict of str to list of int
+        How many jobs are in each status, in the order of `JobStatus`, by task.
     """
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
         self.is_shown = logger.isEnabledFor(INFO)
-        self._counts: dict[str, list[int]] = {}
+        self.counts: dict[str, list[int]] = {}
 
     def add(self, job: Job) -> None:
         """Count a new, pending job."""
         name = job.task.fullname
-        counts = self._counts.get(name)
+        counts = self.counts.get(name)
         if counts is None:
-            counts = self._counts[name] = [0] * len(JobStatus)
+            counts = self.counts[name] = [0] * len(JobStatus)
         counts[JobStatus.PENDING] += 1
 
     def move(self, job: Job, status: JobStatus) -> None:
         """Move a job to its next status."""
-        counts = self._counts[job.task.fullname]
+        counts = self.counts[job.task.fullname]
         counts[job.status] -= 1
         counts[status] += 1
         job.status = status
@@ -144,8 +146,8 @@ class StatusBoard:
     def log_table(self) -> None:
         """Log how many jobs of each task are in each status."""
         if self.is_shown:
-            for line in format_job_statuses(self._counts, time.localtime()):
-                self._logger.info("%s", line)
+            for line in format_job_statuses(self.counts, time.localtime()):
+                self._logger.info("%s", line, extra={"part": Part.TABLE})
 
 
 def format_job_statuses(counts: Mapping[str, Sequence[int]], now: time.struct_time) -> Iterator[str]:
