@@ -22,6 +22,12 @@ def redun_configure(config: Config) -> None:
 
 
 @hookimpl
+def redun_sections() -> Iterable[Provider]:
+    """Offer the section about files."""
+    yield Provider("files", "redun_value_file.digests:FilesOptions", "What identifies files")
+
+
+@hookimpl
 def redun_commands() -> Iterable[Provider]:
     """Offer the command that looks at and copies files."""
     yield Provider("fs", "redun_value_file.command:fs", "Look at, copy and remove files of every kind of storage")

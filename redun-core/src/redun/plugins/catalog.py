@@ -157,8 +157,10 @@ backends: Catalog[type[Backend]] = Catalog("backend", "redun_backends", "redun.b
 values: Catalog[type[Value]] = Catalog("value", "redun_values", "redun.values.base:Value")
 commands: Catalog[Any] = Catalog("command", "redun_commands")
 exports: Catalog[Any] = Catalog("export", "redun_exports")
+sections: Catalog[Any] = Catalog("section", "redun_sections")
+checks: Catalog[Any] = Catalog("check", "redun_checks")
 
-CATALOGS: Sequence[Catalog[Any]] = (executors, backends, values, commands, exports)
+CATALOGS: Sequence[Catalog[Any]] = (executors, backends, values, commands, exports, sections, checks)
 
 
 def forget() -> None:
