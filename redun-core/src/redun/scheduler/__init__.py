@@ -23,6 +23,7 @@ from redun.executors.base import Executor
 from redun.expression import SchedulerExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
+from redun.observing import make_observers
 from redun.options import EMPTY_OPTIONS, check_tags
 from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
@@ -115,7 +116,7 @@ class Scheduler:
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
         self.failure: Failure | None = None
-        self.observers = Observers()
+        self.observers = Observers(make_observers(self.config))
         self.observers.notify("redun_configure", config=self.config)
 
     def load(self, migrate: bool | None = None) -> None:
