@@ -44,6 +44,9 @@ constraints: $(VENV)/.developed ## Bring the pinned versions of dependencies up 
 	    --upgrade $(DISTRIBUTIONS:%=%/pyproject.toml) --group pyproject.toml:dev | grep -v '^-e' > constraints.new
 	mv constraints.new constraints.txt
 
+docs: $(VENV)/.developed ## Build the documentation, into build/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 clean: ## Remove the environment and everything that was built.
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -62,4 +65,4 @@ $(VENV)/.developed: $(VENV)/.installed
 	$(INSTALL) --group dev
 	touch $@
 
-.PHONY: hello test check lint types layers format bench bench-queries constraints clean help
+.PHONY: hello test check lint types layers format bench bench-queries constraints docs clean help
