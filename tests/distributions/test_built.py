@@ -19,7 +19,7 @@ def test_wheel_has_the_package_and_nothing_else(built):
 
 def test_wheel_has_no_tests_and_no_caches(built):
     """Neither tests nor what programs leave behind are installed."""
-    wrong = re.compile(r"(^|/)(tests?|__pycache__|conftest\.py|test_[^/]*)(/|$)|\.(pyc|pyo|db|orig|swp|so)$")
+    wrong = re.compile(r"(^|/)(tests?|__pycache__|conftest\.py|test_[^/]*\.py)(/|$)|\.(pyc|pyo|db|orig|swp|so)$")
 
     assert [path for path in built.read_wheel() if wrong.search(path) and "/testing/" not in path] == []
 
