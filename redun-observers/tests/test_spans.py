@@ -135,6 +135,8 @@ def test_failures_are_marked_up_to_the_root(traced):
     assert [[event.name for event in span.events] for span in failed] == [["exception"], [], []]
     told = failed[0].events[0].attributes
     assert (told["exception.type"], told["exception.message"]) == ("ValueError", "no luck: token='***'")
+    assert "in fail" in told["exception.stacktrace"]
+    assert "xyzzy" not in told["exception.stacktrace"]
 
 
 def test_what_was_recovered_from_fails_alone(traced):

@@ -17,6 +17,7 @@ PACKAGES = (
     "redun_value_data",
     "redun_backend_sql",
     "redun_cli",
+    "redun_observers",
 )
 _RUN_EXAMPLES = """
 import ast, doctest, importlib, inspect, io, json, sys

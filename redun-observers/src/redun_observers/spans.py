@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
 from redun._version import __version__
 from redun.errors import MissingPluginError
+from redun.masking import mask_secrets
 from redun.observing import Observer
 from redun.scheduler import Execution, Job
 from redun_observers.events import describe_error, mask_arguments
@@ -70,9 +72,7 @@ class Spans(Observer):
         _require("opentelemetry.trace")
         self._tracer = tracer
         self._close: Callable[[], None] = _do_nothing
-        self._execution: Span | None = None
-        self._spans: dict[str, Span] = {}
-        self._told: dict[int, BaseException] = {}
+        self._trace: Trace | None = None
         if tracer is None and self.options.endpoint is not None:
             self._set_up()
 
@@ -82,35 +82,71 @@ class Spans(Observer):
 
         if self._tracer is None and _is_without_sdk(get_tracer_provider()):
             self._set_up()
-        tracer = self._tracer or get_tracer("redun", __version__)
+        self._trace = Trace(self._tracer or get_tracer("redun", __version__), execution)
+
+    def redun_job_start(self, job: Job) -> None:
+        """Begin the span of a job."""
+        if self._trace is not None:
+            self._trace.begin(job)
+
+    def redun_job_finish(self, job: Job) -> None:
+        """End the span of a job."""
+        if self._trace is not None:
+            self._trace.end(job)
+
+    def redun_execution_finish(self, execution: Execution, error: BaseException | None) -> None:
+        """End the span of an execution, and send what is not sent yet."""
+        if self._trace is not None:
+            self._trace.close(error)
+            self._trace = None
+        self._close()
+
+    def _set_up(self) -> None:
+        for module in ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.common"):
+            _require(module)
+        from redun_observers.otlp import open_tracer
+
+        self._tracer, self._close = open_tracer(str(self), self.options)
+
+
+class Trace:
+    """The spans of one execution, from its start to its end.
+
+    Parameters
+    ----------
+    tracer
+        Where spans are made.
+    execution
+        The execution, whose span begins now.
+    """
+
+    def __init__(self, tracer: Tracer, execution: Execution) -> None:
+        self._tracer = tracer
+        self._open: dict[str, Span] = {}
+        self._told: dict[int, BaseException] = {}
         attributes = {
             "redun.execution.id": execution.id,
             "redun.execution.args": mask_arguments(execution.args),
             **_describe_tags(execution.tags),
         }
-        self._spans.clear()
-        self._told.clear()
-        self._execution = tracer.start_span(EXECUTION, attributes=attributes)
-        self._current = tracer
+        self._root = tracer.start_span(EXECUTION, attributes=attributes)
 
-    def redun_job_start(self, job: Job) -> None:
-        """Begin the span of a job."""
-        if self._execution is None:
-            return
+    def begin(self, job: Job) -> None:
+        """Begin the span of a job, below that of the job that made it."""
         from opentelemetry.context import Context
         from opentelemetry.trace import set_span_in_context
 
-        above = self._spans.get(job.parent_job.id) if job.parent_job is not None else None
-        self._spans[job.id] = self._current.start_span(
+        above = self._open.get(job.parent_job.id) if job.parent_job is not None else None
+        self._open[job.id] = self._tracer.start_span(
             job.task.fullname,
-            context=set_span_in_context(above or self._execution, Context()),
+            context=set_span_in_context(above or self._root, Context()),
             attributes=_describe_job(job),
             start_time=_to_nanoseconds(job.start_time),
         )
 
-    def redun_job_finish(self, job: Job) -> None:
+    def end(self, job: Job) -> None:
         """End the span of a job; without one, as of a job that is refused before it starts, do nothing."""
-        span, outcome = self._spans.pop(job.id, None), job.outcome
+        span, outcome = self._open.pop(job.id, None), job.outcome
         if span is None or outcome is None:
             return
         span.set_attribute("redun.job.status", job.status.name)
@@ -120,16 +156,13 @@ class Spans(Observer):
             self._mark(span, outcome.error)
         span.end(_to_nanoseconds(job.end_time) if job.end_time else None)
 
-    def redun_execution_finish(self, execution: Execution, error: BaseException | None) -> None:
-        """End the span of an execution, and send what is not sent yet."""
-        if self._execution is not None:
-            for span in self._spans.values():
-                span.end()
-            if error is not None:
-                self._mark(self._execution, error)
-            self._execution.end()
-            self._execution = None
-        self._close()
+    def close(self, error: BaseException | None) -> None:
+        """End the span of the execution, and those of jobs that never ended."""
+        for span in self._open.values():
+            span.end()
+        if error is not None:
+            self._mark(self._root, error)
+        self._root.end()
 
     def _mark(self, span: Span, error: BaseException) -> None:
         """Mark a span as failed; the first one of an error carries it, those above say only that they failed."""
@@ -139,14 +172,9 @@ class Spans(Observer):
         span.set_status(StatusCode.ERROR, f"{described['type']}: {described['message']}")
         if id(error) not in self._told:
             self._told[id(error)] = error
-            span.record_exception(error, attributes={"exception.message": described["message"]})
-
-    def _set_up(self) -> None:
-        for module in ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.common"):
-            _require(module)
-        from redun_observers.otlp import open_tracer
-
-        self._tracer, self._close = open_tracer(str(self), self.options)
+            stack = mask_secrets("".join(format_exception(error)))
+            told = {"type": described["type"], "message": described["message"], "stacktrace": stack}
+            span.add_event("exception", {f"exception.{name}": text for name, text in told.items()})
 
 
 def _require(module: str) -> None:
