@@ -1,4 +1,5 @@
 import importlib
+import re
 import subprocess
 import sys
 
@@ -51,7 +52,7 @@ def test_help_lists_the_commands_of_all_plugins(call, arguments):
 
     listed = finished.out.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed if line.startswith("  ") and line[2] != " "] == list(commands)
-    assert "run      Run a task of a workflow" in finished.out
+    assert re.search(r"^  run +Run a task of a workflow$", finished.out, re.MULTILINE)
     assert (finished.status, finished.err) == (0, "")
 
 
@@ -218,7 +219,9 @@ def test_disabled_command_is_not_there(redun, monkeypatch):
     finished = redun("log")
 
     assert (finished.status, finished.out) == (1, "")
-    assert finished.err.startswith("redun: there is no command 'log'; known are fs, init, plugins, run")
+    assert finished.err.startswith(
+        "redun: there is no command 'log'; known are completion, config, debug, doctor, fs, init, plugins, run"
+    )
 
 
 def test_command_disabled_by_the_configuration_is_not_there(call, project):

@@ -36,8 +36,8 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
 
 FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
-    ("command", "config"): "redun-cli",
     ("command", "completion"): "redun-cli",
+    ("command", "config"): "redun-cli",
     ("command", "db"): "redun-backend-sql",
     ("command", "debug"): "redun-cli",
     ("command", "diff"): "redun-backend-sql",
@@ -56,6 +56,8 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "tag"): "redun-backend-sql",
     ("command", "why"): "redun-backend-sql",
     ("command", "run"): "redun-cli",
+    ("check", "database"): "redun-backend-sql",
+    ("check", "files"): "redun-value-file",
     ("executor", "aws_batch"): "redun-executor-batch",
     ("executor", "spark"): "redun-executor-spark",
     ("observer", "jsonl"): "redun-observers",

@@ -218,9 +218,7 @@ def find_config_dir(explicit: str | None = None, start: str | Path | None = None
     return here / CONFIG_FOLDER
 
 
-def create_config(
-    config_dir: str | Path, write: Callable[[], str] = lambda: DEFAULT_CONFIG, others: Mapping[str, str] | None = None
-) -> bool:
+def create_config(config_dir: str | Path, write: Callable[[], str] = lambda: DEFAULT_CONFIG) -> bool:
     """Write a ``redun.ini`` into a folder unless there is one; return whether it was written.
 
     Parameters
@@ -229,8 +227,6 @@ def create_config(
         The folder.
     write
         Returns what to write.
-    others
-        Texts of further files by name, each written unless there is such a file.
 
     Raises
     ------
@@ -241,13 +237,9 @@ def create_config(
 
     path = Path(config_dir, CONFIG_FILE)
     try:
-        is_new = not path.exists() and write_atomically(path, write().encode(), overwrite=False)
-        for name, text in (others or {}).items():
-            if not path.with_name(name).exists():
-                write_atomically(path.with_name(name), text.encode(), overwrite=False)
+        return not path.exists() and write_atomically(path, write().encode(), overwrite=False)
     except OSError as error:
         raise ConfigError(
             f"the configuration folder {config_dir} can't be written: {error.strerror or error}; "
             "name another one with `redun -c DIR` or the environment variable REDUN_CONFIG"
         ) from error
-    return is_new

@@ -54,3 +54,9 @@ def redun_values() -> Iterable[Provider]:
         ("redun.ContentStagingDir", "variants:ContentStagingDir", "A staged directory, identified by its content"),
     ):
         yield Provider(name, f"redun_value_file.{target}", summary)
+
+
+@hookimpl
+def redun_checks() -> Iterable[Provider]:
+    """Offer the check of kinds of storage."""
+    yield Provider("files", "redun_value_file.checkup:check_files", "Which kinds of storage can be used here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
@@ -14,8 +15,8 @@ from redun_backend_sql.records import ExecutionRow
 
 
 @click.command()
-@click.argument("before", metavar="EXECUTION")
-@click.argument("after", metavar="[EXECUTION]", default="-")
+@click.argument("before", metavar="EXECUTION", shell_complete=complete_ids)
+@click.argument("after", metavar="[EXECUTION]", default="-", shell_complete=complete_ids)
 @click.pass_obj
 def diff(workspace: Workspace, before: str, after: str) -> None:
     """Show how an execution differs from another one, by default from the latest.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
@@ -16,7 +17,7 @@ _MAX_JOBS = 100
 
 
 @click.command()
-@click.argument("key", metavar="ID")
+@click.argument("key", metavar="ID", shell_complete=complete_ids)
 @click.pass_obj
 def why(workspace: Workspace, key: str) -> None:
     """Say why a job ran, or why it did not have to.

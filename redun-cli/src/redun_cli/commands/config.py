@@ -28,7 +28,7 @@ def config() -> None:
 
     \b
     Examples:
-      redun config show                  every option in force, and where it came from
+      redun config show                  every option, and where it came from
       redun config describe backend      the options of a section
       redun config validate              everything that is wrong, at once
     """

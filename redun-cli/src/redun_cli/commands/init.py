@@ -6,6 +6,7 @@ import os
 
 import click
 
+from redun.atomic import write_atomically
 from redun.config import CONFIG_FOLDER, CONFIG_VARIABLE, create_config
 from redun.workspace import Workspace
 from redun_cli.written_config import IGNORED, write_config
@@ -29,7 +30,8 @@ def init(workspace: Workspace, directory: str | None) -> None:
     """
     named = workspace.explicit_dir or os.environ.get(CONFIG_VARIABLE)
     folder = f"{directory}/{CONFIG_FOLDER}" if directory else named or CONFIG_FOLDER
-    create_config(folder, write_config, {".gitignore": IGNORED})
+    create_config(folder, write_config)
     created = Workspace(folder)
     created.open_backend().close()
+    write_atomically(created.config_dir / ".gitignore", IGNORED.encode(), overwrite=False)
     click.echo(f"Initialized redun repository: {created.config_dir}")
