@@ -50,9 +50,9 @@ class Observer:
     ...     return 2 * x
     >>> scheduler = Scheduler()
     >>> scheduler.observers.add(Counter("counter"))
-    >>> scheduler.run(double(double(1)))
-    2 jobs
-    4
+    >>> scheduler.run(double(1))
+    1 jobs
+    2
     """
 
     options_type: ClassVar[type[Any]]
