@@ -43,7 +43,7 @@ class Observer:
     ...     def redun_job_finish(self, job):
     ...         self.count += 1
     ...     def redun_execution_finish(self, execution):
-    ...         print(self.count, self.options.unit)
+    ...         print(f"{self.options.unit}: {self.count}")
     >>> from redun import Scheduler, task
     >>> @task(version="1", namespace="observed")
     ... def double(x):
@@ -51,7 +51,7 @@ class Observer:
     >>> scheduler = Scheduler()
     >>> scheduler.observers.add(Counter("counter"))
     >>> scheduler.run(double(1))
-    1 jobs
+    jobs: 1
     2
     """
 
