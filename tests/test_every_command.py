@@ -85,6 +85,7 @@ ARGUMENTS = {
     "tag list": [],
     "tag rm": ["-", "k=v"],
     "tag update": ["-", "k=v"],
+    "viz": ["-", "--format", "dot"],
     "why": ["-"],
 }
 NEED_NOTHING = {"completion", "config describe", "db versions", "fs", "fs hash", "fs ls", "plugins"}

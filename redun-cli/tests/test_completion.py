@@ -117,7 +117,7 @@ def test_ids_are_completed(flow, call):
     offered = complete("log", "")
 
     assert len(offered) == 4
-    assert complete("why", "") == complete("debug", "") == complete("repl", "") == offered
+    assert complete("why", "") == complete("debug", "") == complete("repl", "") == complete("viz", "") == offered
     assert complete("run", "--rerun", "flow.py", "") == offered
     assert complete("log", offered[0][:9]) == [offered[0]]
     assert complete("log", "zz") == []

@@ -240,3 +240,4 @@ def test_malformed_file_is_a_sentence(call, configure):
 
         assert (finished.status, finished.out, len(finished.err.splitlines())) == (1, "", 1)
     assert call("config", "describe").status == 0
+    assert call("config", "describe", "limits").status == 0

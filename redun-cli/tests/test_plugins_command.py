@@ -140,8 +140,8 @@ def test_one_plugin_is_shown_with_its_options(call, demo, name):
         "demo: redun-demo 1.0, active",
         "",
         "executor cluster: What cluster is",
-        "  queue (str, default required): where jobs wait",
-        "  size (int | None, default None): how much fits",
+        "  queue (str, needed): where jobs wait",
+        "  size (int | None, default none): how much fits",
     ]
 
 

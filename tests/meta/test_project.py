@@ -20,11 +20,16 @@ def test_all_distributions_share_a_version(projects):
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
 
 
+FRONT_ENDS = {"redun-viz": ["redun-backend-sql"]}
+"""What shows the records of a store, and therefore depends on it."""
+
+
 def test_distributions_depend_on_the_core_only(projects):
-    """A plugin depends on the core of its own version or later, and on no other plugin."""
+    """A plugin depends on the core of its own version or later, and on no other plugin but the store that it shows."""
     for name, table in projects.items():
         own = [line for line in table["dependencies"] if line.startswith("redun-")]
-        assert own == ([] if name == "redun-core" else [f"redun-core>={__version__}"])
+        wanted = [] if name == "redun-core" else ["redun-core", *FRONT_ENDS.get(name, [])]
+        assert own == [f"{wanted_name}>={__version__}" for wanted_name in wanted]
 
 
 def test_dependencies_have_floors(projects):

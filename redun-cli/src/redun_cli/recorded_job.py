@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from difflib import unified_diff
@@ -98,8 +99,6 @@ def find_function(call: JobCall, module: ModuleType, is_recorded: bool) -> Recor
 
 
 def _find_home(task: Task[..., Any], module: ModuleType) -> ModuleType:
-    import sys
-
     return sys.modules.get(task.load_module, module)
 
 

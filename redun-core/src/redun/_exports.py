@@ -54,6 +54,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "repo"): "redun-backend-sql",
     ("command", "repl"): "redun-backend-sql",
     ("command", "tag"): "redun-backend-sql",
+    ("command", "viz"): "redun-viz",
     ("command", "why"): "redun-backend-sql",
     ("command", "run"): "redun-cli",
     ("check", "database"): "redun-backend-sql",

@@ -20,8 +20,8 @@ def complete_ids(context: Any, parameter: Any, incomplete: str) -> list[str]:
     from redun.scheduler.setup import make_backend
 
     try:
-        with_store = make_backend(find_workspace(context).read_config(create=False))
-        return list(with_store.find_ids(incomplete, MAX_OFFERED))
+        backend = make_backend(find_workspace(context).read_config(create=False))
+        return list(backend.find_ids(incomplete, MAX_OFFERED))
     except Exception:
         return []
 

@@ -209,6 +209,11 @@ class OptionText(NamedTuple):
     variable: str | None = None
     is_name: bool = False
 
+    @property
+    def fallback(self) -> str:
+        """What is to be said of the default."""
+        return "needed" if self.default is None else f"default {self.default or 'nothing'}"
+
 
 def list_options(options_type: type[Any]) -> Sequence[OptionText]:
     """Return the options of a dataclass as users are told of them.
@@ -253,17 +258,6 @@ def write_option(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(write_option, value))
     return str(value)
-
-
-def describe_options(options_type: type[Any]) -> list[tuple[str, str, str, str]]:
-    """Return the name, type, default and help of each option of a dataclass, as text."""
-    described = []
-    for item in fields(options_type):
-        default = "required" if _is_required(item) else repr(_default(item))
-        described.append(
-            (item.name, _type_name(_hints(options_type)[item.name]), default, item.metadata.get("help", ""))
-        )
-    return described
 
 
 def _default(item: Field[Any]) -> Any:

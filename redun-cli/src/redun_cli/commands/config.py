@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
 
-from redun.errors import UnknownNameError
+from redun.errors import ConfigError, UnknownNameError
 from redun.plugins.catalog import sections
 from redun.sections import find_section, find_section_problem
 from redun.settings import OptionText
@@ -139,14 +139,17 @@ def _find_options(workspace: Workspace, section: str) -> tuple[str, Sequence[Opt
 
 
 def _find_given(workspace: Workspace, name: str) -> Mapping[str, str]:
-    return workspace.read_config(create=False).section(name) if workspace.is_configured else {}
+    """Return what is configured of a section; nothing where the configuration can't be read."""
+    try:
+        return workspace.read_config(create=False).section(name)
+    except ConfigError:
+        return {}
 
 
 def _describe_options(name: str, options: Sequence[OptionText]) -> Iterator[str]:
     yield f"[{name}]"
     for option in options:
-        default = "needed" if option.default is None else f"default {option.default or 'nothing'}"
-        yield f"{option.name} ({option.type}, {default})"
+        yield f"{option.name} ({option.type}, {option.fallback})"
         yield from click.wrap_text(option.help, 78, "    ", "    ").splitlines()
         if option.variable is not None:
             yield f"    also by the environment variable {option.variable}"
