@@ -195,7 +195,7 @@ def test_progress_counts_jobs_while_they_run():
         seen["counts"] = progress.count_jobs()
         seen["unfinished"] = [job.task.name for job in progress.list_unfinished(5)]
         seen["first"] = progress.list_unfinished(1)[0]
-        seen["was unfinished"] = progress.is_unfinished(seen["first"].id)
+        seen["found"] = progress.find_unfinished(seen["first"].id)
         go_on.set()
 
     scheduler = Scheduler(Config({"executors.default": {"type": "local", "max_workers": "1"}}))
@@ -208,9 +208,9 @@ def test_progress_counts_jobs_while_they_run():
     progress = seen["execution"].progress
     assert seen["counts"]["observers.double"] == NOTHING | {"PENDING": 1}
     assert seen["counts"]["observers.hold"] == NOTHING | {"RUNNING": 1}
-    assert (seen["unfinished"], seen["was unfinished"]) == (["root_task", "hold"], True)
+    assert (seen["unfinished"], seen["found"]) == (["root_task", "hold"], seen["first"])
     assert progress.count_jobs()["observers.double"] == NOTHING | {"DONE": 1}
-    assert (progress.list_unfinished(5), progress.is_unfinished(seen["first"].id)) == ([], False)
+    assert (progress.list_unfinished(5), progress.find_unfinished(seen["first"].id)) == ([], None)
 
 
 def test_progress_of_a_cached_run_counts_cached_jobs():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,12 +31,22 @@ class PluginGroup(click.Group):
     """A group of the commands that plugins provide; listing them imports none of them."""
 
     def invoke(self, ctx: click.Context) -> object:
-        given = dict(ctx.params)
-        if (requirement := given.pop("check_version")) is not None:
+        params = dict(ctx.params)
+        if (requirement := params.pop("check_version")) is not None:
             check_version(requirement)
-        ctx.obj = Workspace(argv=ctx.meta.get(_ARGV, ()), **given)
+        setup, shows_setup = params.pop("setup"), params.pop("setup_help")
+        ctx.obj = Workspace(argv=ctx.meta.get(_ARGV, ()), read_setup=_give_setup(setup), **params)
         # Before the command is looked up: the configuration may disable the plugin that has it.
         ctx.obj.load_plugins()
+        if shows_setup:
+            from redun_cli.setup_arguments import describe_setup
+
+            click.echo("\n".join(describe_setup(ctx.obj)))
+            return None
+        if setup:
+            from redun_cli.setup_arguments import refuse_setup
+
+            refuse_setup(ctx.obj)
         return super().invoke(ctx)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
@@ -82,6 +92,10 @@ class PluginGroup(click.Group):
     shell_complete=complete_repositories,
 )
 @click.option("--check-version", metavar="SPEC", help="Fail unless this version is in a range, such as '>=0.47,<1'.")
+@click.option(
+    "-s", "--setup", metavar="NAME=VALUE", multiple=True, help="An argument of the project's setup_scheduler function."
+)
+@click.option("--setup-help", is_flag=True, help="Show what can be given as --setup.")
 @click.option("--log-level", type=_LEVELS, default="INFO", show_default=True, help="The least level to report.")
 @click.option("--debug", is_flag=True, help="Show the Python traceback of errors.")
 @click.pass_context
@@ -99,6 +113,15 @@ def cli(ctx: click.Context, /, **_: object) -> None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+def _give_setup(texts: Sequence[str]) -> Callable[[Callable[..., Any]], Mapping[str, Any]]:
+    def read(function: Callable[..., Any]) -> Mapping[str, Any]:
+        from redun_cli.setup_arguments import read_setup
+
+        return read_setup(texts, function)
+
+    return read
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -70,7 +70,7 @@ def is_library(filename: str) -> bool:
 
 
 class Part(Enum):
-    """What a line of a failure report, or of the table of jobs, shows, so that a terminal can tell lines apart."""
+    """What a line of a failure report shows, so that a terminal can tell lines apart."""
 
     JOB = "job"
     FRAME = "frame"
@@ -80,7 +80,6 @@ class Part(Enum):
     ERROR = "error"
     LOG = "log"
     SUMMARY = "summary"
-    TABLE = "table"
 
 
 class Line(NamedTuple):

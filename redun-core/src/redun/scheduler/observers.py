@@ -124,9 +124,9 @@ class Progress:
         """Return some of the jobs that have begun and not ended, those that began first."""
         return list(islice(self._unfinished.values(), limit))
 
-    def is_unfinished(self, job_id: str) -> bool:
-        """Whether a job has begun and not ended."""
-        return job_id in self._unfinished
+    def find_unfinished(self, job_id: str) -> Job | None:
+        """Return a job that has begun and not ended, by its id; None if there is none."""
+        return self._unfinished.get(job_id)
 
 
 def _check_method(observer: Any, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from redun.scheduler.job import Job, JobStatus
 from redun.scheduler.rebuilder import Candidate
 from redun.task import Task
-from redun.traceback import Part, safe_repr, show_variable, trim_string
+from redun.traceback import safe_repr, show_variable, trim_string
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _COLUMNS = [*(status.name for status in JobStatus), "TOTAL"]
@@ -144,10 +144,10 @@ class StatusBoard:
         )
 
     def log_table(self) -> None:
-        """Log how many jobs of each task are in each status."""
+        """Log how many jobs of each task are in each status; the records have an attribute ``is_table``."""
         if self.is_shown:
             for line in format_job_statuses(self.counts, time.localtime()):
-                self._logger.info("%s", line, extra={"part": Part.TABLE})
+                self._logger.info("%s", line, extra={"is_table": True})
 
 
 def format_job_statuses(counts: Mapping[str, Sequence[int]], now: time.struct_time) -> Iterator[str]:
