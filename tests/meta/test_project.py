@@ -20,7 +20,7 @@ def test_all_distributions_share_a_version(projects):
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
 
 
-FRONT_ENDS = {"redun-viz": ["redun-backend-sql"]}
+FRONT_ENDS = {"redun-viz": ["redun-backend-sql"], "redun-console": ["redun-backend-sql"]}
 """What shows the records of a store, and therefore depends on it."""
 
 

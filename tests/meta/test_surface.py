@@ -19,6 +19,7 @@ PACKAGES = (
     "redun_viz",
     "redun_cli",
     "redun_observers",
+    "redun_console",
 )
 _RUN_EXAMPLES = """
 import ast, doctest, importlib, inspect, io, json, sys

@@ -38,6 +38,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
     ("command", "completion"): "redun-cli",
     ("command", "config"): "redun-cli",
+    ("command", "console"): "redun-console",
     ("command", "db"): "redun-backend-sql",
     ("command", "debug"): "redun-cli",
     ("command", "diff"): "redun-backend-sql",
