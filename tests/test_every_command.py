@@ -153,7 +153,7 @@ def place(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def call(capsys, monkeypatch, tmp_path):
+def call(capsys, monkeypatch):
     """A function that runs a command in this process, with nothing on its standard input."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     tasks, level, show, path = set(get_task_registry()), logger.level, warnings.showwarning, list(sys.path)
@@ -166,7 +166,7 @@ def call(capsys, monkeypatch, tmp_path):
         except SystemExit as request:
             status = request.code
         finally:
-            forget(tasks, path, tmp_path)
+            forget(tasks, path)
         return Done(status or 0, *capsys.readouterr())
 
     yield run
@@ -174,13 +174,11 @@ def call(capsys, monkeypatch, tmp_path):
     logger.setLevel(level)
 
 
-def forget(tasks, path, folder):
+def forget(tasks, path):
     """Let nothing of a command stay in this process."""
     for task in set(get_task_registry()) - tasks:
         get_task_registry()._remove(task.fullname)
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(str(folder)):
-            del sys.modules[name]
+    sys.modules.pop("flow", None)
     sys.path[:] = path
     if get_host().options != PluginOptions():
         reload_plugins()

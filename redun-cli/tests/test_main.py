@@ -219,9 +219,7 @@ def test_disabled_command_is_not_there(redun, monkeypatch):
     finished = redun("log")
 
     assert (finished.status, finished.out) == (1, "")
-    assert finished.err.startswith(
-        "redun: there is no command 'log'; known are completion, config, debug, doctor, fs, init, plugins, run"
-    )
+    assert finished.err.startswith("redun: there is no command 'log'; known are ")
 
 
 def test_command_disabled_by_the_configuration_is_not_there(call, project):

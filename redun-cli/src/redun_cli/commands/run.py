@@ -143,7 +143,7 @@ def run(
       redun run workflow.py            the tasks there are
       redun run workflow.py main --help
       redun run --rerun workflow.py 3f2a9c --threads 8   a recorded job
-      redun run workflow.py main --format json | jq -c 'select(.status == "FAILED")'
+      redun run workflow.py main --format json | jq .event   what happens
     """
     if script is None or script in ("-h", "--help"):
         click.echo(ctx.get_help())
