@@ -7,8 +7,8 @@ import pytest
 from .built import DISTRIBUTIONS, ROOT, requirement_name
 from .environments import PYTHONS, find_python
 
-TESTED_WITH_EXTRAS = ("redun-cli", "redun-observers", "redun-value-data", "redun-value-file", "redun-value-handle")
-KIT = ("pyte>=0.8", "pytest-xdist>=3.6", "tomli>=2", "uv>=0.9")
+TESTED_WITH_EXTRAS = ("redun-observers", "redun-value-data", "redun-value-file", "redun-value-handle")
+KIT = ("pytest-xdist>=3.6", "tomli>=2")
 
 
 def list_requirements(all_built, with_extras):
