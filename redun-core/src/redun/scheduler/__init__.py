@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from redun.backends.base import Backend
 from redun.config import Config
@@ -23,6 +23,7 @@ from redun.executors.base import Executor
 from redun.expression import SchedulerExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
+from redun.observing import make_observers
 from redun.options import EMPTY_OPTIONS, check_tags
 from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
@@ -47,7 +48,7 @@ from redun.scheduler.setup import (
 )
 from redun.scheduler.status import format_task_call
 from redun.scheduler.together import evaluate_together
-from redun.task import scheduler_task, task
+from redun.task import R, scheduler_task, task
 from redun.threads import Thread, fork_thread, join_thread
 from redun.traceback import Frame, Traceback, safe_repr
 from redun.utils import merge_dicts
@@ -115,7 +116,7 @@ class Scheduler:
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
         self.failure: Failure | None = None
-        self.observers = Observers()
+        self.observers = Observers(make_observers(self.config))
         self.observers.notify("redun_configure", config=self.config)
 
     def load(self, migrate: bool | None = None) -> None:
@@ -141,7 +142,7 @@ class Scheduler:
 
     def run(
         self,
-        expr: Any,
+        expr: R,
         exec_argv: Sequence[str] | None = None,
         dryrun: bool = False,
         cache: bool = True,
@@ -149,7 +150,7 @@ class Scheduler:
         context: Mapping[str, Any] = EMPTY_OPTIONS,
         execution_id: str | None = None,
         on_error: OnError | str | None = None,
-    ) -> Any:
+    ) -> R:
         """Return the value of an expression, or of a nested value with expressions in it.
 
         Parameters
@@ -195,7 +196,7 @@ class Scheduler:
         failure: BaseException | None = None
         self.observers.notify("redun_execution_start", execution=execution)
         try:
-            return loop.run(wrap_root(expr))
+            return cast("R", loop.run(wrap_root(expr)))
         except BaseException as error:
             failure = error
             self._report_failure(error, loop.failures)
