@@ -20,7 +20,11 @@ def test_all_distributions_share_a_version(projects):
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
 
 
-BUILT_ON = {"redun-remote": ["redun-value-file"], "redun-viz": ["redun-backend-sql"]}
+BUILT_ON = {
+    "redun-remote": ["redun-value-file"],
+    "redun-viz": ["redun-backend-sql"],
+    "redun-console": ["redun-backend-sql"],
+}
 """What a distribution builds on besides the core: an executor on files, a front end on the store that it shows."""
 
 

@@ -19,6 +19,8 @@ PACKAGES = (
     "redun_backend_sql",
     "redun_viz",
     "redun_cli",
+    "redun_observers",
+    "redun_console",
 )
 _RUN_EXAMPLES = """
 import ast, doctest, importlib, inspect, io, json, sys
