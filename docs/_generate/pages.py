@@ -94,6 +94,9 @@ def _describe_modules() -> Iterator[str]:
         yield f"::: {name}\n    options:\n      heading_level: 3\n"
 
 
+_SECTIONS = {"backend": "[backend]", "executor": "[executors.NAME]", "observer": "[observers.NAME]"}
+
+
 def _describe_configuration() -> Iterator[str]:
     yield "# Configuration"
     yield (
@@ -109,12 +112,12 @@ def _describe_configuration() -> Iterator[str]:
     yield "## `[plugins]`\n"
     yield from _make_table(PluginOptions)
     for catalog in CATALOGS:
-        if catalog.kind in ("backend", "executor"):
+        if catalog.kind in _SECTIONS:
             yield from _describe_options(catalog)
 
 
 def _describe_options(catalog: Catalog[Any]) -> Iterator[str]:
-    section = "[backend]" if catalog.kind == "backend" else "[executors.NAME]"
+    section = _SECTIONS[catalog.kind]
     for entry in catalog.entries():
         provider = entry.provider
         yield f"## `{section}` with `type = {provider.name}` {{ #{catalog.kind}-{provider.name} }}\n"

@@ -118,3 +118,12 @@ def test_tags_of_jobs_are_found_by_the_start_of_their_ids(run, backend, query):
     assert list(found["tagged"].values()) == [{"of": [1, "job"]}]
     assert list(found["add"].values()) == [{}]
     assert backend.find_job_tags("zzzz") == {}
+
+
+def test_execution_of_a_job_is_found(run, backend, query):
+    """A job's execution is found by the whole id of the job, and by nothing less."""
+    run(add(3))
+    [(job_id, execution_id)] = query("SELECT id, execution_id FROM job")
+
+    assert backend.find_execution(job_id) == execution_id
+    assert backend.find_execution(job_id[:-1]) is None

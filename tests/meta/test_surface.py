@@ -20,6 +20,7 @@ PACKAGES = (
     "redun_backend_sql",
     "redun_viz",
     "redun_cli",
+    "redun_observers",
     "redun_console",
 )
 _RUN_EXAMPLES = """

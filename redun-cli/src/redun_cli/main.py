@@ -15,7 +15,6 @@ from redun.errors import PluginError
 from redun.plugins.catalog import commands
 from redun.workspace import Workspace
 from redun_cli.errors import reporting_errors
-from redun_cli.version_check import check_version
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

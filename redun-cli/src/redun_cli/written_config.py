@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from redun.config import BATCH_TEMPLATE, DEFAULT_CONFIG, Config
 from redun.errors import PluginError
-from redun.plugins.catalog import executors, sections
+from redun.plugins.catalog import executors, observers, sections
 from redun.sections import find_section
 from redun.settings import OptionText
 
@@ -55,6 +55,9 @@ def _write_sections() -> Iterator[str]:
                     yield _write_section("executors.NAME", executors.find(kind).provider.summary, live, kind)
             if "aws_batch" not in executors:
                 yield BATCH_TEMPLATE
+        elif name == f"observers.{_ANY_NAME}":
+            for kind in observers:
+                yield _write_section("observers.NAME", observers.find(kind).provider.summary, live, kind)
         else:
             yield _write_section(name.replace(_ANY_NAME, "NAME"), summary, live)
 

@@ -283,7 +283,7 @@ def main(words: Sequence[str]) -> int:
     try:
         order, requirement = parse_order(words)
         if requirement is not None:
-            check_version(__version__, requirement)
+            check_version(requirement)
         return run_order(order)
     except (RedunError, OSError) as error:
         print(make_printable(summarize_error(error)), file=sys.stderr)

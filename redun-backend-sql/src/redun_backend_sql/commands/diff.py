@@ -8,6 +8,7 @@ from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
+from redun_backend_sql.commands.selecting import echo_lines
 from redun_backend_sql.database import Database
 from redun_backend_sql.execution_diff import describe_diff
 from redun_backend_sql.query import find_records
@@ -30,8 +31,7 @@ def diff(workspace: Workspace, before: str, after: str) -> None:
     """
     with using(workspace.open_backend(create=False), "compare executions") as backend:
         found = [_find_execution(backend.database, key) for key in (before, after)]
-        for line in describe_diff(backend.database, *found):
-            click.echo(line)
+        echo_lines(describe_diff(backend.database, *found))
 
 
 def _find_execution(database: Database, key: str) -> ExecutionRow:

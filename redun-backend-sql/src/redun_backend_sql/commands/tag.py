@@ -16,6 +16,7 @@ from redun.workspace import Workspace
 from redun_backend_sql import tag_edits
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.commands.repositories import using
+from redun_backend_sql.commands.selecting import echo_lines
 from redun_backend_sql.database import Database
 from redun_backend_sql.query import Record, find_records
 from redun_backend_sql.records import CallRow, ExecutionRow, JobRow, TaskRow
@@ -88,8 +89,7 @@ def _list_tagged(backend: SqlBackend, tags: Sequence[str]) -> None:
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         for records in read_records(backend.database, query, None):
-            for line in format_records(backend.database, records):
-                click.echo(line)
+            echo_lines(format_records(backend.database, records))
 
 
 def _count(database: Database, by_value: bool) -> Iterator[str]:

@@ -8,6 +8,7 @@ from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
+from redun_backend_sql.commands.selecting import echo_lines
 from redun_backend_sql.database import Database
 from redun_backend_sql.query import find_file, find_records
 from redun_backend_sql.records import ExecutionRow, JobRow, TaskRow, read_jobs
@@ -35,8 +36,7 @@ def why(workspace: Workspace, key: str) -> None:
         for index, job in enumerate(_find_jobs(backend.database, key)):
             if index:
                 click.echo()
-            for line in explain_job(backend.database, job):
-                click.echo(line)
+            echo_lines(explain_job(backend.database, job))
 
 
 def _find_jobs(database: Database, key: str) -> list[JobRow]:

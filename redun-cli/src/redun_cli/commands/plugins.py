@@ -144,7 +144,7 @@ def _describe_plugin(plugin: Plugin, provided: dict[str, list[dict[str, str]]]) 
 
 def _describe_item_options(item: dict[str, str]) -> Iterator[str]:
     catalog = next(catalog for catalog in CATALOGS if catalog.kind == item["kind"])
-    if item["kind"] not in ("executor", "backend"):
+    if item["kind"] not in ("executor", "backend", "observer"):
         return
     try:
         described = list_options(catalog.load(item["name"]).options_type)

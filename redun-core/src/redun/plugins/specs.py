@@ -30,6 +30,7 @@ DISCOVERY_HOOKS = (
     "redun_exports",
     "redun_sections",
     "redun_checks",
+    "redun_observers",
 )
 LIFECYCLE_HOOKS = (
     "redun_configure",
@@ -135,6 +136,19 @@ class Hooks:
         ...     yield Provider("slurm", "redun_slurm.check:check_cluster", "Whether the cluster answers")
         >>> [provider.name for provider in redun_checks()]
         ['slurm']
+        """
+
+    @hookspec
+    def redun_observers(self) -> Iterable[Provider]:  # type: ignore[empty-body]
+        """Offer observers: subclasses of `redun.observing.Observer`, named by what ``type`` says in a section.
+
+        Examples
+        --------
+        >>> @hookimpl
+        ... def redun_observers():
+        ...     yield Provider("statsd", "redun_statsd.observer:StatsdObserver", "Counts of jobs, sent to StatsD")
+        >>> [provider.name for provider in redun_observers()]
+        ['statsd']
         """
 
     @hookspec

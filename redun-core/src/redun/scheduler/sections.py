@@ -10,5 +10,6 @@ from redun.settings import OptionText
 
 BACKEND = KindSection(catalog.backends, "sql")
 EXECUTORS = KindSection(catalog.executors)
+OBSERVERS = KindSection(catalog.observers)
 LIMITS = NamesSection(OptionText("NAME", "int", "1", "how many units there are of the resource NAME"), read_capacities)
 TAGS = NamesSection(OptionText("KEY", "JSON", None, "the value of tag KEY; what is no JSON is a text"), read_tags)
