@@ -14,7 +14,7 @@ class TestBatch(ExecutorContract):
     """Jobs on the endpoint, which has room for four."""
 
     parallel = 4
-    many = 10
+    many = 6
 
     @pytest.fixture(autouse=True)
     def _on_endpoint(self, endpoint, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def idle_image(endpoint, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("count", "array_size", "submissions"), [(600, 100, 6), pytest.param(2000, 100, 40, marks=pytest.mark.slow)]
+    ("count", "array_size", "submissions"), [(300, 50, 6), pytest.param(2000, 100, 40, marks=pytest.mark.slow)]
 )
 def test_many_jobs_take_few_requests(
     make_executor, make_call, endpoint, s3, idle_image, tmp_path, count, array_size, submissions
