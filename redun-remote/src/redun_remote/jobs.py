@@ -26,7 +26,6 @@ from redun_remote.scratch import ArrayFiles, JobFiles, locate_array, locate_job
 from redun_remote.script_job import OK, collect_script, read_status, render_input, wrap_script
 from redun_remote.storage import exists, read_bytes, read_if_exists, remove, remove_folder, write_bytes
 
-
 _REMOVERS = 16
 """How many files of an array are removed at the same time; each may take as long as a store's answer does."""
 
