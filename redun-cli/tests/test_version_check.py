@@ -2,7 +2,7 @@ import pytest
 
 from redun import __version__
 from redun.errors import RedunError
-from redun_cli.version_check import check_version
+from redun.requirements import check_version
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,19 @@ def test_all_distributions_share_a_version(projects):
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
 
 
-FRONT_ENDS = {"redun-viz": ["redun-backend-sql"], "redun-console": ["redun-backend-sql"]}
-"""What shows the records of a store, and therefore depends on it."""
+BUILT_ON = {
+    "redun-remote": ["redun-value-file"],
+    "redun-viz": ["redun-backend-sql"],
+    "redun-console": ["redun-backend-sql"],
+}
+"""What a distribution builds on besides the core: an executor on files, a front end on the store that it shows."""
 
 
 def test_distributions_depend_on_the_core_only(projects):
-    """A plugin depends on the core of its own version or later, and on no other plugin but the store that it shows."""
+    """A plugin depends on the core of its own version or later, and on no other plugin but for those it builds on."""
     for name, table in projects.items():
         own = [line for line in table["dependencies"] if line.startswith("redun-")]
-        wanted = [] if name == "redun-core" else ["redun-core", *FRONT_ENDS.get(name, [])]
+        wanted = [] if name == "redun-core" else ["redun-core", *BUILT_ON.get(name, [])]
         assert own == [f"{wanted_name}>={__version__}" for wanted_name in wanted]
 
 

@@ -13,9 +13,9 @@ from redun._version import __version__
 from redun.completing import complete_repositories
 from redun.errors import PluginError
 from redun.plugins.catalog import commands
+from redun.requirements import check_version
 from redun.workspace import Workspace
 from redun_cli.errors import reporting_errors
-from redun_cli.version_check import check_version
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

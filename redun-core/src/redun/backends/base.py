@@ -295,6 +295,10 @@ class Backend(HandleLookups, ABC):
         """
         return None
 
+    def find_execution(self, job_id: str) -> str | None:
+        """Return the id of the execution of a recorded job, ended or not; None, the default, where there is none."""
+        return None
+
     def find_ids(self, prefix: str, limit: int) -> Sequence[str]:
         """Return the ids of executions and jobs that start with a text, of the latest ones; by default none.
 

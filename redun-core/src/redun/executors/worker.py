@@ -17,8 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redun.executors.transport import (
     Refused,
@@ -30,6 +29,9 @@ from redun.executors.transport import (
     receive_message,
     send_message,
 )
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 MAX_LOG_LINES = 20
 READY = "ready"
@@ -80,7 +82,7 @@ def work(connection: Connection, environment: Mapping[str, str]) -> None:
     log = OutputLog()
     for name in ("stdout", "stderr"):
         if (stream := getattr(sys, name)) is not None:
-            setattr(sys, name, _Copying(stream, log))
+            setattr(sys, name, CopyingStream(stream, log))
     try:
         connection.send(READY)
         while (request := receive_message(connection)) is not None:
@@ -160,7 +162,7 @@ class OutputLog:
         self._rest = ""
 
 
-class _Copying:
+class CopyingStream:
     """A text stream that passes on everything, and shows a log what is written."""
 
     def __init__(self, stream: Any, log: OutputLog) -> None:
@@ -168,11 +170,13 @@ class _Copying:
         self._log = log
 
     def write(self, text: str) -> int:
+        """Write a text."""
         self._log.add(text)
         written: int = self._stream.write(text)
         return written
 
     def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts."""
         for line in lines:
             self.write(line)
 

@@ -57,24 +57,37 @@ class Execution:
         Keys and values to find it by.
     job : Job or None
         The root job, once it exists.
+    parent_job_id : str or None
+        The recorded job under which the root job is; None for an execution of its own.
     handles : HandleStates or None
         What is known of handles, once it runs.
     progress : Progress or None
         How far it is, once it runs.
     """
 
-    __slots__ = ("args", "context", "handles", "id", "job", "progress", "tags")
+    __slots__ = ("args", "context", "handles", "id", "job", "parent_job_id", "progress", "tags")
 
     def __init__(
-        self, id: str, args: Sequence[str], context: Context = EMPTY_CONTEXT, tags: Sequence[tuple[str, Any]] = ()
+        self,
+        id: str,
+        args: Sequence[str],
+        context: Context = EMPTY_CONTEXT,
+        tags: Sequence[tuple[str, Any]] = (),
+        parent_job_id: str | None = None,
     ) -> None:
         self.id = id
         self.args = args
         self.context = context
         self.tags = tags
         self.job: Job | None = None
+        self.parent_job_id = parent_job_id
         self.handles: HandleStates | None = None
         self.progress: Progress | None = None
+
+    @property
+    def shared_as(self) -> str:
+        """The name under which it takes part in a store; what goes on elsewhere takes part on its own."""
+        return self.parent_job_id or self.id
 
     def __repr__(self) -> str:
         return f"Execution(id={self.id[:8]}, args={' '.join(self.args[1:])!r})"

@@ -87,8 +87,8 @@ class ExecutionLoop:
 
     def __init__(self, scheduler: Scheduler, execution: Execution, settings: RunSettings) -> None:
         self._scheduler = scheduler
-        self._execution = execution
-        self._settings = settings
+        self.execution = execution
+        self.settings = settings
         host = get_host()
         self.board = StatusBoard(scheduler.logger)
         self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
@@ -138,14 +138,14 @@ class ExecutionLoop:
 
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
-        root = self._root
+        root, backend = self._root, self._scheduler.backend
         stopping = stopping_on_signals(self._note_signal)
         with self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks), stopping:
             try:
                 self.evaluator.begin_call(expression, None, root)
-                self._execution.job = next(iter(self.evaluator.ready), None)
-                self._rivals.meet(None if self._settings.dryrun else self._scheduler.backend.share(self._execution.id))
-                self._scheduler.backend.set_pause(self._take_in)
+                self.execution.job = next(iter(self.evaluator.ready), None)
+                self._rivals.meet(None if self.settings.dryrun else backend.share(self.execution.shared_as))
+                backend.set_pause(self._take_in)
                 self._work()
                 self._close(root)
             except BaseException as error:  # An interrupt, or a store that fails.
@@ -153,7 +153,7 @@ class ExecutionLoop:
                     self._interrupt()
                 raise
             finally:
-                self._scheduler.backend.set_pause(_do_nothing)
+                backend.set_pause(_do_nothing)
                 self.recorder.flush()
         if root.is_rejected:
             raise root.error
@@ -207,7 +207,7 @@ class ExecutionLoop:
         self._awaited.give_up(StoppedCallError("stopped, because the execution failed"))
         self.evaluator.give_up()
         self.starter.give_up()
-        if self._settings.on_error is OnError.STOP:
+        if self.settings.on_error is OnError.STOP:
             for job in self._handover.cancel():
                 self._finisher.fail(job, StoppedCallError("stopped, because the execution failed"))
 
