@@ -102,6 +102,24 @@ def test_dropped_argument_is_an_error(run, backend):
         backend.find_job_call(FIRST)
 
 
+@task(version="1")
+def tagged(x):
+    return x
+
+
+def test_tags_of_jobs_are_found_by_the_start_of_their_ids(run, backend, query):
+    """The tags of all jobs that a key may mean are found, those of jobs without any too."""
+    run(tagged.options(tags=[("of", [1, "job"])])(1))
+    run(add(1))
+    names = dict(query("SELECT job.id, name FROM job JOIN task ON hash = task_hash"))
+
+    found = {names[job_id]: backend.find_job_tags(job_id[:20]) for job_id in names}
+
+    assert list(found["tagged"].values()) == [{"of": [1, "job"]}]
+    assert list(found["add"].values()) == [{}]
+    assert backend.find_job_tags("zzzz") == {}
+
+
 def test_execution_of_a_job_is_found(run, backend, query):
     """A job's execution is found by the whole id of the job, and by nothing less."""
     run(add(3))

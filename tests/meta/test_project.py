@@ -22,6 +22,7 @@ def test_all_distributions_share_a_version(projects):
 
 BUILT_ON = {
     "redun-remote": ["redun-value-file"],
+    "redun-executor-batch": ["redun-remote", "redun-value-file"],
     "redun-viz": ["redun-backend-sql"],
     "redun-console": ["redun-backend-sql"],
 }

@@ -16,6 +16,7 @@ PACKAGES = (
     "redun_value_handle",
     "redun_value_data",
     "redun_remote",
+    "redun_executor_batch",
     "redun_backend_sql",
     "redun_viz",
     "redun_cli",

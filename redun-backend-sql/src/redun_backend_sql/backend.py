@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from redun.backends.base import Batch, JobCall, PastCall, StoredCall
 from redun.backends.sharing import Share
@@ -248,6 +249,11 @@ class SqlBackend(QueryableBackend):
     def find_execution(self, job_id: str) -> str | None:
         rows = self.database.select("SELECT execution_id FROM job WHERE id = ?", job_id)
         return next((execution_id for (execution_id,) in rows), None)
+
+    def find_job_tags(self, key: str) -> Mapping[str, Mapping[str, Any]]:
+        from redun_backend_sql.job_calls import find_job_tags
+
+        return find_job_tags(self.database, key)
 
     def find_ids(self, prefix: str, limit: int) -> Sequence[str]:
         from redun_backend_sql.query import find_ids

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from redun.backends.base import JobCall
 from redun.control import root_task
@@ -15,6 +16,8 @@ from redun_backend_sql.records import ExecutionRow, JobRow, read_jobs
 
 _ARGUMENTS = "SELECT arg_position, arg_key, value_hash FROM argument WHERE call_hash = ? ORDER BY arg_position, arg_key"
 _FORMATS = "SELECT value_hash, type, format FROM value WHERE value_hash IN ({keys})"
+_IDS = "SELECT id FROM job WHERE id >= ? AND id < ? ORDER BY id LIMIT 1000"
+_TAGS = "SELECT entity_id, key, value FROM tag WHERE is_current AND entity_type = 'Job' AND entity_id IN ({keys})"
 _SOURCE = "SELECT source FROM task WHERE hash = ?"
 _ARGV = "SELECT args FROM execution WHERE id = ?"
 _CHILDREN = "SELECT id FROM job WHERE parent_id = ? LIMIT 2"
@@ -62,6 +65,14 @@ def find_job_call(database: Database, key: str, read_bytes: ReadBytes) -> JobCal
         "".join(source for (source,) in database.select(_SOURCE, job.task_hash)),
         [word for (argv,) in database.select(_ARGV, job.execution_id) for word in json.loads(argv)],
     )
+
+
+def find_job_tags(database: Database, key: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the tags of the jobs whose ids begin with a key, by job."""
+    tags: dict[str, dict[str, Any]] = {job_id: {} for (job_id,) in database.select(_IDS, key, f"{key}~")}
+    for job_id, name, value in database.select_in(_TAGS, list(tags)) if tags else ():
+        tags[job_id][name] = json.loads(value)
+    return tags
 
 
 def _find_job(database: Database, record: ExecutionRow | JobRow) -> JobRow | None:

@@ -36,6 +36,7 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
 
 FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
+    ("command", "aws"): "redun-executor-batch",
     ("command", "completion"): "redun-cli",
     ("command", "config"): "redun-cli",
     ("command", "console"): "redun-console",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -25,6 +25,9 @@ from redun_remote.formats import dump_array_input, dump_input, dump_paths, load_
 from redun_remote.scratch import ArrayFiles, JobFiles, locate_array, locate_job
 from redun_remote.script_job import OK, collect_script, read_status, render_input, wrap_script
 from redun_remote.storage import exists, read_bytes, read_if_exists, remove, remove_folder, write_bytes
+
+_REMOVERS = 16
+"""How many files of an array are removed at the same time; each may take as long as a store's answer does."""
 
 
 class StagedCall(NamedTuple):
@@ -112,8 +115,9 @@ def stage_array(scratch: str, calls: Sequence[Call]) -> StagedArray:
     write_bytes(files.output, dump_paths([each.files.output for each in staged]))
     write_bytes(files.error, dump_paths([each.files.error for each in staged]))
     write_bytes(files.eval_hashes, "\n".join(each.name for each in staged).encode())
-    for each in staged:
-        remove(each.files.error)
+    with ThreadPoolExecutor(_REMOVERS, thread_name_prefix="redun-stage") as pool:
+        for _ in pool.map(remove, [each.files.error for each in staged]):
+            pass
     return StagedArray(name, files, staged)
 
 

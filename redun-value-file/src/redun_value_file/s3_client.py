@@ -131,6 +131,8 @@ def _explain_answer(response: Any, path: str) -> RedunOSError:
         return RedunOSError(errno.EREMOTE, text, path)
     if code in _MISSING:
         return RedunFileNotFoundError(errno.ENOENT, "there is no such object", path)
+    if code == "RequestTimeTooSkewed":
+        return RedunOSError(errno.EACCES, "the clock of this machine differs from that of S3 by too much; set it", path)
     if code in _DENIED or status == "403":
         text = f"S3 denies access ({code}: {message}); check the credentials and the policy of bucket {bucket!r}"
         return RedunPermissionError(errno.EACCES, text, path)

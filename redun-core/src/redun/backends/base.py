@@ -299,6 +299,16 @@ class Backend(HandleLookups, ABC):
         """Return the id of the execution of a recorded job, ended or not; None, the default, where there is none."""
         return None
 
+    def find_job_tags(self, key: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the tags of the recorded jobs whose ids begin with a key, by job; none, the default, if none is known.
+
+        Parameters
+        ----------
+        key
+            The start of ids of jobs.
+        """
+        return {}
+
     def find_ids(self, prefix: str, limit: int) -> Sequence[str]:
         """Return the ids of executions and jobs that start with a text, of the latest ones; by default none.
 

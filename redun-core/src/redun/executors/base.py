@@ -7,6 +7,9 @@ any thread with what the call's function returned or raised. `submit` is the one
 A call that fails for another reason than its own code fails with an `ExecutorError`, whose `kind` says why. An error
 from another process has the frames there in its attribute ``redun_traceback`` (a `redun.traceback.Traceback`), and the
 last lines that the call printed, where the executor has them, in ``redun_logs`` (a list of lines).
+
+A future may have an attribute ``redun_tags``, pairs of a key and a JSON value, which are recorded with the job when it
+is settled: under which name the call is known where it ran, for example.
 """
 
 from __future__ import annotations

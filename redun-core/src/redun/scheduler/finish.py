@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from redun.arguments import add_defaults
@@ -178,6 +179,12 @@ class Finisher:
             self._board.log_cached(job, outcome.call_hash)
         self._start(job)
         self._end(job, JobStatus.CACHED if outcome.error is None else JobStatus.FAILED, outcome, job.start_time)
+
+    def note_tags(self, job: Job, future: Future[Any]) -> None:
+        """Note the tags that a call's executor left with its future."""
+        tags = getattr(future, "redun_tags", None)
+        if tags and job.has_provenance:
+            self._recorder.add_tags("Job", job.id, check_tags(tags))
 
     def reject(self, job: Job, error: BaseException) -> None:
         """End a job that failed of itself."""

@@ -311,8 +311,8 @@ class ExecutionLoop:
             self._complete(held, mail)
 
     def _complete(self, held: Held, future: Future[Any]) -> None:
-        job = held.job
-        error = find_error(future)
+        job, error = held.job, find_error(future)
+        self._finisher.note_tags(job, future)
         if error is not None:
             self.starter.fail_attempt(job, held.executor, error)
             return

@@ -43,7 +43,7 @@ def launch(
     \b
     Examples:
       redun launch --executor batch redun run workflow.py main
-      redun launch --executor batch -o memory=8 --code-package redun run workflow.py main
+      redun launch --executor batch -o memory=8 --code-package make results
       redun launch --executor docker --wait 'ls -l | wc -l'
     """
     from redun_remote.launch import add_code, launch_script

@@ -48,7 +48,7 @@ def oneshot(
 
     \b
     Examples:
-      redun oneshot workflow demo.add -i jobs/1/input -o jobs/1/output -e jobs/1/error
+      redun oneshot workflow demo.add -i 1/input -o 1/output -e 1/error
     """
     from redun_remote.worker import run_order
 

@@ -1,0 +1,1 @@
+"""AWS Batch as an executor of redun."""
