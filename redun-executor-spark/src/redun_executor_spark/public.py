@@ -1,0 +1,20 @@
+"""The public names of the package; importing this imports no pyspark."""
+
+from redun_executor_spark.current import get_spark_session
+
+from redun_executor_spark.errors import DataFrameError, SparkError, SparkSessionError
+from redun_executor_spark.executor import SparkExecutor
+from redun_executor_spark.options import SparkOptions
+from redun_executor_spark.udf import SparkFunction, udf
+
+__all__ = [
+    "DataFrameError",
+    "ShardedDataset",
+    "SparkError",
+    "SparkExecutor",
+    "SparkFunction",
+    "SparkOptions",
+    "SparkSessionError",
+    "get_spark_session",
+    "udf",
+]
