@@ -1,11 +1,10 @@
 """What tests with Spark need: a Java, or a reason why there is none."""
 
 import os
-import sys
 
 import pytest
+from spark_cluster import SparkCluster
 
-from redun.errors import MissingPluginError
 from redun_executor_spark.errors import SparkError
 from redun_executor_spark.java import find_java_home
 from redun_executor_spark.options import SparkOptions
@@ -37,18 +36,38 @@ def spark_logs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def local_options(spark_logs):
-    """A function that returns options of a Spark in this process's Java, which tests share."""
+def make_options(spark_logs):
+    """A function that returns options with a Java that starts quickly."""
 
-    def make_options(**others):
-        return SparkOptions(master="local[2]", conf=CONF, log_dir=str(spark_logs), **others)
+    def make(master="local[2]", **others):
+        return SparkOptions(master=master, conf={**CONF, **others.pop("conf", {})}, log_dir=str(spark_logs), **others)
 
-    return make_options
+    return make
+
+
+@pytest.fixture(scope="module")
+def local_options(make_options):
+    """Options of a Spark in this process's Java that runs while the tests of a module do."""
+    options = make_options()
+    engine = acquire(options)
+    yield options
+    release(engine)
 
 
 @pytest.fixture(scope="session")
-def local_spark(local_options):
-    """A Spark in this process's Java that stays for the whole session."""
-    engine = acquire(local_options())
-    yield engine
+def cluster(spark_logs, tmp_path_factory):
+    """A standalone cluster."""
+    made = SparkCluster(tmp_path_factory.mktemp("spark-cluster"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster_options(make_options, cluster):
+    """Options of a Spark on the standalone cluster that runs while the tests of a module do."""
+    executor = {"spark.executor.memory": "512m", "spark.executor.extraJavaOptions": QUICK_JAVA}
+    host = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    options = make_options(cluster.url, conf={**executor, **host})
+    engine = acquire(options)
+    yield options
     release(engine)

@@ -16,8 +16,8 @@ class TestTasks(ExecutorContract):
     many = 300
 
     @pytest.fixture(autouse=True)
-    def _prepare(self, local_options, local_spark):
-        self.options = local_options()
+    def _prepare(self, local_options):
+        self.options = local_options
 
     def make_executor(self):
         return SparkExecutor("spark", self.options)
