@@ -38,6 +38,7 @@ class SparkProcess:
             text=True,
             start_new_session=True,
         )
+        self.pid = self._process.pid
         self.lines = []
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -60,7 +61,7 @@ class SparkProcess:
 
     def kill(self):
         """Kill the process and all that it has started: a machine that is gone."""
-        for pid in [self._process.pid, *_list_descendants(self._process.pid)]:
+        for pid in [self.pid, *list_descendants(self._process.pid)]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -91,9 +92,11 @@ class SparkCluster:
         for worker in self.workers:
             worker.wait_for("Successfully registered with master")
 
-    def kill_worker(self):
-        """Kill a worker with its executors, and let another one take its place."""
-        self.workers.pop(0).kill()
+    def kill_worker_of(self, pid):
+        """Kill the worker that a process belongs to with all that runs on it, and let another one take its place."""
+        [lost] = [worker for worker in self.workers if pid in list_descendants(worker.pid)]
+        lost.kill()
+        self.workers.remove(lost)
         self.workers.append(self._start_worker())
 
     def stop(self):
@@ -108,7 +111,7 @@ class SparkCluster:
         )
 
 
-def _list_descendants(pid):
+def list_descendants(pid):
     """Return the processes that a process has started, and those that they have."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

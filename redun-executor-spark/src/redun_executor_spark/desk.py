@@ -172,7 +172,7 @@ class Desk:
         try:
             result = open_reply(entry.call, reply)
         except BaseException as error:  # What the call raised.
-            self._calls.settle(entry, error=error)
+            self._calls.settle(entry, error=error.with_traceback(None))  # Where it was read is not where it comes from.
         else:
             self._calls.settle(entry, result)
 
