@@ -16,6 +16,7 @@ PACKAGES = (
     "redun_value_handle",
     "redun_value_data",
     "redun_backend_sql",
+    "redun_executor_spark",
     "redun_cli",
 )
 _RUN_EXAMPLES = """

@@ -22,7 +22,7 @@ from redun_executor_spark.engines import Engine
 from redun_executor_spark.frames import check_result
 from redun_executor_spark.options import SparkOptions
 from redun_executor_spark.sessions import read_tail
-from redun_executor_spark.udf import watching_functions
+from redun_executor_spark.columns import watching_functions
 
 
 class DriverCalls:

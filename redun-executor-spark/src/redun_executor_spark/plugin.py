@@ -19,9 +19,9 @@ def redun_executors() -> Iterable[Provider]:
 @hookimpl
 def redun_values() -> Iterable[Provider]:
     """Offer datasets and functions for columns, and what DataFrames have to say when they are used as values."""
-    yield Provider("redun.ShardedS3Dataset", "redun_executor_spark.dataset:ShardedDataset", "A table in many files")
+    yield Provider("redun.ShardedDataset", "redun_executor_spark.dataset:ShardedDataset", "A table in many files")
     yield Provider(
-        "redun_executor_spark.SparkFunction", "redun_executor_spark.udf:SparkFunction", "A function for columns of Spark"
+        "redun_executor_spark.SparkFunction", "redun_executor_spark.columns:SparkFunction", "A function for columns of Spark"
     )
     for module in ("", "classic.", "connect."):
         name = f"pyspark.sql.{module}dataframe.DataFrame"

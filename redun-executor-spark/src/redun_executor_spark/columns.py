@@ -52,11 +52,13 @@ class SparkFunction(Value):
         """Return the function as Spark has it, for the session that is active."""
         from redun_executor_spark.current import get_spark_session
 
-        if "connect" in type(get_spark_session()).__module__:
+        session = get_spark_session()
+        if "connect" in type(session).__module__:
             from pyspark.sql.connect.functions import udf as make
         else:
             from pyspark.sql.functions import udf as make
-        return make(self.func, self.return_type)
+        uses_arrow = session.conf.get("spark.sql.execution.pythonUDF.arrow.enabled", "false") == "true"
+        return make(self.func, self.return_type, useArrow=uses_arrow)  # Given, so that Spark does not guess it of hints.
 
     def get_hash(self, data: bytes | None = None) -> str:
         return hash_struct(["SparkFunction", get_func_source(self.func), str(self.return_type)])

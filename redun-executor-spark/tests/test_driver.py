@@ -1,0 +1,195 @@
+"""Tasks that work on DataFrames here, and the datasets that they pass on."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from redun import Scheduler, task
+from redun.errors import CancelledCallError
+from redun.executors.base import Call
+from redun_executor_spark import DataFrameError, ShardedDataset, SparkExecutor, get_spark_session, udf
+from redun_executor_spark.sessions import get_current
+
+redun_namespace = "test_driver"
+
+
+@pytest.fixture
+def spark(local_options):
+    """The Spark that runs here."""
+    return get_current()
+
+
+@pytest.fixture
+def driver(local_options):
+    """An executor of mode ``driver``, the default of schedulers."""
+    executor = SparkExecutor("default", replace(local_options, mode="driver"))
+    yield executor
+    executor.stop()
+
+
+@pytest.fixture
+def scheduler(driver):
+    """A scheduler whose tasks run on the executor."""
+    with Scheduler(executor=driver) as made:
+        yield made
+
+
+def make_call(func, *args):
+    return Call("test_driver.func", func, args, {}, {}, "e" * 40, "job", __name__, False)
+
+
+@task
+def count_rows(size):
+    """Count rows in a session."""
+    return get_spark_session().range(size).count()
+
+
+def test_task_has_a_session(scheduler):
+    """The body of a task works with an active session, and its job is tagged with what it started in Spark."""
+    assert scheduler.run(count_rows(10)) == 10
+
+    [job] = [job.id for job in scheduler.backend.jobs.values() if job.parent_id is None]
+    keys = [key for key, _ in scheduler.backend.tags["Job", job]]
+    assert keys[0] == "spark_app"
+    assert "spark_job" in keys
+
+
+def test_tasks_do_not_share_views(driver):
+    """Two tasks that run at the same time and give views the same name do not get in each other's way."""
+    barrier = threading.Barrier(2, timeout=60)
+
+    def count_view(size):
+        session = get_spark_session()
+        session.range(size).createOrReplaceTempView("numbers")
+        barrier.wait()
+        return session.sql("select count(*) from numbers").first()[0]
+
+    futures = driver.submit_many([make_call(count_view, 3), make_call(count_view, 5)])
+
+    assert [future.result(60) for future in futures] == [3, 5]
+
+
+def test_cancelled_task_ends_what_it_started(driver, spark):
+    """A task that is cancelled fails at once, and what it has started in Spark is cancelled."""
+    started, ended = threading.Event(), threading.Event()
+
+    def wait_in_spark():
+        frame = get_spark_session().range(2, numPartitions=2).select(wait_for_ever("id"))
+        started.set()
+        try:
+            frame.collect()
+        finally:
+            ended.set()
+
+    future = driver.submit(make_call(wait_in_spark))
+    assert started.wait(20), future.exception(1)
+    tracker = spark.session.sparkContext.statusTracker()
+    while not tracker.getActiveJobsIds():
+        threading.Event().wait(0.05)
+
+    assert driver.cancel(future) is False
+
+    assert isinstance(future.exception(60), CancelledCallError)
+    assert ended.wait(60)
+
+
+@udf
+def wait_for_ever(number: int) -> int:
+    """Never return."""
+    import threading
+
+    threading.Event().wait()
+    return number
+
+
+@task
+def return_frame():
+    """Return what is no value, somewhere in a value."""
+    return {"rows": [get_spark_session().range(3)]}
+
+
+@task
+def pass_on(value):
+    """Return an argument."""
+    return value
+
+
+def test_returned_frame_is_refused_with_advice(scheduler):
+    """A task that returns a DataFrame fails with an error that names the task and says what to return."""
+    with pytest.raises(DataFrameError, match=r"test_driver.return_frame returned.*ShardedDataset.from_data"):
+        scheduler.run(return_frame())
+
+
+def test_frame_as_an_argument_is_refused_with_advice(scheduler, spark):
+    """A DataFrame can't be an argument, and the error says so."""
+    frame = spark.session.range(3)
+
+    with pytest.raises(DataFrameError, match="lives in its session only"):
+        scheduler.run(pass_on(frame))
+
+
+@udf(return_type="array<string>")
+def split_words(line):
+    """Return the words of a line."""
+    return line.lower().split()
+
+
+@task(version="1")
+def write_lines(path, count):
+    """Write lines of words as a dataset, partitioned by their kind."""
+    lines = [(f"The quick brown fox {n % 7}", n % 2) for n in range(count)]
+    frame = get_spark_session().createDataFrame(lines, ["line", "kind"])
+    return ShardedDataset.from_data(frame, path, partition_keys=["kind"])
+
+
+def make_count_words(split):
+    """Return a task that counts words with a function for columns."""
+
+    @task(name="count_words", version="1", hash_includes=[split])
+    def count_words(lines, path):
+        from pyspark.sql.functions import explode
+
+        words = lines.load_spark().select(explode(split("line")).alias("word"))
+        return ShardedDataset.from_data(words.groupBy("word").count(), path)
+
+    return count_words
+
+
+@task
+def collect(counts):
+    """Return counted words."""
+    frame = counts.load_pandas()
+    return dict(zip(frame["word"], (int(count) for count in frame["count"]), strict=True))
+
+
+def make_main(split):
+    count_words = make_count_words(split)
+    return lambda folder, count: collect(count_words(write_lines(f"{folder}/lines", count), f"{folder}/counts"))
+
+
+def list_ran(scheduler):
+    """Return the names of the tasks that the last execution ran."""
+    last = max(scheduler.backend.executions.values(), key=lambda execution: execution.updated_time).id
+    jobs = [job for job in scheduler.backend.jobs.values() if job.execution_id == last and not job.cached]
+    return sorted({scheduler.backend.tasks[job.task_hash].subtype.name for job in jobs} - {"root_task"})
+
+
+@pytest.mark.parametrize("count", [1_000, pytest.param(6_000_000, marks=pytest.mark.slow)])
+def test_words_are_counted_again_when_something_changed(scheduler, tmp_path, count):
+    """A count of words is cached; another function for columns, or a lost file, makes what depends on it run again."""
+    main = make_main(split_words)
+    counts = scheduler.run(main(tmp_path, count))
+    assert counts["fox"] == count
+
+    scheduler.run(main(tmp_path, count))
+    assert list_ran(scheduler) == []
+
+    upper = scheduler.run(make_main(udf(lambda line: line.upper().split(), "array<string>"))(tmp_path, count))
+    assert upper["FOX"] == count
+    assert list_ran(scheduler) == ["collect", "count_words"]
+
+    shard = next((tmp_path / "lines").rglob("*.parquet"))
+    shard.unlink()
+    assert scheduler.run(main(tmp_path, count)) == counts
+    assert list_ran(scheduler) == ["collect", "count_words", "write_lines"]
