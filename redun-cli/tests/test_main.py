@@ -218,7 +218,7 @@ def test_disabled_command_is_not_there(redun, monkeypatch):
     finished = redun("log")
 
     assert (finished.status, finished.out) == (1, "")
-    assert finished.err.startswith("redun: there is no command 'log'; known are fs, init, plugins, run")
+    assert finished.err.startswith("redun: there is no command 'log'; known are fs, init, ")
 
 
 def test_command_disabled_by_the_configuration_is_not_there(call, project):
@@ -238,3 +238,26 @@ def test_help_is_a_command_too(call):
 def test_main_is_importable_under_its_old_name():
     """Programs import the program's entry as ``redun.cli.main``."""
     assert importlib.import_module("redun.cli").main is importlib.import_module("redun_cli.main").main
+
+
+@pytest.mark.parametrize("requirement", [">=0.4.1", "==0.47.0", ">0.46,<1", ">= 0.47 , <=0.47"])
+def test_version_that_is_needed_is_there(redun, requirement):
+    """``--check-version`` lets a command run when the version is as needed."""
+    assert redun("--check-version", requirement, "help").status == 0
+
+
+@pytest.mark.parametrize(
+    ("requirement", "message"),
+    [
+        (">=99", "redun: redun version 0.47.0 does not meet requirement >=99"),
+        ("<0.47", "redun: redun version 0.47.0 does not meet requirement <0.47"),
+        (">=0.4,!=1", "redun: '!=1' is no requirement; write one of ==, >=, <=, >, < and a version, as in >=0.47.0"),
+        ("new", "redun: 'new' is no requirement"),
+    ],
+)
+def test_other_version_is_an_error(redun, requirement, message):
+    """``--check-version`` with a requirement that is not met, or is none, is one line and exit status 1."""
+    finished = redun("--check-version", requirement, "plugins")
+
+    assert (finished.status, finished.out) == (1, "")
+    assert finished.err.startswith(message)

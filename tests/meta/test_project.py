@@ -20,7 +20,11 @@ def test_all_distributions_share_a_version(projects):
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
 
 
-BUILT_ON = {"redun-core": [], "redun-executor-spark": ["redun-core", "redun-value-file"]}
+BUILT_ON = {
+    "redun-core": [],
+    "redun-remote": ["redun-core", "redun-value-file"],
+    "redun-executor-spark": ["redun-core", "redun-value-file", "redun-remote"],
+}
 """What a distribution depends on of redun, where that is not the core alone."""
 
 

@@ -15,6 +15,7 @@ PACKAGES = (
     "redun_value_file",
     "redun_value_handle",
     "redun_value_data",
+    "redun_remote",
     "redun_backend_sql",
     "redun_executor_spark",
     "redun_cli",

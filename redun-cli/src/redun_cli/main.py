@@ -10,6 +10,7 @@ import click
 from redun._version import __version__
 from redun.errors import PluginError
 from redun.plugins.catalog import commands
+from redun.requirements import check_version
 from redun.workspace import Workspace
 from redun_cli.errors import reporting_errors
 
@@ -43,6 +44,11 @@ class PluginGroup(click.Group):
             formatter.write_dl(rows or [("none", "every plugin is disabled or broken: see `redun plugins`")])
 
 
+def _check_version(ctx: click.Context, option: click.Parameter, requirement: str | None) -> None:
+    if requirement is not None:
+        check_version(__version__, requirement)
+
+
 @click.group(cls=PluginGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(version)s")
 @click.option(
@@ -50,6 +56,13 @@ class PluginGroup(click.Group):
 )
 @click.option(
     "-r", "--repo", metavar="NAME", default="default", show_default=True, help="The repository, see `redun repo list`."
+)
+@click.option(
+    "--check-version",
+    metavar="SPEC",
+    expose_value=False,
+    callback=_check_version,
+    help="Fail unless this version of redun is as needed, as in '>=0.47,<1'.",
 )
 @click.option("--log-level", type=_LEVELS, default="INFO", show_default=True, help="The least level to report.")
 @click.option("--debug", is_flag=True, help="Show the Python traceback of errors.")

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import redun
 from redun.errors import RedunError
+from redun.utils import add_import_path
 
 _MODULE = re.compile(r"\w[\w-]*(\.\w[\w-]*)*")
 _REDUN = tuple(f"{Path(module.__file__ or '').parent}/" for module in (redun, sys.modules[__package__]))
@@ -59,6 +60,7 @@ def _put_first(folder: str) -> None:
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
         importlib.invalidate_caches()
+    add_import_path(folder)  # Workers on other machines look for modules there, too.
 
 
 def _import(script: str, module_name: str) -> ModuleType:

@@ -198,7 +198,7 @@ class Traceback:
 
 
 def _list_frames(entry: TracebackType | None, trim: bool) -> list[Frame]:
-    while trim and entry is not None and entry.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+    while trim and entry is not None and _is_runner_file(entry.tb_frame.f_code.co_filename):
         entry = entry.tb_next
     entries = []
     while entry is not None:
@@ -219,6 +219,11 @@ def _make_frame(entry: TracebackType) -> Frame:
 
 def _make_gap(count: int, kind: str) -> Frame:
     return Frame("...", 0, f"{count} more {kind}", {}, line="")
+
+
+def _is_runner_file(filename: str) -> bool:
+    """Whether a file is of redun, or of a plugin that runs tasks."""
+    return filename.startswith(_PACKAGE) or _RUNNERS.search(filename) is not None
 
 
 def _is_runner(frame: Frame) -> bool:

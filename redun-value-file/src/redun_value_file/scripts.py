@@ -24,8 +24,8 @@ from redun_value_file.staging import Staging
 STANDARD_OUTPUT = "-"
 """The path of the file that stands for a script's standard output."""
 
-_AWS = "aws s3 cp "
-_INSTEAD_OF_AWS = 'command -v aws >/dev/null || aws() { shift 3; redun fs cp "$@"; }'
+AWS_COPY = "aws s3 cp "
+INSTEAD_OF_AWS = 'command -v aws >/dev/null || aws() { shift 3; redun fs cp "$@"; }'
 """Lets redun copy what ``aws s3 cp --no-progress`` would, on machines that have no such program."""
 
 _MAX_SUMMARY = 100
@@ -194,8 +194,8 @@ def _render(
         inputs, outputs = [place.anchor() for place in inputs], [place.anchor() for place in outputs]
     before = [_to_log(place, line) for place in inputs if (line := place.render_stage(as_mount))]
     after = [_to_log(place, line) for place in outputs if (line := place.render_unstage(as_mount))]
-    if any(_AWS in line for line in before + after):
-        yield _INSTEAD_OF_AWS
+    if any(AWS_COPY in line for line in before + after):
+        yield INSTEAD_OF_AWS
     yield from before
     yield get_wrapped_command(command)
     yield from after

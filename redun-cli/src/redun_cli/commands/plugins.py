@@ -16,10 +16,32 @@ from redun.settings import describe_options
 _MAX_NAMES = 5
 
 
-@click.command()
-@click.argument("name", required=False)
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How to print the list.")
-def plugins(name: str | None, output: str) -> None:
+_output = click.option(
+    "--format", "output", type=click.Choice(["text", "json"]), default="text", help="How to print the list."
+)
+
+
+class _NameOrCommand(click.Group):
+    """A group in which the name of a plugin may stand in place of a command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["new"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from redun_cli.commands.new_plugin import new_plugin
+
+        return new_plugin
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args) if args[0] == "new" else ("show", _show, args)
+
+
+@click.group(cls=_NameOrCommand, invoke_without_command=True, subcommand_metavar="[NAME | new KIND NAME]")
+@_output
+@click.pass_context
+def plugins(ctx: click.Context, output: str) -> None:
     """List the installed plugins: name, distribution, version, state and what each provides.
 
     With NAME, show one plugin with the options of everything that it provides.
@@ -29,7 +51,25 @@ def plugins(name: str | None, output: str) -> None:
       redun plugins
       redun plugins core
       redun plugins --format json
+      redun plugins new executor slurm    a package to write an executor in
     """
+    if ctx.invoked_subcommand is None:
+        _show_plugins(None, output)
+    elif output != "text" and ctx.invoked_subcommand != "show":
+        raise click.UsageError(f"--format does not go with {ctx.invoked_subcommand!r}", ctx)
+
+
+@click.command(hidden=True)
+@click.argument("name")
+@_output
+@click.pass_context
+def _show(ctx: click.Context, name: str, output: str) -> None:
+    """Show one plugin."""
+    before = ctx.parent.params["output"] if ctx.parent else "text"
+    _show_plugins(name, before if output == "text" else output)
+
+
+def _show_plugins(name: str | None, output: str) -> None:
     provided = _collect_provided()
     found = [plugin for plugin in get_host().plugins if name in (None, plugin.name, plugin.distribution)]
     if not found:

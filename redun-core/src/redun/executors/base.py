@@ -39,6 +39,8 @@ class Call(NamedTuple):
     is_script : bool
         Whether the function returns a shell script. The call's result then is what the script writes to standard
         output, as bytes, wherever it runs; it fails with a `redun.scripting.ScriptError`.
+    may_reuse : bool
+        Whether a result that an earlier execution left under `eval_hash`, outside of the store, may answer the call.
     """
 
     task_name: str
@@ -50,6 +52,7 @@ class Call(NamedTuple):
     job_id: str
     load_module: str
     is_script: bool
+    may_reuse: bool = False
 
 
 class LendingFuture(Future[Any]):

@@ -75,7 +75,7 @@ class _Graph(NamedTuple):
     data: bytes
 
 
-class _BareError(NamedTuple):
+class BareError(NamedTuple):
     """An exception in parts, for classes whose constructors take other arguments than they pass on."""
 
     kind: type[BaseException]
@@ -83,6 +83,7 @@ class _BareError(NamedTuple):
     state: Mapping[str, Any]
 
     def rebuild(self) -> BaseException:
+        """Return the exception."""
         error = self.kind.__new__(self.kind, *self.args)
         error.args = self.args
         error.__dict__.update(self.state)
@@ -118,7 +119,7 @@ def make_request(call: Call) -> Request | None:
     task = get_task_registry().get(call.task_name)
     if task is None or task.func is not call.func:
         return None
-    payload = _dump_call_part(call, (call.args, call.kwargs), pickle)
+    payload = dump_call_part(call, (call.args, call.kwargs), pickle)
     return Request(call.task_name, call.load_module, task.hash, payload)
 
 
@@ -133,11 +134,11 @@ def make_request_by_value(call: Call, reason: str) -> Request:
     try:
         cloudpickle = import_module("cloudpickle")
     except ImportError:
-        raise _user_error(
-            f"task {call.task_name}{_place(call.func)} can't run in another process: {reason}; define it in a module "
-            "that can be imported, or install cloudpickle"
+        raise make_user_error(
+            f"task {call.task_name}{locate_function(call.func)} can't run in another process: {reason}; "
+            "define it in a module that can be imported, or install cloudpickle"
         ) from None
-    payload = _dump_call_part(call, (call.func, call.args, call.kwargs), cloudpickle)
+    payload = dump_call_part(call, (call.func, call.args, call.kwargs), cloudpickle)
     return Request(call.task_name, call.load_module, None, payload)
 
 
@@ -152,7 +153,7 @@ def open_request(request: Request) -> tuple[Any, Sequence[Any], Mapping[str, Any
         What importing the module or unpickling the arguments raises.
     """
     if request.task_hash is None:
-        func, args, kwargs = _load(request.payload)
+        func, args, kwargs = load_payload(request.payload)
         return func, args, kwargs
     import_module(request.load_module)
     task = get_task_registry().get(request.task_name)
@@ -160,7 +161,7 @@ def open_request(request: Request) -> tuple[Any, Sequence[Any], Mapping[str, Any
         raise LookupError(f"module {request.load_module} does not define it when imported")
     if task.hash != request.task_hash:
         raise LookupError(f"module {request.load_module} defines it differently when imported anew")
-    args, kwargs = _load(request.payload)
+    args, kwargs = load_payload(request.payload)
     return task.func, args, kwargs
 
 
@@ -168,31 +169,30 @@ def pack_result(request: Request, func: Any, result: Any, logs: Sequence[str]) -
     """Return a result as a message, or the error that it can't be one."""
     pickler = pickle if request.task_hash is not None else import_module("cloudpickle")
     try:
-        return Returned(_dump(result, pickler))
+        return Returned(dump_payload(result, pickler))
     except Exception as problem:
         what = find_unpicklable(result, "result")
-        error = _user_error(
-            f"task {request.task_name}{_place(func)} returned what can't be sent from its process: {what}: {problem}"
-        )
+        text = f"task {request.task_name}{locate_function(func)} returned what can't be sent from its process"
+        error = make_user_error(f"{text}: {what}: {problem}")
         return Raised(pickle.dumps(error), str(error), _frames_of(func, request.task_name), logs)
 
 
 def pack_error(request: Request, func: Any, error: BaseException, logs: Sequence[str]) -> Raised:
     """Return what a call raised as a message; an error that can't be pickled is replaced by one that says so."""
     pickler = pickle if request.task_hash is not None else import_module("cloudpickle")
-    summary = _summarize(error)
+    summary = summarize_error(error)
     frames = Traceback.from_error(error).frames
     problem: Exception | None = None
-    for form in (error, _BareError(type(error), error.args, error.__dict__)):
+    for form in (error, BareError(type(error), error.args, error.__dict__)):
         try:
             payload = pickler.dumps(form)
-            if _summarize(_load_error(payload)) == summary:
+            if summarize_error(load_error(payload)) == summary:
                 return Raised(payload, summary, frames, logs)
         except Exception as failure:
             problem = problem or failure
     what = find_unpicklable(error, "error")
-    replaced = _user_error(
-        f"task {request.task_name}{_place(func)} raised {summary}, which can't be sent from its process: "
+    replaced = make_user_error(
+        f"task {request.task_name}{locate_function(func)} raised {summary}, which can't be sent from its process: "
         f"{what}: {problem or 'it is another one when unpickled'}"
     )
     return Raised(pickle.dumps(replaced), summary, frames, logs)
@@ -203,25 +203,27 @@ def open_reply(call: Call, reply: Returned | Raised) -> Any:
     problem = None
     if isinstance(reply, Returned):
         try:
-            return _load(reply.payload)
+            return load_payload(reply.payload)
         except Exception as failure:
-            text = f"task {call.task_name}{_place(call.func)} returned what can't be read here: {_summarize(failure)}"
-            raise _user_error(text) from failure
+            text = f"task {call.task_name}{locate_function(call.func)} returned what can't be read here"
+            raise make_user_error(f"{text}: {summarize_error(failure)}") from failure
     try:
-        error = _load_error(reply.payload)
+        error = load_error(reply.payload)
     except Exception as failure:
         problem = failure
-        text = f"task {call.task_name}{_place(call.func)} raised {reply.summary}, which can't be read here"
-        error = _user_error(f"{text}: {_summarize(failure)}")
-    for name, value in (
-        ("redun_traceback", Traceback(error, reply.frames, reply.logs)),
-        ("redun_logs", list(reply.logs)),
-    ):
+        text = f"task {call.task_name}{locate_function(call.func)} raised {reply.summary}, which can't be read here"
+        error = make_user_error(f"{text}: {summarize_error(failure)}")
+    attach_origin(error, Traceback(error, reply.frames, reply.logs))
+    raise error from problem
+
+
+def attach_origin(error: BaseException, traceback: Traceback) -> None:
+    """Let an error from another process say where it comes from, and what its call printed last."""
+    for name, value in (("redun_traceback", traceback), ("redun_logs", list(traceback.logs))):
         try:
             setattr(error, name, value)
         except AttributeError:  # An exception class with slots; it is raised without.
-            break
-    raise error from problem
+            return
 
 
 def find_unpicklable(value: Any, name: str, depth: int = 0) -> str:
@@ -252,7 +254,8 @@ def _list_parts(value: Any) -> Iterable[tuple[str, Any]]:
     return [] if isinstance(value, type | ModuleType) or callable(value) else attributes
 
 
-def _dump(value: Any, pickler: Any) -> bytes:
+def dump_payload(value: Any, pickler: Any) -> bytes:
+    """Return a pickled value, also one with expressions that are nested deeply; `pickler` is a module like pickle."""
     payload: bytes
     try:
         payload = pickler.dumps(value)
@@ -264,36 +267,52 @@ def _dump(value: Any, pickler: Any) -> bytes:
     return payload
 
 
-def _load(payload: bytes) -> Any:
+def load_payload(payload: bytes) -> Any:
+    """Return the value that `dump_payload` pickled."""
     loaded = pickle.loads(payload)
     return load_graph(loaded.data)[1] if isinstance(loaded, _Graph) else loaded
 
 
-def _load_error(payload: bytes) -> BaseException:
+def load_error(payload: bytes) -> BaseException:
+    """Return the error that `pack_error` pickled.
+
+    Raises
+    ------
+    Exception
+        When it can't be read, or is no error.
+    """
     loaded = pickle.loads(payload)
-    error = loaded.rebuild() if isinstance(loaded, _BareError) else loaded
+    error = loaded.rebuild() if isinstance(loaded, BareError) else loaded
     if not isinstance(error, BaseException):
         raise TypeError(f"its pickle is a {type(error).__qualname__}")
     return error
 
 
-def _dump_call_part(call: Call, part: Any, pickler: Any) -> bytes:
+def dump_call_part(call: Call, part: Any, pickler: Any) -> bytes:
+    """Return a part of a call that holds its arguments, pickled.
+
+    Raises
+    ------
+    ExecutorError
+        When an argument can't be pickled; the message says which.
+    """
     try:
-        return _dump(part, pickler)
+        return dump_payload(part, pickler)
     except Exception as problem:
         what = find_unpicklable([*call.args, *call.kwargs.values()], "arguments")
-        text = f"task {call.task_name}{_place(call.func)} was given what can't be sent to its process: {what}"
-        raise _user_error(f"{text}: {problem}") from problem
+        text = f"task {call.task_name}{locate_function(call.func)} was given what can't be sent to its process: {what}"
+        raise make_user_error(f"{text}: {problem}") from problem
 
 
-def _user_error(text: str) -> ExecutorError:
+def make_user_error(text: str) -> ExecutorError:
     """Return an error that is the fault of the task, so that running it again would not help."""
     error = ExecutorError(text)
     error.kind = FailureKind.USER
     return error
 
 
-def _summarize(error: BaseException) -> str:
+def summarize_error(error: BaseException) -> str:
+    """Return the type and the message of an error, whatever its own methods do."""
     try:
         text = str(error)
     except Exception as problem:
@@ -306,6 +325,7 @@ def _frames_of(func: Any, task_name: str) -> list[Frame]:
     return [] if code is None else [Frame(code.co_filename, code.co_firstlineno, task_name, {})]
 
 
-def _place(func: Any) -> str:
+def locate_function(func: Any) -> str:
+    """Return the place where a function is defined, in parentheses; nothing if that is not known."""
     code = getattr(func, "__code__", None)
     return "" if code is None else f" ({code.co_filename}:{code.co_firstlineno})"

@@ -80,7 +80,7 @@ def work(connection: Connection, environment: Mapping[str, str]) -> None:
     log = OutputLog()
     for name in ("stdout", "stderr"):
         if (stream := getattr(sys, name)) is not None:
-            setattr(sys, name, _Copying(stream, log))
+            setattr(sys, name, CopyingStream(stream, log))
     try:
         connection.send(READY)
         while (request := receive_message(connection)) is not None:
@@ -160,7 +160,7 @@ class OutputLog:
         self._rest = ""
 
 
-class _Copying:
+class CopyingStream:
     """A text stream that passes on everything, and shows a log what is written."""
 
     def __init__(self, stream: Any, log: OutputLog) -> None:
@@ -168,11 +168,13 @@ class _Copying:
         self._log = log
 
     def write(self, text: str) -> int:
+        """Write a text."""
         self._log.add(text)
         written: int = self._stream.write(text)
         return written
 
     def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts."""
         for line in lines:
             self.write(line)
 

@@ -20,6 +20,7 @@ from redun.executors.base import Call, Executor, LendingFuture
 from redun.logging import logger
 from redun.scheduler.job import Job
 from redun.scheduler.mailbox import Mailbox
+from redun.scheduler.rebuilder import may_reuse
 from redun.scheduler.retry import read_timeout
 from redun.scheduler.timers import Timers
 from redun.traceback import safe_repr
@@ -171,4 +172,7 @@ def _make_call(job: Job, executor: Executor, evaluate: Callable[[Job, Any], Futu
         func = bind_evaluator(func, partial(evaluate, job))
     if task.script and not executor.supports("script"):
         raise SchedulerError(f'Executor "{executor.name}" does not support script tasks')
-    return Call(task.fullname, func, args, kwargs, job.options, job.eval_hash, job.id, task.load_module, task.script)
+    options, reuses = job.options, may_reuse(job.options, job.reason)
+    return Call(
+        task.fullname, func, args, kwargs, options, job.eval_hash, job.id, task.load_module, task.script, reuses
+    )

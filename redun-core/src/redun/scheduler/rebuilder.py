@@ -168,3 +168,22 @@ def decide(mode: Mode, candidate: Candidate | None, replays_errors: bool = False
     if not candidate.is_valid:
         return _RUNS[Reason.INVALID]
     return Replay(candidate)
+
+
+_LACKS_RESULT = frozenset({Reason.NOT_FOUND.value, Reason.INVALID.value, Reason.UNREADABLE.value})
+
+
+def may_reuse(options: Mapping[str, Any], reason: str) -> bool:
+    """Whether a call that runs may be answered by a result that an earlier execution left outside of the store.
+
+    Parameters
+    ----------
+    options
+        The call's options.
+    reason
+        Why the call runs.
+    """
+    if reason not in _LACKS_RESULT:
+        return False
+    allowed = options.get("allowed_cache_results") if options else None
+    return allowed is None or CacheResult.SINGLE in allowed

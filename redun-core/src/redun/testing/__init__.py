@@ -6,10 +6,10 @@ Each contract is a class of tests. A test module subclasses it, names what is to
 >>> class TestPlugin(PluginContract):
 ...     distribution = "redun-value-file"
 
-`PluginContract` is for every plugin, `ExecutorContract`, `BackendContract` and `ValueContract` are for what plugins
-provide. They need pytest, and `make_backend_machine` hypothesis, which the extra ``redun-core[testing]`` installs.
-`redun.testing.calls` and `redun.testing.workflows` need nothing, for they are imported where other processes run calls
-and workflows.
+`PluginContract` is for every plugin; `ExecutorContract`, `BackendContract`, `ValueContract` and `CommandContract` are
+for what plugins provide. They need pytest, and `make_backend_machine` hypothesis, which the extra
+``redun-core[testing]`` installs. `redun.testing.calls` and `redun.testing.workflows` need nothing, for they are
+imported where other processes run calls and workflows.
 """
 
 import sys
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from redun.testing.backend import BackendContract
+    from redun.testing.command import CommandContract
     from redun.testing.executor import ExecutorContract
     from redun.testing.model import make_backend_machine
     from redun.testing.plugin import PluginContract
@@ -26,13 +27,21 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "BackendContract": "redun.testing.backend",
+    "CommandContract": "redun.testing.command",
     "ExecutorContract": "redun.testing.executor",
     "PluginContract": "redun.testing.plugin",
     "ValueContract": "redun.testing.value",
     "make_backend_machine": "redun.testing.model",
 }
 
-__all__ = ["BackendContract", "ExecutorContract", "PluginContract", "ValueContract", "make_backend_machine"]
+__all__ = [
+    "BackendContract",
+    "CommandContract",
+    "ExecutorContract",
+    "PluginContract",
+    "ValueContract",
+    "make_backend_machine",
+]
 
 
 def __getattr__(name: str) -> Any:

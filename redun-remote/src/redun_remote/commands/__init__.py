@@ -1,0 +1,1 @@
+"""The commands that this distribution adds to ``redun``, one module each."""

@@ -1,0 +1,25 @@
+"""The hook module of remote work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from redun.plugins.provider import Provider
+from redun.plugins.specs import hookimpl
+
+redun_api = 1
+
+
+@hookimpl
+def redun_executors() -> Iterable[Provider]:
+    """Offer the executors that try remote work on this machine."""
+    yield Provider(
+        "subprocess", "redun_remote.subprocess_executor:SubprocessExecutor", "Each task in a new process, as if remote"
+    )
+    yield Provider("docker", "redun_remote.docker:DockerExecutor", "Each task in a container of this machine")
+
+
+@hookimpl
+def redun_commands() -> Iterable[Provider]:
+    """Offer the commands of workers, and those that start work elsewhere."""
+    yield Provider("oneshot", "redun_remote.commands.oneshot:oneshot", "Make one call, as jobs on other machines do")
