@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import update_wrapper
+from importlib import import_module
+from operator import attrgetter
 from typing import Any, overload
 
+from redun.errors import InvalidValueError
 from redun.executors.base import Call
 from redun.hashing import hash_struct
 from redun.logging import logger
@@ -64,10 +67,16 @@ class SparkFunction(Value):
         return hash_struct(["SparkFunction", get_func_source(self.func), str(self.return_type)])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"func": self.func, "return_type": self.return_type}
+        return {"module": self.func.__module__, "name": self.func.__qualname__, "hash": self.get_hash()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        SparkFunction.__init__(self, **state)
+        try:
+            found = attrgetter(state["name"])(import_module(state["module"]))
+        except (ImportError, AttributeError) as error:
+            raise InvalidValueError(f"the function for columns {state['name']} can't be found: {error}") from error
+        if not isinstance(found, SparkFunction) or found.get_hash() != state["hash"]:
+            raise InvalidValueError(f"the function for columns {state['module']}.{state['name']} is another one now")
+        SparkFunction.__init__(self, found.func, found.return_type)
 
 
 @overload

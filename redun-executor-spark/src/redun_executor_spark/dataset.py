@@ -328,7 +328,7 @@ def to_spark_path(session: SparkSession, path: str) -> str:
     """Return a path as Spark wants it: local ones as URLs, and S3 under the scheme that this Spark has for it."""
     scheme = get_proto(path)
     if scheme == "local":
-        return Path(local_path(path)).absolute().as_uri()
+        return f"file://{Path(local_path(path)).absolute()}"  # Spark wants it without the escapes of a URI.
     if scheme == "s3" and not _has_own_s3(session):
         return f"s3a{path[len('s3') :]}"
     return path

@@ -19,7 +19,6 @@ from redun.executors.pool import WorkerPool
 from redun_executor_spark.applications import APP_TAG, JOB_TAG
 from redun_executor_spark.current import current_session
 from redun_executor_spark.engines import Engine
-from redun_executor_spark.frames import check_result
 from redun_executor_spark.options import SparkOptions
 from redun_executor_spark.sessions import read_tail
 from redun_executor_spark.columns import watching_functions
@@ -77,9 +76,7 @@ class DriverCalls:
         self._started[future] = engine, session, tag
         try:
             with watching_functions(call):
-                result = call.func(*call.args, **call.kwargs)
-            check_result(call, result)
-            return result
+                return call.func(*call.args, **call.kwargs)
         except Exception as error:
             if type(error).__module__.startswith(("pyspark", "py4j")):
                 error.redun_logs = list(read_tail(engine))  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redun.errors import ExecutorError, FailureKind, RedunError
+from redun.errors import ExecutorError, InvalidValueError, RedunError
 
 
 class SparkError(ExecutorError):
@@ -13,7 +13,5 @@ class SparkSessionError(RedunError, ValueError):
     """A Spark session is needed, and there is none here."""
 
 
-class DataFrameError(ExecutorError):
+class DataFrameError(InvalidValueError):
     """A Spark DataFrame was used as a value, which it can't be."""
-
-    kind = FailureKind.USER

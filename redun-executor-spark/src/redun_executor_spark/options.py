@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from redun_remote.code_package import CodeOptions
+
 
 @dataclass(frozen=True)
-class SparkOptions:
+class SparkOptions(CodeOptions):
     """Options of the Spark executor.
 
     Examples
@@ -46,12 +48,6 @@ class SparkOptions:
     )
     code_package: bool = field(
         default=False, metadata={"help": "whether the code of the working folder is sent to the workers, as an archive"}
-    )
-    code_includes: list[str] = field(
-        default_factory=lambda: ["**/*.py"], metadata={"help": "patterns of the files of the code package"}
-    )
-    code_excludes: list[str] = field(
-        default_factory=list, metadata={"help": "patterns of files that are left out of the code package"}
     )
     max_partitions: int = field(
         default=200, metadata={"help": "how many partitions a Spark job has at most (mode tasks)", "minimum": 1}

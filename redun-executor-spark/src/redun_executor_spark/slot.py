@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import sys
 import threading
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -32,6 +33,9 @@ from redun_executor_spark.messages import Cancel, Hello, Work, connect
 
 _process: ProcessRunner | None = None
 """The process for calls that this Python of Spark's keeps, between partitions too."""
+
+_process_path: list[str] = []
+"""Where that process looks for modules; Spark adds to it when it gets more files."""
 
 
 def serve(host: str, port: int, key: bytes, job: int, partition: int) -> None:
@@ -106,26 +110,38 @@ class Slot:
 
     def _answer(self, work: Work) -> Reply:
         """Make a call and return what it came to."""
-        global _process
-        if work.is_script:
-            runner: Runner = Runner()
-        else:
-            runner = _process = _process or ProcessRunner("fork")
+        runner = Runner() if work.is_script else _open_process()
         with self._lock:
             self._number, self._runner = work.number, runner
             if self._cancelled == work.number:
                 return _fail(f"task {work.task_name} was cancelled before it ran")
         try:
-            return run_script(work, runner) if not isinstance(runner, ProcessRunner) else runner.exchange(work.request)
+            return runner.exchange(work.request) if isinstance(runner, ProcessRunner) else run_script(work, runner)
         except ExecutorError as error:
             return Raised(pickle.dumps(error), str(error), [], [])
         finally:
             with self._lock:
                 self._runner = None
                 was_interrupted = self._cancelled == work.number
-            if was_interrupted and isinstance(runner, ProcessRunner):
-                runner.close()
-                _process = None
+            if was_interrupted and runner is _process:
+                _close_process()
+
+
+def _open_process() -> ProcessRunner:
+    """Return the process for calls, a new one if this Python has got more places to import from."""
+    global _process, _process_path
+    if _process_path != sys.path:
+        _close_process()
+    if _process is None:
+        _process, _process_path = ProcessRunner("fork"), list(sys.path)
+    return _process
+
+
+def _close_process() -> None:
+    global _process
+    if _process is not None:
+        _process.close()
+        _process = None
 
 
 def run_script(work: Work, runner: Runner) -> Reply:
