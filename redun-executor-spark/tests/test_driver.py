@@ -178,11 +178,10 @@ def list_ran(scheduler):
 @pytest.mark.parametrize("count", [1_000, pytest.param(6_000_000, marks=pytest.mark.slow)])
 def test_words_are_counted_again_when_something_changed(scheduler, tmp_path, count):
     """A count of words is cached; another function for columns, or a lost file, makes what depends on it run again."""
-    main = make_main(split_words)
-    counts = scheduler.run(main(tmp_path, count))
+    counts = scheduler.run(make_main(split_words)(tmp_path, count))
     assert counts["fox"] == count
 
-    scheduler.run(main(tmp_path, count))
+    scheduler.run(make_main(split_words)(tmp_path, count))
     assert list_ran(scheduler) == []
 
     upper = scheduler.run(make_main(udf(lambda line: line.upper().split(), "array<string>"))(tmp_path, count))
@@ -191,5 +190,5 @@ def test_words_are_counted_again_when_something_changed(scheduler, tmp_path, cou
 
     shard = next((tmp_path / "lines").rglob("*.parquet"))
     shard.unlink()
-    assert scheduler.run(main(tmp_path, count)) == counts
+    assert scheduler.run(make_main(split_words)(tmp_path, count)) == counts
     assert list_ran(scheduler) == ["collect", "count_words", "write_lines"]

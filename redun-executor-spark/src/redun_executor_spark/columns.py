@@ -126,9 +126,10 @@ def watching_functions(call: Call) -> Iterator[None]:
 
 def _warn(call: Call, used: set[SparkFunction]) -> None:
     task = get_task_registry().get(call.task_name)
-    included = call.options.get("hash_includes") or (task.options.get("hash_includes") if task is not None else None)
-    covered = {id(item) for item in included or ()}
-    missing = sorted(function.func.__name__ for function in used if id(function) not in covered)
+    if task is None:
+        return
+    covered = {getattr(item, "func", item) for item in task.hash_includes if callable(item)}
+    missing = sorted(function.func.__name__ for function in used if function.func not in covered)
     if missing:
         logger.warning(
             "task %s uses %s, and would not run again when that is changed: add hash_includes=[%s] to the task",
