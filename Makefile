@@ -45,7 +45,7 @@ constraints: $(VENV)/.developed ## Bring the pinned versions of dependencies up 
 	mv constraints.new constraints.txt
 
 clean: ## Remove the environment and everything that was built.
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .wheels build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -58,8 +58,13 @@ $(VENV)/.installed: $(VENV)/bin/uv constraints.txt $(PROJECTS)
 	$(INSTALL)
 	touch $@
 
-$(VENV)/.developed: $(VENV)/.installed
-	$(INSTALL) --group dev
+# Spark comes as sources: pip keeps the wheel that it makes of them, uv would make one each time.
+.wheels/.made: $(VENV)/bin/uv constraints.txt
+	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps -c constraints.txt -w .wheels pyspark
+	touch $@
+
+$(VENV)/.developed: $(VENV)/.installed .wheels/.made
+	$(INSTALL) --find-links .wheels --group dev
 	touch $@
 
 .PHONY: hello test check lint types layers format bench bench-queries constraints clean help

@@ -98,7 +98,7 @@ def mark(folder, number):
 
 
 def kill_at(gate, cluster):
-    """Kill the machine of the first worker as soon as a call waits at a gate, and let the call pass that is made again."""
+    """Kill the machine of a call that waits at a gate, and let the call pass that is made again."""
     [first] = gate.admit(1)
     cluster.kill_worker_of(first.pid)
     [second] = gate.admit(1)

@@ -117,7 +117,7 @@ def pass_on(value):
 
 def test_returned_frame_is_refused_with_advice(scheduler):
     """A task that returns a DataFrame, wherever in its result, fails with an error that says what to return."""
-    with pytest.raises(DataFrameError, match="ShardedDataset.from_data"):
+    with pytest.raises(DataFrameError, match=r"ShardedDataset\.from_data"):
         scheduler.run(return_frame())
 
 

@@ -79,6 +79,29 @@ class SparkProcess:
             self._changed.notify_all()
 
 
+class ConnectServer:
+    """A Spark Connect server with two threads for tasks, until `stop`."""
+
+    def __init__(self, folder):
+        self._process = SparkProcess(
+            folder,
+            "org.apache.spark.deploy.SparkSubmit",
+            "--master=local[2]",
+            "--conf=spark.ui.enabled=false",
+            "--conf=spark.connect.grpc.binding.address=127.0.0.1",
+            "--conf=spark.connect.grpc.binding.port=0",
+            f"--driver-java-options={_QUICK}",
+            "--class=org.apache.spark.sql.connect.service.SparkConnectServer",
+            "spark-internal",
+        )
+        port = self._process.wait_for(r"Spark Connect server started at: \S+:(\d+)")[1]
+        self.url = f"sc://127.0.0.1:{port}"
+
+    def stop(self):
+        """End the server."""
+        self._process.kill()
+
+
 class SparkCluster:
     """A master and two workers of one processor each, until `stop`."""
 

@@ -2,7 +2,8 @@
 
 `executor` takes the calls. In mode ``tasks``, `tasks` starts Spark jobs for them, whose partitions run `slot` and come
 to the `desk` in this process for calls; `waiting` keeps those. In mode ``driver``, `driver` runs them here. `sessions`
-starts and shares the one Spark of a process, `engines` are the two ways to reach it. `dataset` and `columns` are for tasks.
+starts and shares the one Spark of a process, `engines` are the two ways to reach it. `dataset` and `columns`
+are for tasks.
 
 The public names can be imported from here, and nothing is imported before one of them is asked for.
 """

@@ -37,6 +37,8 @@ class Application:
         The file with what its driver logs; None where that is elsewhere.
     pid
         The process that started it.
+    start
+        When that was, in seconds since the epoch.
     """
 
     app_id: str
@@ -44,6 +46,7 @@ class Application:
     ui_url: str | None
     log: str | None
     pid: int
+    start: float
 
     @property
     def is_running(self) -> bool:
@@ -57,6 +60,43 @@ class Application:
         return True
 
 
+@dataclass(frozen=True)
+class RanJob:
+    """What ran in an application for redun: a Spark job that made calls, or a call that started Spark jobs.
+
+    Attributes
+    ----------
+    ids
+        What Spark calls the jobs.
+    what
+        What it was: the name of the task, or how many calls were made.
+    start
+        When it began, in seconds since the epoch.
+    seconds
+        How long it took.
+    error
+        Why it failed, on one line; empty if it did not.
+    """
+
+    ids: list[int]
+    what: str
+    start: float
+    seconds: float
+    error: str = ""
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error on one line.
+
+    Examples
+    --------
+    >>> describe_error(ValueError("first\\nsecond"))
+    'ValueError: first'
+    """
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
 def note_application(folder: Path, application: Application) -> None:
     """Write down an application."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,19 +104,30 @@ def note_application(folder: Path, application: Application) -> None:
 
 
 def list_applications(folder: Path) -> Iterator[Application]:
-    """Yield the applications that were written down, the latest first; files that can't be read are left out."""
-    for path in sorted(folder.glob("*.json"), key=_time_of, reverse=True):
+    """Yield the applications that were written down; files that can't be read are left out."""
+    for path in folder.glob("*.json"):
         with suppress(OSError, ValueError, TypeError):
             yield Application(**json.loads(path.read_text()))
 
 
-def find_application(folder: Path, app_id: str) -> Application | None:
-    """Return an application by its id, if it was written down."""
-    return next((found for found in list_applications(folder) if found.app_id == app_id), None)
+def note_job(folder: Path, app_id: str, job: RanJob) -> None:
+    """Write down what ran in an application; one that can't be written is left out."""
+    with suppress(OSError), open(_locate_jobs(folder, app_id), "a", encoding="utf-8") as stream:
+        stream.write(f"{json.dumps(asdict(job))}\n")
 
 
-def _time_of(path: Path) -> float:
+def list_jobs(folder: Path, app_id: str) -> list[RanJob]:
+    """Return what ran in an application, in the order it ended; lines that can't be read are left out."""
     try:
-        return path.stat().st_mtime
+        lines = _locate_jobs(folder, app_id).read_text(encoding="utf-8").splitlines()
     except OSError:
-        return 0.0
+        return []
+    found = []
+    for line in lines:
+        with suppress(ValueError, TypeError):
+            found.append(RanJob(**json.loads(line)))
+    return found
+
+
+def _locate_jobs(folder: Path, app_id: str) -> Path:
+    return folder / f"{app_id}.jobs"

@@ -61,7 +61,9 @@ class SparkFunction(Value):
         else:
             from pyspark.sql.functions import udf as make
         uses_arrow = session.conf.get("spark.sql.execution.pythonUDF.arrow.enabled", "false") == "true"
-        return make(self.func, self.return_type, useArrow=uses_arrow)  # Given, so that Spark does not guess it of hints.
+        return make(
+            self.func, self.return_type, useArrow=uses_arrow
+        )  # Given, so that Spark does not guess it of hints.
 
     def get_hash(self, data: bytes | None = None) -> str:
         return hash_struct(["SparkFunction", get_func_source(self.func), str(self.return_type)])
@@ -145,4 +147,8 @@ _TYPES = {int: "bigint", float: "double", str: "string", bool: "boolean", bytes:
 def _infer_type(func: Callable[..., Any]) -> str:
     annotation = inspect.signature(func).return_annotation
     named = {kind.__name__: name for kind, name in _TYPES.items()}
-    return _TYPES.get(annotation) or named.get(annotation, "string") if annotation is not inspect.Signature.empty else "string"
+    return (
+        _TYPES.get(annotation) or named.get(annotation, "string")
+        if annotation is not inspect.Signature.empty
+        else "string"
+    )

@@ -1,14 +1,15 @@
 """Tables in many files, as values: what a task that works on a DataFrame returns in place of it.
 
 A dataset is a folder of files of one format. It is identified by the names of its files and the state of each (the ETag
-in an object store, size and time elsewhere), so that a lost or changed file makes the task run again that wrote it; each
-file is recorded with it. A folder of the form ``key=value`` is a column of the rows in it.
+in an object store, size and time elsewhere), so that a lost or changed file makes the task that wrote it run again.
+Each file is recorded with it. A folder of the form ``key=value`` is a column of the rows in it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ class ShardedDataset(ExternalValue):
         """The format of the files; setting it makes another dataset of this one."""
         return self._format
 
-    @format.setter
+    @format.setter  # noqa: A003
     def format(self, format: str) -> None:
         self._format = _check_format(format)
         self._forget()
@@ -116,7 +117,11 @@ class ShardedDataset(ExternalValue):
         """
         session = get_spark_session()
         files = self._require_files()
-        options = {"basePath": to_spark_path(session, self.path), **_default_options(self.format), **(format_options or {})}
+        options = {
+            "basePath": to_spark_path(session, self.path),
+            **_default_options(self.format),
+            **(format_options or {}),
+        }
         paths = [to_spark_path(session, path) for path in files]
         return session.read.format(self.format).options(**options).load(paths)
 
@@ -212,8 +217,8 @@ class ShardedDataset(ExternalValue):
         others = sorted(set(made.filenames) - set(paths))
         if others and not allow_additional_files:
             raise ValueError(
-                f"{folder} has {len(others)} more files of the dataset, such as {others[0]}; allow_additional_files=True "
-                "takes them in"
+                f"{folder} has {len(others)} more files of the dataset, such as {others[0]}; "
+                "allow_additional_files=True takes them in"
             )
         return made
 
@@ -360,7 +365,8 @@ def _guess_format(path: str) -> str:
 
 def _find_common_folder(paths: Sequence[str]) -> str:
     parts = [path.split("/")[:-1] for path in paths]
-    common = os.path.commonprefix(parts)
+    levels = takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))
+    common = [level[0] for level in levels]
     folder = "/".join(common)
     if not folder or (get_proto(folder) != "local" and len(common) < 3):
         raise ValueError(f"{paths[0]} and {paths[-1]} have no folder in common")

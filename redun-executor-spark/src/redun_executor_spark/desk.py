@@ -130,7 +130,9 @@ class Desk:
             try:
                 reply = self._exchange(connection, writing, entry, hello)
             except (EOFError, OSError):
-                text = f"task {entry.call.task_name} lost its Spark worker {entry.losses + 1} times, last on {hello.host}"
+                text = (
+                    f"task {entry.call.task_name} lost its Spark worker {entry.losses + 1} times, last on {hello.host}"
+                )
                 self._calls.give_back(entry, SparkError(text))
                 raise
             self._settle(entry, job, reply)
@@ -159,6 +161,7 @@ class Desk:
     def _settle(self, entry: Entry, job: SparkJob, reply: Reply | None) -> None:
         if reply is None:
             return
+        job.made += 1
         if not job.ids:
             self._note_job(job)
         entry.future.job_tags += [*self._tags, *((JOB_TAG, number) for number in job.ids)]

@@ -8,6 +8,7 @@ cancelled with the call; the call itself, a function on a thread, can't be stopp
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,12 +17,12 @@ from typing import Any
 
 from redun.executors.base import Call, TaggedFuture
 from redun.executors.pool import WorkerPool
-from redun_executor_spark.applications import APP_TAG, JOB_TAG
+from redun_executor_spark.applications import APP_TAG, JOB_TAG, RanJob, describe_error, note_job
+from redun_executor_spark.columns import watching_functions
 from redun_executor_spark.current import current_session
 from redun_executor_spark.engines import Engine
 from redun_executor_spark.options import SparkOptions
 from redun_executor_spark.sessions import read_tail
-from redun_executor_spark.columns import watching_functions
 
 
 class DriverCalls:
@@ -74,22 +75,27 @@ class DriverCalls:
         token = current_session.set(session)
         engine.add_tag(session, tag, f"redun task {call.task_name}")
         self._started[future] = engine, session, tag
+        start, problem = time.time(), ""
         try:
             with watching_functions(call):
                 return call.func(*call.args, **call.kwargs)
         except Exception as error:
+            problem = describe_error(error)
             if type(error).__module__.startswith(("pyspark", "py4j")):
                 error.redun_logs = list(read_tail(engine))  # type: ignore[attr-defined]
             raise
         finally:
             del self._started[future]
             current_session.reset(token)
-            _note_jobs(engine, session, tag, future)
+            ids = _find_jobs(engine, session, tag)
+            future.job_tags += [(APP_TAG, engine.app_id), *((JOB_TAG, number) for number in ids)]
+            note_job(engine.folder, engine.app_id, RanJob(ids, call.task_name, start, time.time() - start, problem))
 
 
-def _note_jobs(engine: Engine, session: Any, tag: str, future: TaggedFuture) -> None:
-    """Tag a call's job with what it started in Spark."""
-    with suppress(Exception):  # A Spark that is gone says nothing any more.
+def _find_jobs(engine: Engine, session: Any, tag: str) -> list[int]:
+    """Return what a call has started in Spark, and let its thread start no more of it."""
+    try:
         engine.remove_tag(session, tag)
-        future.job_tags.append((APP_TAG, engine.app_id))
-        future.job_tags += [(JOB_TAG, number) for number in engine.find_jobs(tag)]
+        return engine.find_jobs(tag)
+    except Exception:  # A Spark that is gone says nothing any more.
+        return []

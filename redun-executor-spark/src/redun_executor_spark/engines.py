@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
@@ -47,6 +48,8 @@ class Engine(ABC):
     ----------
     session
         The session that calls work with, or derive theirs from.
+    folder
+        Where it is written down what runs.
     log
         The file with what Spark logs here; None if nobody knows.
 
@@ -61,8 +64,9 @@ class Engine(ABC):
     app_id: str
     ui_url: str | None = None
 
-    def __init__(self, session: Any, log: str | None = None) -> None:
+    def __init__(self, session: Any, folder: Path, log: str | None = None) -> None:
         self.session = session
+        self.folder = folder
         self.log = log
 
     @property
@@ -117,14 +121,13 @@ class Engine(ABC):
 class ClassicEngine(Engine):
     """Spark with its driver in a Java that belongs to this process."""
 
-    def __init__(self, session: Any, log: str | None = None) -> None:
-        super().__init__(session, log)
+    def __init__(self, session: Any, folder: Path, log: str | None = None) -> None:
+        super().__init__(session, folder, log)
         self._context = session.sparkContext
         self._java_context = self._context._jsc.sc()
         self._profiles: dict[Needs, Any] = {}
         self.app_id = self._context.applicationId
         self.ui_url = self._context.uiWebUrl
-        self.pid: int | None = getattr(getattr(self._context._gateway, "proc", None), "pid", None)
 
     @property
     def parallelism(self) -> int:
@@ -207,11 +210,13 @@ class ClassicEngine(Engine):
             logger.warning(
                 "Spark ignores vcpus and memory of tasks: %s has no resource profiles (%s)",
                 self._context.master,
-                _first_line(error),
+                describe_failure(error).partition("\n")[0],
             )
             return None
         if needs.memory and not is_elastic:
-            logger.warning("Spark ignores the memory of tasks; set dynamic_allocation = true to have executors by memory")
+            logger.warning(
+                "Spark ignores the memory of tasks; set dynamic_allocation = true to have executors by memory"
+            )
         return profile
 
 
@@ -221,8 +226,8 @@ class ConnectEngine(Engine):
     The partitions are those of a DataFrame of numbers, on which a function of Python is mapped.
     """
 
-    def __init__(self, session: Any, remote: str) -> None:
-        super().__init__(session)
+    def __init__(self, session: Any, folder: Path, remote: str) -> None:
+        super().__init__(session, folder)
         self._remote = remote
         self.app_id = session.conf.get("spark.app.id", None) or f"connect-{session.session_id}"
 
@@ -302,5 +307,7 @@ def _serve_batches(serve: Serve, batches: Iterable[Any]) -> Iterator[Any]:
         yield batch
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+def describe_failure(failure: BaseException) -> str:
+    """Return what Java or Python said when something failed."""
+    java = getattr(failure, "java_exception", None)
+    return str(failure if java is None else java.getMessage()).strip()

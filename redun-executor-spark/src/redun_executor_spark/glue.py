@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from redun_executor_spark.columns import udf
 from redun_executor_spark.current import get_spark_session
 from redun_executor_spark.errors import SparkSessionError
-from redun_executor_spark.columns import udf
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -86,9 +86,7 @@ def sql_query(df: DataFrame, query: str, dataset_alias: str = "df") -> DataFrame
     return df.sparkSession.sql(query)
 
 
-def load_datacatalog_spark_dataset(
-    database: str, table_name: str, hint: Mapping[str, Any] | None = None
-) -> DataFrame:
+def load_datacatalog_spark_dataset(database: str, table_name: str, hint: Mapping[str, Any] | None = None) -> DataFrame:
     """Return a table of Spark's catalogue as a DataFrame.
 
     Parameters

@@ -23,7 +23,8 @@ class SparkOptions(CodeOptions):
         default="", metadata={"help": "where Spark runs, such as local[4], spark://host:7077 or yarn; default local[*]"}
     )
     remote: str = field(
-        default="", metadata={"help": "the address of a Spark Connect server, such as sc://host:15002, in place of master"}
+        default="",
+        metadata={"help": "the address of a Spark Connect server, such as sc://host:15002, in place of master"},
     )
     app_name: str = field(default="redun", metadata={"help": "what Spark calls the application"})
     mode: str = field(
@@ -41,7 +42,8 @@ class SparkOptions(CodeOptions):
         },
     )
     conf: dict[str, Any] = field(
-        default_factory=dict, metadata={"help": "properties of Spark, as a JSON object; they go before all other options"}
+        default_factory=dict,
+        metadata={"help": "properties of Spark, as a JSON object; they go before all other options"},
     )
     py_files: list[str] = field(
         default_factory=list, metadata={"help": "modules and archives that are sent to the workers' Pythons"}
@@ -53,7 +55,8 @@ class SparkOptions(CodeOptions):
         default=200, metadata={"help": "how many partitions a Spark job has at most (mode tasks)", "minimum": 1}
     )
     batch_interval: float = field(
-        default=0.05, metadata={"help": "seconds in which calls are gathered for one Spark job (mode tasks)", "minimum": 0}
+        default=0.05,
+        metadata={"help": "seconds in which calls are gathered for one Spark job (mode tasks)", "minimum": 0},
     )
     max_workers: int = field(
         default=8, metadata={"help": "how many tasks run at the same time (mode driver)", "minimum": 1}
@@ -66,14 +69,19 @@ class SparkOptions(CodeOptions):
         metadata={"help": "HOST or HOST:PORT where workers reach this process; default Spark's driver host, any port"},
     )
     log_dir: str = field(
-        default="", metadata={"help": "the folder for what Spark logs here; default one in the folder for temporary files"}
+        default="",
+        metadata={"help": "the folder for what Spark logs here; default one in the folder for temporary files"},
     )
 
     def __post_init__(self) -> None:
         if self.remote and self.master:
-            raise ValueError("master and remote exclude each other: with remote, the Spark Connect server has the master")
+            raise ValueError(
+                "master and remote exclude each other: with remote, the Spark Connect server has the master"
+            )
         if self.session == "existing" and (self.remote or self.master):
-            raise ValueError("session = existing uses the session that runs in this process; leave master and remote out")
+            raise ValueError(
+                "session = existing uses the session that runs in this process; leave master and remote out"
+            )
         port = self.address.rpartition(":")[2] if ":" in self.address else "0"
         if not port.isdigit():
             raise ValueError(f"address = {self.address!r} is neither HOST nor HOST:PORT")

@@ -13,7 +13,9 @@ redun_api = 1
 @hookimpl
 def redun_executors() -> Iterable[Provider]:
     """Offer the executor."""
-    yield Provider("spark", "redun_executor_spark.executor:SparkExecutor", "Tasks on a Spark cluster, and on DataFrames")
+    yield Provider(
+        "spark", "redun_executor_spark.executor:SparkExecutor", "Tasks on a Spark cluster, and on DataFrames"
+    )
 
 
 @hookimpl
@@ -21,7 +23,9 @@ def redun_values() -> Iterable[Provider]:
     """Offer datasets and functions for columns, and what DataFrames have to say when they are used as values."""
     yield Provider("redun.ShardedDataset", "redun_executor_spark.dataset:ShardedDataset", "A table in many files")
     yield Provider(
-        "redun_executor_spark.SparkFunction", "redun_executor_spark.columns:SparkFunction", "A function for columns of Spark"
+        "redun_executor_spark.SparkFunction",
+        "redun_executor_spark.columns:SparkFunction",
+        "A function for columns of Spark",
     )
     for module in ("", "classic.", "connect."):
         name = f"pyspark.sql.{module}dataframe.DataFrame"

@@ -1,11 +1,11 @@
 """The public names of the package; importing this imports no pyspark."""
 
+from redun_executor_spark.columns import SparkFunction, udf
 from redun_executor_spark.current import get_spark_session
 from redun_executor_spark.dataset import ShardedDataset
 from redun_executor_spark.errors import DataFrameError, SparkError, SparkSessionError
 from redun_executor_spark.executor import SparkExecutor
 from redun_executor_spark.options import SparkOptions
-from redun_executor_spark.columns import SparkFunction, udf
 
 ShardedS3Dataset = ShardedDataset
 """The name that workflows of the reference import."""

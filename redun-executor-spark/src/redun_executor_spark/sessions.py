@@ -7,11 +7,11 @@ started lives as long as the process, also when Spark in it is stopped, which ma
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,8 +20,9 @@ from typing import Any
 from redun.errors import MissingPluginError
 from redun.executors.worker import MAX_LOG_LINES
 from redun_executor_spark.applications import Application, note_application
-from redun_executor_spark.engines import ClassicEngine, ConnectEngine, Engine
+from redun_executor_spark.engines import ClassicEngine, ConnectEngine, Engine, describe_failure
 from redun_executor_spark.errors import SparkError, SparkSessionError
+from redun_executor_spark.folders import find_log_folder
 from redun_executor_spark.java import find_java_home
 from redun_executor_spark.options import SparkOptions
 
@@ -123,16 +124,6 @@ def make_conf(options: SparkOptions) -> dict[str, str]:
     return conf
 
 
-def find_log_folder(options: SparkOptions) -> Path:
-    """Return the folder for logs and for what is known about applications."""
-    return Path(options.log_dir) if options.log_dir else get_default_log_folder()
-
-
-def get_default_log_folder() -> Path:
-    """Return the folder for logs where options name none, one for each user of the machine."""
-    return Path(tempfile.gettempdir()) / f"redun-spark-{getpass.getuser()}"
-
-
 def _write_property(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -165,7 +156,10 @@ def _find_existing(options: SparkOptions) -> Engine:
             "an executor has session = existing, and this process has no Spark session; make one before the workflow "
             "runs, or leave the option out"
         )
-    return ConnectEngine(session, "") if "connect" in type(session).__module__ else ClassicEngine(session, _java_log)
+    folder = find_log_folder(options)
+    if "connect" in type(session).__module__:
+        return _note(ConnectEngine(session, folder, ""), options)
+    return _note(ClassicEngine(session, folder, _java_log), options)
 
 
 def _find_context() -> Any:
@@ -194,9 +188,7 @@ def _start(options: SparkOptions) -> Engine:
             session = SparkSession.builder.config(conf=conf).getOrCreate()
         except Exception as error:
             raise _explain(f"Spark can't be started with {_describe(options)}", error) from error
-    engine = ClassicEngine(session, _java_log)
-    note_application(folder, Application(engine.app_id, options.app_name, engine.ui_url, _java_log, os.getpid()))
-    return engine
+    return _note(ClassicEngine(session, folder, _java_log), options)
 
 
 def _start_connect(options: SparkOptions) -> Engine:
@@ -213,9 +205,13 @@ def _start_connect(options: SparkOptions) -> Engine:
         raise MissingPluginError(f"{text}: {_ADVICE.replace('[spark]', '[connect]')}") from error
     except Exception as error:
         raise _explain(f"the Spark Connect server {options.remote} does not answer", error) from error
-    engine = ConnectEngine(session, options.remote)
+    return _note(ConnectEngine(session, find_log_folder(options), options.remote), options)
+
+
+def _note(engine: Engine, options: SparkOptions) -> Engine:
+    """Write down that an application runs."""
     note_application(
-        find_log_folder(options), Application(engine.app_id, options.app_name, None, None, os.getpid())
+        engine.folder, Application(engine.app_id, options.app_name, engine.ui_url, engine.log, os.getpid(), time.time())
     )
     return engine
 
@@ -270,7 +266,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _explain(text: str, error: Exception) -> SparkError:
     """Return an error with the last lines that Java wrote."""
-    reason = str(error).strip().partition("\n")[0]
+    reason = describe_failure(error).partition("\n")[0]
     explained = SparkError(f"{text}: {reason}")
     explained.redun_logs = list(read_tail(None))  # type: ignore[attr-defined]
     return explained

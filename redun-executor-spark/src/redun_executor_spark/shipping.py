@@ -60,8 +60,8 @@ class Shipper:
             with _by_value(modules):
                 self._shipped[call.func] = ShippedFunction(import_module("cloudpickle").dumps(call.func)), modules
             return request
-        function, modules = self._shipped[call.func]
-        return self._request(call, function, modules, reason)
+        function, shipped_with = self._shipped[call.func]
+        return self._request(call, function, shipped_with, reason)
 
     def _request(self, call: Call, func: Any, modules: Sequence[ModuleType], reason: str) -> Request:
         with _by_value(modules):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -19,14 +20,17 @@ from typing import Any, NamedTuple
 
 from redun.executors.base import Call, settle
 from redun.logging import logger
-from redun_executor_spark.applications import APP_TAG
+from redun_executor_spark.applications import APP_TAG, RanJob, note_job
 from redun_executor_spark.desk import Desk
-from redun_executor_spark.engines import Engine, read_needs
+from redun_executor_spark.engines import Engine, describe_failure, read_needs
 from redun_executor_spark.errors import SparkError
 from redun_executor_spark.options import SparkOptions
 from redun_executor_spark.sessions import read_tail
 from redun_executor_spark.slot import serve
 from redun_executor_spark.waiting import SparkJob, WaitingCalls, Wanted
+
+_STOP_SECONDS = 1.0
+"""How long Spark jobs that have no more calls may take to end before they are cancelled."""
 
 _PATIENCE = 30.0
 """After how many seconds without a worker it is said that calls wait for one."""
@@ -82,12 +86,14 @@ class ClusterCalls:
         wait(self._calls.list_open())
         self._calls.close()
         self._launcher.join()
+        self._calls.wait_for_jobs(_STOP_SECONDS)
         if self._opened is not None:
             engine, desk, _ = self._opened
-            desk.close()
             for job in self._calls.list_jobs():
+                job.is_cancelled = True
                 with suppress(Exception):  # A Spark that is gone runs nothing any more.
                     engine.cancel(engine.session, job.tag)
+            desk.close()
         for thread in list(self._threads):
             thread.join()
 
@@ -130,9 +136,9 @@ class ClusterCalls:
         warning = threading.Timer(_PATIENCE, _warn, [job, engine])
         warning.daemon = True
         warning.start()
-        error = None
+        error, start = None, time.time()
         try:
-            engine.run(wanted.count, run, wanted.needs, job.tag, "redun calls")
+            engine.run(wanted.size, run, wanted.needs, job.tag, "redun calls")
         except Exception as failure:
             logger.debug("a Spark job has failed: %s", failure)
             error = explain_failure(failure, read_tail(engine))
@@ -140,6 +146,10 @@ class ClusterCalls:
             warning.cancel()
             self._threads.discard(threading.current_thread())
             self._calls.end_job(job, error)
+            if job.made or (error is not None and not job.is_cancelled):
+                problem = "" if error is None or job.is_cancelled else str(error)
+                ran = RanJob(job.ids, f"{job.made} calls", start, time.time() - start, problem)
+                note_job(engine.folder, engine.app_id, ran)
 
     def _note_job(self, job: SparkJob) -> None:
         if self._opened is not None:
@@ -172,8 +182,7 @@ def explain_failure(failure: Exception, logs: Sequence[str]) -> SparkError:
     >>> str(explain_failure(RuntimeError(f"{text}\\nImportError: no module\\n\\n\\tat org.apache"), []))
     'Spark could not make calls: ImportError: no module'
     """
-    java = getattr(failure, "java_exception", None)
-    text = str(failure if java is None else java.getMessage()).strip()
+    text = describe_failure(failure)
     reasons = _ERROR_LINE.findall(text.partition("\n\tat ")[0].partition("\n")[2])
     reason = reasons[-1] if reasons else text.partition("\n")[0]
     advice = "; install redun-executor-spark where workers run" if "No module named 'redun" in reason else ""

@@ -3,8 +3,8 @@
 A call is *waiting*, then *running* on a worker, then settled. One whose worker is lost waits again, before all others,
 until it has been lost too often. A call that is cancelled is settled at once.
 
-A Spark job has *unseen* partitions, whose workers have not connected yet. There are to be about as many of them as there
-are calls that wait, up to a limit; they are looked at for each kind of needs on its own.
+A Spark job has *unseen* partitions, whose workers have not connected yet. There are to be about as many of them as
+calls wait, up to a limit; they are looked at for each kind of needs on its own.
 """
 
 from __future__ import annotations
@@ -63,6 +63,10 @@ class SparkJob:
         By which Spark finds it.
     ids : list of int
         What Spark calls it; empty until that is known.
+    made : int
+        How many calls it has made.
+    is_cancelled : bool
+        Whether nobody wants it any more.
     """
 
     def __init__(self, number: int, needs: Needs, size: int, tag: str) -> None:
@@ -71,6 +75,8 @@ class SparkJob:
         self.unseen = size
         self.tag = tag
         self.ids: list[int] = []
+        self.made = 0
+        self.is_cancelled = False
         self._seen: set[int] = set()
 
     @property
@@ -89,7 +95,7 @@ class Wanted(NamedTuple):
     """How many partitions are wanted for calls of some needs."""
 
     needs: Needs
-    count: int
+    size: int
 
 
 class WaitingCalls:
@@ -125,7 +131,7 @@ class WaitingCalls:
         """Note a Spark job that is about to run."""
         with self._changed:
             number = next(self._numbers)
-            job = self._jobs[number] = SparkJob(number, wanted.needs, wanted.count, f"{name}-{number}")
+            job = self._jobs[number] = SparkJob(number, wanted.needs, wanted.size, f"{name}-{number}")
         return job
 
     def see(self, number: int, partition: int) -> SparkJob | None:
@@ -228,6 +234,11 @@ class WaitingCalls:
                 if self._is_closing:
                     return
             yield
+
+    def wait_for_jobs(self, seconds: float) -> None:
+        """Wait for some time until no Spark job runs."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._jobs, seconds)
 
     def list_wanted(self) -> list[Wanted]:
         """Return what partitions are to be started. Not for each that connects: many are started together."""
