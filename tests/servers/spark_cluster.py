@@ -24,7 +24,7 @@ class SparkProcess:
             "SPARK_HOME": str(home),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_NO_DAEMONIZE": "1",
-            "SPARK_DAEMON_MEMORY": "256m",
+            "SPARK_DAEMON_MEMORY": "512m",
             "SPARK_DAEMON_JAVA_OPTS": _QUICK,
             "PYSPARK_PYTHON": sys.executable,
         }
@@ -56,7 +56,8 @@ class SparkProcess:
         with self._changed:
             self._changed.wait_for(look, SECONDS)
         if found is None:
-            raise RuntimeError(f"{pattern} is not in the log: " + "".join(self.lines[-20:]))
+            self.kill()
+            raise RuntimeError(f"{pattern} is not in the log: " + "".join(line for line in self.lines if not line.startswith("\tat "))[-3000:])
         return found
 
     def kill(self):
@@ -90,6 +91,7 @@ class ConnectServer:
             "--conf=spark.ui.enabled=false",
             "--conf=spark.connect.grpc.binding.address=127.0.0.1",
             "--conf=spark.connect.grpc.binding.port=0",
+            "--driver-memory=512m",
             f"--driver-java-options={_QUICK}",
             "--class=org.apache.spark.sql.connect.service.SparkConnectServer",
             "spark-internal",
