@@ -27,9 +27,7 @@ def server(spark_logs, tmp_path_factory):
 @pytest.fixture(scope="module")
 def make_executor(server, spark_logs):
     """A function that returns an executor that works through the server."""
-    return lambda **others: SparkExecutor(
-        "default", SparkOptions(remote=server.url, log_dir=str(spark_logs), **others)
-    )
+    return lambda **others: SparkExecutor("default", SparkOptions(remote=server.url, log_dir=str(spark_logs), **others))
 
 
 class TestConnect(ExecutorContract):

@@ -5,10 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from redun import Scheduler, task
+from redun import Scheduler, glue, task
 from redun.errors import CancelledCallError
 from redun.executors.base import Call
-from redun_executor_spark import DataFrameError, ShardedDataset, SparkExecutor, get_spark_session, udf
+from redun_executor_spark import (
+    DataFrameError,
+    ShardedDataset,
+    SparkError,
+    SparkExecutor,
+    SparkOptions,
+    get_spark_session,
+    udf,
+)
 from redun_executor_spark.sessions import get_current
 
 redun_namespace = "test_driver"
@@ -192,3 +200,79 @@ def test_words_are_counted_again_when_something_changed(scheduler, tmp_path, cou
     shard.unlink()
     assert scheduler.run(make_main(split_words)(tmp_path, count)) == counts
     assert list_ran(scheduler) == ["collect", "count_words", "write_lines"]
+
+
+def test_existing_session_is_used_and_left(spark):
+    """An executor can use the session that runs in this process, and does not end it."""
+    executor = SparkExecutor("existing", SparkOptions(mode="driver", session="existing"))
+
+    assert executor.submit(make_call(lambda: get_spark_session().range(2).count())).result(60) == 2
+    executor.stop()
+
+    assert spark.session.range(1).count() == 1
+
+
+def test_another_spark_is_refused(driver):
+    """A process has one Spark, so an executor that wants another one says so."""
+    assert driver.submit(make_call(lambda: 1)).result(60) == 1
+    other = SparkExecutor("other", SparkOptions(mode="driver", master="local[7]"))
+
+    error = other.submit(make_call(lambda: 1)).exception(60)
+
+    assert isinstance(error, SparkError)
+    assert "master = local[2]" in str(error)
+    assert "master = local[7]" in str(error)
+
+
+def test_uncovered_function_is_warned_about(driver, caplog):
+    """A task is warned about if it uses a function for columns that its hash does not cover, and only then."""
+    covered = task(name="covered", version="1", hash_includes=[split_words])(use_words)
+    uncovered = task(name="uncovered", version="1")(use_words)
+
+    with Scheduler(executor=driver) as scheduler:
+        scheduler.run([covered(), uncovered()])
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [text for text in warnings if "test_driver.uncovered uses split_words" in text]
+    assert not [text for text in warnings if "test_driver.covered uses" in text]
+
+
+def use_words():
+    """Use a function for columns."""
+    frame = get_spark_session().createDataFrame([("a b",)], ["line"])
+    return frame.select(split_words("line")).first()[0]
+
+
+def test_failure_of_spark_shows_its_log(driver):
+    """What Spark raises comes with the last lines that it logged."""
+    error = driver.submit(make_call(lambda: get_spark_session().sql("select nothing from nowhere"))).exception(60)
+
+    assert type(error).__name__ == "AnalysisException"
+    assert error.redun_logs
+
+
+def test_names_of_the_reference_work(driver):
+    """The names that tasks for AWS Glue import work on any Spark."""
+
+    def query():
+        frame = glue.get_spark_session().range(5)
+        rows = glue.sql_query(frame, "select sum(id) from numbers", "numbers").first()[0]
+        return rows, glue.get_num_workers(), glue.get_spark_context().applicationId
+
+    total, workers, app_id = driver.submit(make_call(query)).result(60)
+
+    assert (total, workers) == (10, 1)
+    assert app_id.startswith("local-")
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_datasets_are_read_back(driver, tmp_path, format):
+    """What was saved in a format is read back, by Spark and by pandas."""
+
+    def save_and_load():
+        frame = get_spark_session().createDataFrame([(1, "a"), (2, "b")], ["n", "text"])
+        dataset = ShardedDataset.from_data(frame, tmp_path / format, format=format)
+        rows = dataset.load_spark().select("n", "text").collect()
+        return sorted((int(row["n"]), row["text"]) for row in rows), sorted(dataset.load_pandas()["text"])
+
+    assert driver.submit(make_call(save_and_load)).result(60) == ([(1, "a"), (2, "b")], ["a", "b"])

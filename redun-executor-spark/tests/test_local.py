@@ -9,6 +9,7 @@ from redun.testing.executor import ExecutorContract
 from redun_executor_spark.executor import SparkExecutor
 
 
+@pytest.mark.slow
 class TestTasks(ExecutorContract):
     """Calls on the workers of ``local[2]``."""
 

@@ -368,6 +368,6 @@ def _find_common_folder(paths: Sequence[str]) -> str:
     levels = takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))
     common = [level[0] for level in levels]
     folder = "/".join(common)
-    if not folder or (get_proto(folder) != "local" and len(common) < 3):
+    if not folder or (get_proto(paths[0]) != "local" and len(common) < 3):  # A scheme alone is none.
         raise ValueError(f"{paths[0]} and {paths[-1]} have no folder in common")
     return folder
