@@ -44,6 +44,9 @@ constraints: $(VENV)/.developed ## Bring the pinned versions of dependencies up 
 	    --upgrade $(DISTRIBUTIONS:%=%/pyproject.toml) --group pyproject.toml:dev | grep -v '^-e' > constraints.new
 	mv constraints.new constraints.txt
 
+docs: $(VENV)/.developed ## Build the documentation, into build/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 clean: ## Remove the environment and everything that was built.
 	rm -rf $(VENV) .wheels build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -67,4 +70,4 @@ $(VENV)/.developed: $(VENV)/.installed .wheels/.made
 	$(INSTALL) --find-links .wheels --group dev
 	touch $@
 
-.PHONY: hello test check lint types layers format bench bench-queries constraints clean help
+.PHONY: hello test check lint types layers format bench bench-queries constraints docs clean help

@@ -30,6 +30,11 @@ def make_call():
     return make
 
 
+def is_below(module, folder):
+    """Whether a module comes from a folder."""
+    return str(getattr(module, "__file__", None)).startswith(f"{folder}/")
+
+
 @pytest.fixture
 def in_worker(tmp_path, monkeypatch):
     """Let this process be a worker for a test: in a folder of its own, and with its import path restored afterwards."""
@@ -37,8 +42,11 @@ def in_worker(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    before = set(sys.modules)
     yield folder
     clear_import_paths()
+    for name in [name for name, module in sys.modules.items() if name not in before and is_below(module, tmp_path)]:
+        del sys.modules[name]
 
 
 def pytest_itemcollected(item):

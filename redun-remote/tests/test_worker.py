@@ -14,7 +14,7 @@ from redun.file import File
 from redun.traceback import Traceback
 from redun_remote import worker
 from redun_remote.code_package import CodeOptions, CodeSource
-from redun_remote.command import MODULE, Order
+from redun_remote.command import MODULE, Order, parse_order, render_order
 from redun_remote.errors import JobLostError, OutputNotFoundError, ScratchError, WorkerSetupError
 from redun_remote.heartbeat import read_heartbeat
 from redun_remote.jobs import (
@@ -402,3 +402,34 @@ def test_task_of_the_main_module_can_not_be_sent(scratch, make_call):
 
     assert caught.value.kind is FailureKind.USER
     assert not os.path.exists(scratch)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--new-option", "flow", "task"], "does not know the option '--new-option': it is of another version"),
+        (["flow", "task", "--input"], "is no command line of a worker"),
+        (["flow"], "is no command line of a worker"),
+        (["flow", "task", "--input", "a", "--output", "b"], "is no command line of a worker"),
+        (
+            ["flow", "task", "--input", "a", "--output", "b", "--error", "c", "--heartbeat", "often"],
+            "is no command line",
+        ),
+    ],
+)
+def test_other_command_line_is_one_line(words, message, capsys):
+    """A command line that is none of a worker, of another version for example, is one line."""
+    status = worker.main(words)
+
+    assert (status, message in capsys.readouterr().err) == (1, True)
+
+
+def test_command_and_module_read_the_same(scratch, make_call):
+    """``redun oneshot`` and ``python -m redun_remote.worker`` understand a command line in the same way."""
+    staged = stage_call(scratch, make_call("echo", 1, may_reuse=False))
+    words = make_command(staged, (), code="code", import_paths=["a", "b"], heartbeat=2.5)
+
+    order, _ = parse_order(words)
+
+    assert order == order_of(staged, code="code", import_paths=("a", "b"), heartbeat=2.5)
+    assert parse_order(render_order(order, ())) == (order, None)

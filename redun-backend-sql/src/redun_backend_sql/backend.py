@@ -239,6 +239,10 @@ class SqlBackend(QueryableBackend):
 
         return find_job_call(self.database, key, self.read_bytes)
 
+    def find_execution(self, job_id: str) -> str | None:
+        rows = self.database.select("SELECT execution_id FROM job WHERE id = ?", job_id)
+        return next((execution_id for (execution_id,) in rows), None)
+
     def record(self, batch: Batch) -> None:
         if self._journal is None:
             self._write(self.database, batch)

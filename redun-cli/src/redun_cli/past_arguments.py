@@ -5,13 +5,14 @@ Both are pickles, so that reading them runs whatever code they name: take them f
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from redun._exports import import_first_party
 from redun.backends.base import Backend, JobCall
 from redun.errors import RedunError
+from redun.executors.transport import load_payload
 from redun.task import Task
 from redun.values.registry import get_type_registry
 
@@ -43,7 +44,7 @@ def read_input(path: str) -> PastArguments:
         When there is no such file, or something else in it.
     """
     try:
-        args, kwargs = pickle.loads(Path(path).read_bytes())
+        args, kwargs = load_payload(_read_bytes(path))
         return PastArguments(tuple(args), dict(kwargs))
     except FileNotFoundError:
         raise RedunError(f"--input {path!r}: there is no such file") from None
@@ -51,6 +52,15 @@ def read_input(path: str) -> PastArguments:
         raise RedunError(f"--input {path!r} holds no pickled pair of arguments by position and by name: {error}") from (
             error
         )
+
+
+def _read_bytes(path: str) -> bytes:
+    if "://" not in path:
+        return Path(path).read_bytes()
+    filesystems = import_first_party("redun_value_file.filesystems", "redun-value-file", f"--input {path}")
+    with filesystems.open_file(path, "rb") as stream:
+        data: bytes = stream.read()
+    return data
 
 
 def find_job_call(backend: Backend, key: str) -> JobCall:

@@ -211,7 +211,14 @@ def catch_all(
 
 @task(namespace="redun", version="1")
 def throw(error: BaseException) -> NoReturn:
-    """Raise an error, lazily: the expression fails with it when it is evaluated."""
+    """Raise an error, lazily: the expression fails with it when it is evaluated.
+
+    Examples
+    --------
+    >>> from redun import Scheduler, catch, cond
+    >>> Scheduler().run(cond(True, "fine", throw(ValueError("never mind"))))
+    'fine'
+    """
     raise error
 
 

@@ -15,13 +15,32 @@ def namespace(name: str | None = None) -> None:
     """Set the namespace of what is defined from now on in this process; without a name, unset it.
 
     A module that sets a variable ``redun_namespace`` decides for itself and is not affected.
+
+    Examples
+    --------
+    >>> from redun import task
+    >>> namespace("shop")
+    >>> @task(version="1")
+    ... def price(item):
+    ...     return len(item)
+    >>> price.fullname
+    'shop.price'
+    >>> namespace()
     """
     global _current
     _current = name or ""
 
 
 def get_current_namespace() -> str:
-    """Return the namespace that `namespace` set, or an empty string."""
+    """Return the namespace that `namespace` set, or an empty string.
+
+    Examples
+    --------
+    >>> namespace("shop")
+    >>> get_current_namespace()
+    'shop'
+    >>> namespace()
+    """
     return _current
 
 
@@ -31,7 +50,7 @@ def compute_namespace(module_name: str, explicit: str | None = None) -> str:
     Parameters
     ----------
     module_name
-        The module of the definition; it must be loaded.
+        The module of the definition.
     explicit
         What the definition itself says; an empty string counts.
 
@@ -42,7 +61,7 @@ def compute_namespace(module_name: str, explicit: str | None = None) -> str:
     """
     if explicit is not None:
         return explicit
-    own = getattr(sys.modules[module_name], "redun_namespace", None)
+    own = getattr(sys.modules.get(module_name), "redun_namespace", None)
     return _current if own is None else own
 
 

@@ -68,7 +68,17 @@ _registry = TaskRegistry()
 
 
 def get_task_registry() -> TaskRegistry:
-    """Return the registry of this process."""
+    """Return the registry of this process.
+
+    Examples
+    --------
+    >>> from redun import task
+    >>> @task(version="1", namespace="example")
+    ... def triple(x):
+    ...     return 3 * x
+    >>> get_task_registry().get("example.triple") is triple
+    True
+    """
     return _registry
 
 

@@ -65,6 +65,17 @@ class Task(Value, Generic[P, R]):
         ``namespace.name``, or the name alone.
     hash : str
         The task's address, 40 hexadecimal characters.
+
+    Examples
+    --------
+    >>> from redun import Scheduler, task
+    >>> @task(version="1", namespace="example")
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(21)
+    example.double(21)
+    >>> Scheduler().run(double(21)), double.func(21), double.fullname
+    (42, 42, 'example.double')
     """
 
     __module__ = "redun.task"
@@ -169,6 +180,7 @@ class Task(Value, Generic[P, R]):
 
         Examples
         --------
+        >>> from redun import task
         >>> @task(version="1")
         ... def double(x):
         ...     return 2 * x

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from redun.utils import get_import_paths
+from redun_remote.errors import WorkerSetupError
 
 NEEDED_VERSION = ">=0.47.0"
 """What a worker's version of redun has to be, to understand the command line and the files."""
@@ -96,6 +98,64 @@ def render_order(order: Order, program: Sequence[str] = PROGRAM) -> list[str]:
     if order.heartbeat:
         words += ["--heartbeat", f"{order.heartbeat:g}"]
     return [*words, "--input", order.input, "--output", order.output, "--error", order.error, order.task_name]
+
+
+_FLAGS = {"--array-job": "is_array", "--no-cache": "no_cache"}
+_OPTIONS = {
+    "--input": "input",
+    "--output": "output",
+    "--error": "error",
+    "--code": "code",
+    "--array-rank-env": "index_variable",
+    "--task-hash": "task_hash",
+    "--heartbeat": "heartbeat",
+}
+
+
+def parse_order(words: Sequence[str]) -> tuple[Order, str | None]:
+    """Return what a worker is to do, and the version that it needs, from the words that `render_order` wrote.
+
+    This is the command of the worker's own module, which is read without a library, since every job starts with it.
+
+    Raises
+    ------
+    WorkerSetupError
+        When they are no such command line.
+
+    Examples
+    --------
+    >>> order = Order("workflow", "demo.add", "in", "out", "err", import_paths=("src", "."), is_array=True)
+    >>> parse_order(render_order(order, ["--check-version", ">=0.47"])) == (order, ">=0.47")
+    True
+    """
+    given: dict[str, Any] = {}
+    import_paths: list[str] = []
+    names: list[str] = []
+    requirement = None
+    rest = iter(words)
+    try:
+        for word in rest:
+            if word in _FLAGS:
+                given[_FLAGS[word]] = True
+            elif word in _OPTIONS:
+                given[_OPTIONS[word]] = next(rest)
+            elif word == "--import-path":
+                import_paths.append(next(rest))
+            elif word == "--check-version":
+                requirement = next(rest)
+            elif word.startswith("--"):
+                raise WorkerSetupError(f"a worker does not know the option {word!r}: it is of another version of redun")
+            else:
+                names.append(word)
+        load_module, task_name = names
+        heartbeat = float(given.pop("heartbeat", 0))
+        return Order(
+            load_module, task_name, import_paths=tuple(import_paths), heartbeat=heartbeat, **given
+        ), requirement
+    except (StopIteration, TypeError, ValueError) as error:
+        raise WorkerSetupError(
+            f"{' '.join(words)!r} is no command line of a worker; `redun oneshot --help` shows one"
+        ) from error
 
 
 def list_import_paths(base: str | None = None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -88,8 +88,7 @@ class DockerExecutor(LocalJobExecutor):
             )
 
     def run_program(self, program: Program, staged: StagedCall, command: Sequence[str]) -> None:
-        container = f"redun-job-{staged.call.eval_hash[:12]}-{uuid4().hex[:8]}"
-        settings = read_settings(self.options, staged.call.options)
+        container, settings = _name_container(staged), read_settings(self.options, staged.call.options)
         secrets = find_credentials() if self.options.include_aws_env else {}
         words = render_run(self.options, settings, self.scratch, container, sorted(secrets), command)
         try:
@@ -103,6 +102,18 @@ class DockerExecutor(LocalJobExecutor):
             raise
         finally:
             self._ask("rm", "--force", container)
+
+    def launch_program(self, staged: StagedCall, command: Sequence[str]) -> str:
+        container, settings = _name_container(staged), read_settings(self.options, staged.call.options)
+        secrets = find_credentials() if self.options.include_aws_env else {}
+        options = replace(self.options, interactive=False)
+        run = render_run(options, settings, self.scratch, container, sorted(secrets), command)
+        words = [*run[:2], "--detach", "--rm", *run[2:]]
+        done = subprocess.run(words, env={**os.environ, **secrets}, capture_output=True, text=True)
+        if done.returncode:
+            problem = (done.stderr.strip().splitlines() or [""])[-1]
+            raise ExecutorError(f"the container of task {staged.call.task_name} could not be started: {problem}")
+        return f"container {container}"
 
     def _explain(self, error: ScriptError, staged: StagedCall, container: str, settings: Mapping[str, Any]) -> None:
         """Raise what the engine knows about a failed container, if that is more than its exit code."""
@@ -119,6 +130,10 @@ class DockerExecutor(LocalJobExecutor):
         """Return what the engine answers, nothing if it fails."""
         done = subprocess.run([self.options.docker, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _name_container(staged: StagedCall) -> str:
+    return f"redun-job-{staged.call.eval_hash[:12]}-{uuid4().hex[:8]}"
 
 
 def read_settings(options: DockerOptions, task_options: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from redun.executors.transport import (
     attach_origin,
     dump_call_part,
     dump_payload,
-    load_error,
     load_payload,
     make_user_error,
     pack_error,
@@ -163,17 +162,27 @@ def dump_result(task_name: str, func: Any, result: Any, logs: Sequence[str]) -> 
     return reply
 
 
-def dump_error(task_name: str, func: Any, error: BaseException, logs: Sequence[str]) -> bytes:
+def dump_error(
+    task_name: str, func: Any, error: BaseException, logs: Sequence[str], code_dir: str | None = None
+) -> bytes:
     """Return the content of an error file; an error that can't be pickled is replaced by one that says so."""
-    return dump_raised(pack_error(_request(task_name), func, error, logs))
+    return dump_raised(pack_error(_request(task_name), func, error, logs), code_dir)
 
 
-def dump_raised(raised: Raised) -> bytes:
-    """Return the content of an error file. Source files below the working directory are named relative to it."""
+def dump_raised(raised: Raised, code_dir: str | None = None) -> bytes:
+    """Return the content of an error file.
+
+    Parameters
+    ----------
+    raised
+        The error.
+    code_dir
+        The folder into which the client's code was unpacked; source files there are named relative to it.
+    """
     error = pickle.loads(raised.payload)
     known = error if isinstance(error, BaseException) else None
-    here = os.path.join(os.getcwd(), "")
-    frames = [_move(frame, frame.filename.removeprefix(here)) for frame in raised.frames]
+    prefix = "" if code_dir is None else os.path.join(code_dir, "")
+    frames = [_move(frame, frame.filename.removeprefix(prefix)) for frame in raised.frames]
     return seal(pickle.dumps((error, Traceback(known, frames, raised.logs))))
 
 
@@ -275,22 +284,3 @@ def _preview(payload: bytes) -> str:
 def _request(task_name: str) -> Request:
     """Return what messages say a result belongs to; a task that a worker has imported travels by name."""
     return Request(task_name, "", "", b"")
-
-
-__all__ = [
-    "Sealed",
-    "dump_array_input",
-    "dump_error",
-    "dump_execution_input",
-    "dump_input",
-    "dump_paths",
-    "dump_raised",
-    "dump_result",
-    "load_error",
-    "load_input",
-    "load_path",
-    "load_raised",
-    "load_result",
-    "seal",
-    "unseal",
-]

@@ -8,6 +8,7 @@ again: staging writes the same files, and collecting changes nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,7 +24,7 @@ from redun_remote.errors import JobLostError, OutputNotFoundError, ScratchError
 from redun_remote.formats import dump_array_input, dump_input, dump_paths, load_raised, load_result
 from redun_remote.scratch import ArrayFiles, JobFiles, locate_array, locate_job
 from redun_remote.script_job import OK, collect_script, read_status, render_input, wrap_script
-from redun_remote.storage import exists, read_bytes, read_if_exists, remove, write_bytes
+from redun_remote.storage import exists, read_bytes, read_if_exists, remove, remove_folder, write_bytes
 
 
 class StagedCall(NamedTuple):
@@ -251,6 +252,7 @@ def discard(staged: StagedCall) -> None:
         for path in staged.files:
             with suppress(OSError):
                 remove(path)
+        remove_folder(os.path.dirname(staged.files.input))
 
 
 def check_importable(call: Call) -> None:

@@ -79,6 +79,17 @@ class LocalJobExecutor(Executor):
             When it failed for a reason that the executor knows better.
         """
 
+    @abstractmethod
+    def launch_program(self, staged: StagedCall, command: Sequence[str]) -> str:
+        """Start the command of a job that is left alone, and return what the job is called."""
+
+    def launch(self, call: Call) -> str:
+        staged = stage_call(self.scratch, call)
+        code = self.send_code()
+        sent = None if code is None or call.is_script else code.provide()
+        command = make_command(staged, self.worker, sent, heartbeat=self.options.heartbeat)
+        return f"{self.launch_program(staged, command)}; its files are in {os.path.dirname(staged.files.input)}"
+
     def send_code(self) -> CodeSource | None:
         """Return where workers get the code from; None if it is where they run."""
         return CodeSource(self.scratch, self.options)

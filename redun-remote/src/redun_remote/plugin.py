@@ -22,4 +22,6 @@ def redun_executors() -> Iterable[Provider]:
 @hookimpl
 def redun_commands() -> Iterable[Provider]:
     """Offer the commands of workers, and those that start work elsewhere."""
+    yield Provider("launch", "redun_remote.commands.launch:launch", "Run a command on an executor")
     yield Provider("oneshot", "redun_remote.commands.oneshot:oneshot", "Make one call, as jobs on other machines do")
+    yield Provider("proxy", "redun_remote.commands.proxy:proxy", "Start executions for others who have a token")

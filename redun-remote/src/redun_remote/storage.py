@@ -6,7 +6,11 @@ What is written appears as a whole or not at all. Errors are those of `redun.Fil
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 from redun_value_file.filesystems import get_filesystem
+from redun_value_file.schemes import LOCAL, get_proto, local_path
 
 
 def read_bytes(path: str) -> bytes:
@@ -33,6 +37,13 @@ def write_bytes(path: str, data: bytes) -> None:
 def exists(path: str) -> bool:
     """Whether there is a file."""
     return get_filesystem(url=path).exists(path)
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder if nothing is in it; most stores have none."""
+    if get_proto(path) == LOCAL:
+        with suppress(OSError):
+            os.rmdir(local_path(path))
 
 
 def remove(path: str) -> None:

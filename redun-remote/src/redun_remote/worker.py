@@ -17,7 +17,6 @@ import os
 import pickle
 import platform
 import signal
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -25,17 +24,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from redun._version import __version__
+from redun.error_text import make_printable
 from redun.errors import PreemptedError, RedunError
 from redun.executors.transport import Raised, load_payload, summarize_error
 from redun.executors.worker import CopyingStream, OutputLog
 from redun.registry import get_task_registry
+from redun.requirements import check_version
 from redun.task import Task
+from redun.traceback import Traceback
 from redun.utils import add_import_path
 from redun.values.external import Watched, find_changed, watch_arguments
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
 from redun_remote.code_package import unpack_code
-from redun_remote.command import INDEX_VARIABLES, Order
+from redun_remote.command import INDEX_VARIABLES, Order, parse_order
 from redun_remote.errors import ScratchError, WorkerSetupError
 from redun_remote.formats import dump_error, dump_raised, dump_result, load_input, load_path, seal, unseal
 from redun_remote.heartbeat import beating
@@ -98,14 +100,10 @@ def run_order(order: Order, environment: Mapping[str, str] = os.environ) -> int:
             with beating(locate_heartbeat(place.output), order.heartbeat):
                 return _make_call(order, place, task, args, kwargs, log)
         except Terminated:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             text = f"the worker of task {order.task_name} was asked to end (SIGTERM) before the call was done"
             return _leave_error(order, place, func, PreemptedError(text), log.read(), TERMINATED)
         except BaseException as error:  # A task that exits has not succeeded.
-            logs = log.read()
-            if not isinstance(error, RedunError):
-                traceback.print_exc()
-            return _leave_error(order, place, func, error, logs)
+            return _leave_error(order, place, func, error, log.read())
 
 
 def find_place(order: Order, environment: Mapping[str, str]) -> Place:
@@ -189,10 +187,15 @@ def _make_call(
     reply = dump_result(order.task_name, task.func, result, log.read())
     if isinstance(reply, Raised):
         print(reply.summary, file=sys.stderr)
-        write_bytes(place.error, dump_raised(reply))
+        write_bytes(place.error, dump_raised(reply, _find_unpacked(order)))
         return FAILED
     write_bytes(place.output, seal(reply.payload, is_reusable=not _have_drifted(watched)))
     return DONE
+
+
+def _find_unpacked(order: Order) -> str | None:
+    """Return the folder of the code that the client has in its own, if that was sent."""
+    return None if order.code is None else os.getcwd()
 
 
 def _have_drifted(watched: Sequence[Watched]) -> bool:
@@ -236,9 +239,12 @@ def _advise(error: BaseException) -> str:
 def _leave_error(
     order: Order, place: Place, func: Any, error: BaseException, logs: Sequence[str], status: int = FAILED
 ) -> int:
-    """Write an error where the client looks for it, and return the exit status."""
-    print(summarize_error(error), file=sys.stderr)
-    write_bytes(place.error, dump_error(order.task_name, func, error, logs))
+    """Show an error, write it where the client looks for it, and return the exit status."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # It ends anyway, and what came of it is not to be lost.
+    is_own = isinstance(error, RedunError)
+    lines = [summarize_error(error)] if is_own else Traceback.from_error(error).format()
+    print(make_printable("\n".join(lines)), file=sys.stderr)
+    write_bytes(place.error, dump_error(order.task_name, func, error, logs, _find_unpacked(order)))
     return status
 
 
@@ -272,7 +278,17 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-if __name__ == "__main__":
-    from redun_remote.commands.oneshot import main
+def main(words: Sequence[str]) -> int:
+    """Do what a command line says, and return the exit status; what goes wrong without a place for it is one line."""
+    try:
+        order, requirement = parse_order(words)
+        if requirement is not None:
+            check_version(__version__, requirement)
+        return run_order(order)
+    except (RedunError, OSError) as error:
+        print(make_printable(summarize_error(error)), file=sys.stderr)
+        return FAILED
 
-    main()
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -19,19 +19,55 @@ _NUMBERS: dict[type, int] = {
 
 
 class RedunOSError(RedunError, OSError):
-    """A file can't be read or written."""
+    """A file can't be read or written.
+
+    Examples
+    --------
+    >>> from redun import File
+    >>> try:
+    ...     File("/tmp").read()
+    ... except RedunOSError as error:
+    ...     print(type(error).__name__)
+    RedunOSError
+    """
 
 
 class RedunFileNotFoundError(RedunOSError, FileNotFoundError):
-    """A file does not exist."""
+    """A file does not exist.
+
+    Examples
+    --------
+    >>> from redun import File
+    >>> try:
+    ...     File("memory://nowhere/at/all").read()
+    ... except RedunFileNotFoundError as error:
+    ...     print("missing")
+    missing
+    """
 
 
 class RedunPermissionError(RedunOSError, PermissionError):
-    """A file may not be read or written."""
+    """A file may not be read or written.
+
+    Examples
+    --------
+    >>> issubclass(RedunPermissionError, PermissionError)
+    True
+    """
 
 
 class StagingError(RedunError, TypeError):
-    """A script was given something else to copy than files with a local place."""
+    """A script was given something else to copy than files with a local place.
+
+    Examples
+    --------
+    >>> from redun import File, script
+    >>> try:
+    ...     script("cat reads.fastq", inputs=[File("reads.fastq")])
+    ... except StagingError as error:
+    ...     print(error)
+    script() got File('reads.fastq') as an input without a local place: write File('reads.fastq').stage(local_path)
+    """
 
 
 @contextmanager

@@ -284,6 +284,14 @@ class FileSet(_Located):
     pattern
         A path with ``*``, ``?``, ``[...]`` and ``**``, which stands for any number of directories. Hidden files are
         matched by patterns that name the dot.
+
+    Examples
+    --------
+    >>> from redun import File
+    >>> for name in ("a.csv", "b.csv", "c.txt"):
+    ...     File(f"memory://example-set/{name}").write(name)
+    >>> [file.basename() for file in FileSet("memory://example-set/*.csv")]
+    ['a.csv', 'b.csv']
     """
 
     __module__ = "redun.file"
@@ -364,6 +372,15 @@ class Dir(FileSet):
     ----------
     path : str
         The path.
+
+    Examples
+    --------
+    >>> from redun import File
+    >>> folder = Dir("memory://example-dir")
+    >>> folder.file("a.txt").write("pear")
+    >>> folder.file("below/b.txt").write("fig")
+    >>> sorted(file.basename() for file in folder)
+    ['a.txt', 'b.txt']
     """
 
     __module__ = "redun.file"

@@ -26,7 +26,15 @@ _COPIED_AT_ONCE = 8
 
 
 class FileState(NamedTuple):
-    """A file that a listing found, and the address of its state."""
+    """A file that a listing found, and the address of its state.
+
+    Examples
+    --------
+    >>> from redun import File
+    >>> File("memory://example-state/a.txt").write("pear")
+    >>> [state.path for state in get_filesystem("memory").scan("memory://example-state")]
+    ['memory://example-state/a.txt']
+    """
 
     path: str
     hash: str
@@ -48,6 +56,14 @@ class FileSystem(ABC):
         The scheme of its URLs.
     is_remote : bool
         Whether to look at a file takes a request; several are made at once then.
+
+    Examples
+    --------
+    >>> from redun import File
+    >>> filesystem = get_filesystem(url="memory://example.txt")
+    >>> File("memory://example.txt").write("pear")
+    >>> filesystem.exists("memory://example.txt")
+    True
     """
 
     name: ClassVar[str]
@@ -159,7 +175,17 @@ _instances: dict[str, FileSystem] = {}
 
 
 def register_filesystem(filesystem: F) -> F:
-    """Register a class of file systems under its name, the scheme of its URLs. A class decorator."""
+    """Register a class of file systems under its name, the scheme of its URLs. A class decorator.
+
+    Examples
+    --------
+    >>> from redun_value_file.local import LocalFileSystem
+    >>> @register_filesystem
+    ... class TapeFileSystem(LocalFileSystem):
+    ...     name = "tape"
+    >>> get_filesystem_class(url="tape://1/data.csv").__name__
+    'TapeFileSystem'
+    """
     _classes[filesystem.name] = filesystem
     _instances.pop(filesystem.name, None)
     return filesystem
@@ -169,6 +195,11 @@ def list_filesystems() -> list[str]:
     """Return the names of the file systems that come with redun or were registered.
 
     Others that fsspec knows, such as ``github`` or ``sftp``, can be used without being listed.
+
+    Examples
+    --------
+    >>> "local" in list_filesystems()
+    True
     """
     return sorted({*_classes, *_OWN, *_BY_FSSPEC})
 
@@ -210,6 +241,11 @@ def get_filesystem(proto: str | None = None, url: str | None = None) -> FileSyst
     ------
     KeyError
         When no file system has the scheme.
+
+    Examples
+    --------
+    >>> get_filesystem("local").exists("/nowhere/at/all")
+    False
     """
     name = proto or get_proto(url)
     if name not in _instances:
@@ -218,7 +254,13 @@ def get_filesystem(proto: str | None = None, url: str | None = None) -> FileSyst
 
 
 def get_filesystem_class(proto: str | None = None, url: str | None = None) -> type[FileSystem]:
-    """Return the class of the file system of a scheme or of a URL; raises KeyError as `get_filesystem`."""
+    """Return the class of the file system of a scheme or of a URL; raises KeyError as `get_filesystem`.
+
+    Examples
+    --------
+    >>> get_filesystem_class(url="/tmp/data.csv").name
+    'local'
+    """
     name = proto or get_proto(url)
     if name not in _classes:
         _classes[name] = _import_class(name, url)
@@ -256,6 +298,14 @@ def copy_file(src_path: str | None, dest_path: str | None, recursive: bool = Fal
     ------
     ValueError
         When both are None, or one of them is and a directory is to be copied.
+
+    Examples
+    --------
+    >>> with open_file("memory://example-from.txt", "w") as stream:
+    ...     _ = stream.write("pear")
+    >>> copy_file("memory://example-from.txt", "memory://example-to.txt")
+    >>> open_file("memory://example-to.txt").read()
+    'pear'
     """
     if recursive and (src_path is None or dest_path is None):
         raise ValueError("a directory can't be copied from standard input or to standard output")
@@ -302,7 +352,15 @@ def copy_many(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def open_file(path: str, mode: str = "r", encoding: str | None = None, **kwargs: Any) -> IO[Any]:
-    """Open a file of any file system, as `redun.File.open` does."""
+    """Open a file of any file system, as `redun.File.open` does.
+
+    Examples
+    --------
+    >>> with open_file("memory://example-open.txt", "w") as stream:
+    ...     _ = stream.write("pear")
+    >>> open_file("memory://example-open.txt").read()
+    'pear'
+    """
     filesystem = get_filesystem(url=path)
     if encoding is None:
         return filesystem.open(path, mode, **kwargs)
@@ -314,5 +372,13 @@ def open_file(path: str, mode: str = "r", encoding: str | None = None, **kwargs:
 
 
 def glob_file(pattern: str) -> list[str]:
-    """Return the paths that match a pattern, in any file system."""
+    """Return the paths that match a pattern, in any file system.
+
+    Examples
+    --------
+    >>> with open_file("memory://example-glob/a.csv", "w") as stream:
+    ...     _ = stream.write("1")
+    >>> glob_file("memory://example-glob/*.csv")
+    ['memory://example-glob/a.csv']
+    """
     return list(get_filesystem(url=pattern).glob(pattern))

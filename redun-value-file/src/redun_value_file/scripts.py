@@ -108,7 +108,14 @@ def _script(
 
 @task(namespace="redun", version="1", script=True, cache_scope=CacheScope.CSE)
 def script_task(command: str) -> str:
-    """Run a script, and return what it writes to standard output."""
+    """Run a script, and return what it writes to standard output.
+
+    Examples
+    --------
+    >>> from redun import Scheduler
+    >>> Scheduler().run(script_task("echo pear"))
+    b'pear\\n'
+    """
     return command
 
 
@@ -124,6 +131,12 @@ def postprocess_script(result: bytes, outputs: Any, temp_path: str | None = None
         What is wanted, as `script` takes it.
     temp_path
         Not used; stored expressions may have it.
+
+    Examples
+    --------
+    >>> from redun import File, Scheduler
+    >>> Scheduler().run(postprocess_script(b"pear", {"said": File("-")}))
+    {'said': b'pear'}
     """
 
     def take(leaf: Any) -> Any:

@@ -21,6 +21,12 @@ class Staging(Value, Generic[T]):
     ----------
     local, remote
         The places, two files or two directories.
+
+    Examples
+    --------
+    >>> from redun import File
+    >>> isinstance(File("s3://bucket/reads.fastq").stage("reads.fastq"), Staging)
+    True
     """
 
     register = False
@@ -104,14 +110,29 @@ class Staging(Value, Generic[T]):
 
 
 class StagingFile(Staging[File]):
-    """A file and the local place to copy it to."""
+    """A file and the local place to copy it to.
+
+    Examples
+    --------
+    >>> from redun import File
+    >>> staged = File("s3://bucket/reads.fastq").stage("reads.fastq")
+    >>> staged.local.path, staged.remote.path
+    ('reads.fastq', 's3://bucket/reads.fastq')
+    """
 
     __module__ = "redun.file"
     type_name = "redun.StagingFile"
 
 
 class StagingDir(Staging[Dir]):
-    """A directory and the local place to copy it to."""
+    """A directory and the local place to copy it to.
+
+    Examples
+    --------
+    >>> from redun import Dir
+    >>> Dir("s3://bucket/reads").stage("reads").local.path
+    'reads'
+    """
 
     __module__ = "redun.file"
     type_name = "redun.StagingDir"

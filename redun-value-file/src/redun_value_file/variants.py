@@ -46,7 +46,15 @@ class _Immutable(FileSet):
 
 
 class IFile(File):
-    """A file that never changes once written, so that its path says everything."""
+    """A file that never changes once written, so that its path says everything.
+
+    Examples
+    --------
+    >>> file = IFile("memory://example-reference.fa")
+    >>> file.write("ACGT")
+    >>> file.is_valid()
+    True
+    """
 
     __module__ = "redun.file"
     type_basename = "IFile"
@@ -59,7 +67,14 @@ class IFile(File):
 
 
 class IFileSet(_Immutable):
-    """Files that never change once written."""
+    """Files that never change once written.
+
+    Examples
+    --------
+    >>> IFile("memory://example-references/a.fa").write("ACGT")
+    >>> [file.basename() for file in IFileSet("memory://example-references/*.fa")]
+    ['a.fa']
+    """
 
     __module__ = "redun.file"
     type_basename = "IFileSet"
@@ -68,7 +83,15 @@ class IFileSet(_Immutable):
 
 
 class IDir(_Immutable, Dir):
-    """A directory that never changes once written."""
+    """A directory that never changes once written.
+
+    Examples
+    --------
+    >>> folder = IDir("memory://example-immutable")
+    >>> folder.file("a.fa").write("ACGT")
+    >>> [file.basename() for file in folder]
+    ['a.fa']
+    """
 
     __module__ = "redun.file"
     type_basename = "IDir"
@@ -77,7 +100,13 @@ class IDir(_Immutable, Dir):
 
 
 class IStagingFile(StagingFile):
-    """A file that never changes and the local place to copy it to."""
+    """A file that never changes and the local place to copy it to.
+
+    Examples
+    --------
+    >>> IFile("s3://bucket/reference.fa").stage().local.path
+    'reference.fa'
+    """
 
     __module__ = "redun.file"
     type_name = "redun.IStagingFile"
@@ -85,7 +114,13 @@ class IStagingFile(StagingFile):
 
 
 class IStagingDir(StagingDir):
-    """A directory that never changes and the local place to copy it to."""
+    """A directory that never changes and the local place to copy it to.
+
+    Examples
+    --------
+    >>> IDir("s3://bucket/index").stage("index").remote.path
+    's3://bucket/index'
+    """
 
     __module__ = "redun.file"
     type_name = "redun.IStagingDir"
@@ -93,7 +128,17 @@ class IStagingDir(StagingDir):
 
 
 class ContentFile(File):
-    """A file identified by its path and content, so that touching it changes nothing."""
+    """A file identified by its path and content, so that touching it changes nothing.
+
+    Examples
+    --------
+    >>> file = ContentFile("memory://example-content.txt")
+    >>> file.write("pear")
+    >>> before = file.hash
+    >>> file.write("pear")
+    >>> file.hash == before
+    True
+    """
 
     __module__ = "redun.file"
     type_basename = "ContentFile"
@@ -109,7 +154,14 @@ class ContentFile(File):
 
 
 class ContentFileSet(FileSet):
-    """The files that match a pattern, identified by their content."""
+    """The files that match a pattern, identified by their content.
+
+    Examples
+    --------
+    >>> ContentFile("memory://example-contents/a.csv").write("1")
+    >>> [file.read() for file in ContentFileSet("memory://example-contents/*.csv")]
+    ['1']
+    """
 
     __module__ = "redun.file"
     type_basename = "ContentFileSet"
@@ -121,7 +173,15 @@ class ContentFileSet(FileSet):
 
 
 class ContentDir(Dir):
-    """A directory whose files are identified by their content."""
+    """A directory whose files are identified by their content.
+
+    Examples
+    --------
+    >>> folder = ContentDir("memory://example-content-dir")
+    >>> folder.file("a.txt").write("pear")
+    >>> [file.read() for file in folder]
+    ['pear']
+    """
 
     __module__ = "redun.file"
     type_basename = "ContentDir"
@@ -133,7 +193,13 @@ class ContentDir(Dir):
 
 
 class ContentStagingFile(StagingFile):
-    """A file identified by its content and the local place to copy it to."""
+    """A file identified by its content and the local place to copy it to.
+
+    Examples
+    --------
+    >>> ContentFile("s3://bucket/reads.fastq").stage("reads.fastq").remote.path
+    's3://bucket/reads.fastq'
+    """
 
     __module__ = "redun.file"
     type_name = "redun.ContentStagingFile"
@@ -141,7 +207,13 @@ class ContentStagingFile(StagingFile):
 
 
 class ContentStagingDir(StagingDir):
-    """A directory identified by its content and the local place to copy it to."""
+    """A directory identified by its content and the local place to copy it to.
+
+    Examples
+    --------
+    >>> ContentDir("s3://bucket/reads").stage("reads").local.path
+    'reads'
+    """
 
     __module__ = "redun.file"
     type_name = "redun.ContentStagingDir"

@@ -287,6 +287,10 @@ class Backend(HandleLookups, ABC):
         """
         return None
 
+    def find_execution(self, job_id: str) -> str | None:
+        """Return the id of the execution of a recorded job, ended or not; None, the default, where there is none."""
+        return None
+
     @abstractmethod
     def record(self, batch: Batch) -> None:
         """Write a batch, atomically. Records that exist already stay as they are."""

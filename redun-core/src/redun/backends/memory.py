@@ -61,6 +61,10 @@ class MemoryBackend(Backend):
         found = self.evaluations
         return {key: _stored(found[key].value) for key in eval_hashes if key in found}
 
+    def find_execution(self, job_id: str) -> str | None:
+        job = self.jobs.get(job_id)
+        return None if job is None else job.execution_id
+
     def find_tasks(self, task_hashes: Sequence[str]) -> Collection[str]:
         return self._evaluated.intersection(task_hashes)
 

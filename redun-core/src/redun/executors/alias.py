@@ -52,6 +52,9 @@ class AliasExecutor(Executor):
     def cancel(self, future: Future[Any]) -> bool:
         return self._follow().cancel(future)
 
+    def launch(self, call: Call) -> str:
+        return self._follow().launch(call)
+
     def supports(self, feature: str) -> bool:
         return self._follow().supports(feature)
 

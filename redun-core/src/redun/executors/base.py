@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, ClassVar, NamedTuple
 
+from redun.errors import ExecutorError
+
 
 class Call(NamedTuple):
     """A task applied to concrete arguments, ready to run.
@@ -128,6 +130,24 @@ class Executor(ABC):
         the call's future fails with a `CancelledCallError` at once, even if the call can't be stopped.
         """
         return future.cancel()
+
+    def launch(self, call: Call) -> str:
+        """Start a call and leave it alone: nobody waits for it, and it goes on when this process ends.
+
+        Returns
+        -------
+        str
+            What the job is called where it runs, and where its files are; for users.
+
+        Raises
+        ------
+        ExecutorError
+            When it can't be started, or, by default, because this executor's calls end with its process.
+        """
+        raise ExecutorError(
+            f"executor {self.name!r} can't launch task {call.task_name}: its calls end with this process; "
+            "wait for it, or use an executor whose jobs run elsewhere"
+        )
 
     def supports(self, feature: str) -> bool:
         """Whether the executor can do something that not every executor can.

@@ -165,7 +165,7 @@ class Program:
                     stdin=supervised.fileno(),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    env=_make_environment(folder),
+                    env={**make_environment(), SCRATCH_VARIABLE: folder},
                     start_new_session=True,
                 )
             except OSError as error:
@@ -281,10 +281,10 @@ class _Stderr(_Output):
         super().add(data)
 
 
-def _make_environment(folder: str) -> dict[str, str]:
+def make_environment() -> dict[str, str]:
     """Return the environment of a program; the commands that are installed with redun are found, if only last."""
     path = os.pathsep.join(filter(None, [os.environ.get("PATH", os.defpath), os.path.dirname(sys.executable)]))
-    return {**os.environ, "PATH": path, SCRATCH_VARIABLE: folder}
+    return {**os.environ, "PATH": path}
 
 
 def _signal_group(group: int, number: int) -> bool:

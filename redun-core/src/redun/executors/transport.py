@@ -10,9 +10,8 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from multiprocessing.connection import Connection
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import ExecutorError, FailureKind
 from redun.executors.base import Call
@@ -22,6 +21,9 @@ from redun.values.base import GraphValue
 from redun.values.codec import dump_graph, load_graph
 from redun.values.large import LARGE
 from redun.values.nested import find_leaves
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 _MAX_DEPTH = 20
 

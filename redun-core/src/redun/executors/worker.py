@@ -17,8 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redun.executors.transport import (
     Refused,
@@ -30,6 +29,9 @@ from redun.executors.transport import (
     receive_message,
     send_message,
 )
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 MAX_LOG_LINES = 20
 READY = "ready"

@@ -282,3 +282,10 @@ def reload_plugins(options: PluginOptions | None = None) -> PluginHost:
     _host = PluginHost(options)
     catalog.forget()
     return _host
+
+
+def notify(hook: str, **arguments: Any) -> None:
+    """Tell the plugins that observe something of it, if there are any."""
+    tell = get_host().observers(hook)
+    if tell is not None:
+        tell(**arguments)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from redun._exports import import_first_party
 from redun.backends.base import Backend
 from redun.config import Config
 from redun.context import Context
@@ -24,11 +25,12 @@ from redun.expression import SchedulerExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
 from redun.options import EMPTY_OPTIONS, check_tags
-from redun.plugins.host import get_host
+from redun.plugins.host import notify
 from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
 from redun.scheduler.current import get_current_scheduler, set_current_scheduler
-from redun.scheduler.failure import ErrorValue, Failure, Failures, attach_traceback
+from redun.scheduler.extend import extend_run
+from redun.scheduler.failure import ErrorValue, Failure, report_failure
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.scheduler.job_env import JobEnv
 from redun.scheduler.job_info import JobInfo
@@ -113,7 +115,7 @@ class Scheduler:
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
         self.failure: Failure | None = None
-        _notify("redun_configure", config=self.config)
+        notify("redun_configure", config=self.config)
 
     def load(self, migrate: bool | None = None) -> None:
         """Open the store. `run` does so when it is needed."""
@@ -176,34 +178,41 @@ class Scheduler:
         Exception
             What a task raised and nothing caught; its attribute ``redun_traceback`` says where it comes from.
         """
-        if self._loop is not None or get_current_scheduler(required=False) is not None:
-            raise SchedulerError("a scheduler is running on this thread already; use another thread for a nested run")
-        ensure_handler()
-        self.load()
         argv = list(exec_argv) if exec_argv is not None else ["scheduler.run", safe_repr(expr)]
         settings = RunSettings(cache, dryrun, OnError(on_error or self._options.on_error))
         values = Context(merge_dicts([self._context, context]))
         execution = Execution(execution_id or new_id(), argv, values, [*self._tags, *check_tags(tags)])
-        self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(argv[1:]))
+        return self.run_execution(execution, expr, settings)
+
+    def run_execution(self, execution: Execution, expr: Any, settings: RunSettings) -> Any:
+        """Return the value of an expression, as a given execution; see `run`."""
+        if self._loop is not None or get_current_scheduler(required=False) is not None:
+            raise SchedulerError("a scheduler is running on this thread already; use another thread for a nested run")
+        ensure_handler()
+        self.load()
+        self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(execution.args[1:]))
         start = time.monotonic()
         self.failure = None
         self._loop = loop = ExecutionLoop(self, execution, settings)
         set_current_scheduler(self)
         failure: BaseException | None = None
-        _notify("redun_execution_start", execution=execution)
+        notify("redun_execution_start", execution=execution)
         try:
             return loop.run(wrap_root(expr))
         except BaseException as error:
             failure = error
-            self._report_failure(error, loop.failures)
+            self.failure = report_failure(error, loop.failures, self.logger, self._use_task_traceback)
             raise
         finally:
+            execution.counts = loop.board.count()
             self._loop = None
             set_current_scheduler(None)
             self._executors.stop()
-            _notify("redun_execution_finish", execution=execution, error=failure)
+            notify("redun_execution_finish", execution=execution, error=failure)
             loop.board.log_table()
             self.logger.info("Execution duration: %.2f seconds", time.monotonic() - start)
+
+    extend_run = extend_run
 
     def evaluate(self, expr: Any, parent_job: Job | JobEnv, replays_errors: bool = False) -> Promise[Any]:
         """Return the promise of a nested value with its expressions reduced under a job. For scheduler tasks.
@@ -272,12 +281,10 @@ class Scheduler:
 
     def record_evaluation(self, expr: SchedulerExpression[Any], parent_job: Job, eval_hash: str, value: Any) -> None:
         """Store a value under the address of a scheduler task's call. For scheduler tasks."""
-        loop = self._running_loop
-        if not parent_job.has_provenance:
-            return
-        called = get_task_registry().get(expr.task_name)
-        assert called is not None
-        loop.recorder.add_evaluation(called, eval_hash, expr.encode_arguments().args_hash, loop.encode(value))
+        if parent_job.has_provenance:
+            loop, called = self._running_loop, get_task_registry().get(expr.task_name)
+            assert called is not None
+            loop.recorder.add_evaluation(called, eval_hash, expr.encode_arguments().args_hash, loop.encode(value))
 
     def start_executor(self, name: str) -> Executor:
         """Return the executor of a name, started.
@@ -290,29 +297,21 @@ class Scheduler:
         return self._executors.start(name)
 
     @property
+    def uses_cache(self) -> bool:
+        """Whether the running execution uses results of earlier ones. For scheduler tasks."""
+        return self._running_loop.settings.cache
+
+    @property
     def _running_loop(self) -> ExecutionLoop:
         if self._loop is None:
             raise NoCurrentScheduler("Scheduler is not running.")
         return self._loop
 
-    def _report_failure(self, error: BaseException, failures: Failures) -> None:
-        self.failure = failure = failures.find(error)
-        attach_traceback(error, failure.traceback if failure is not None else None)
-        if self._use_task_traceback and failure is not None:
-            self.logger.error("*** Execution failed. Traceback (most recent task last):")
-            for line in failure.format_lines():
-                self.logger.error("%s", line.text, extra={"part": line.part})
-        others = failures.list_open()
-        if len(others) > 1:
-            self.logger.error("%d calls failed:", len(others))
-            for other in others:
-                self.logger.error("  %s", other)
 
-
-def _notify(hook: str, **arguments: Any) -> None:
-    notify = get_host().observers(hook)
-    if notify is not None:
-        notify(**arguments)
+def __getattr__(name: str) -> Any:
+    if name != "subrun":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_first_party("redun_remote.subrun", "redun-remote", "redun.scheduler.subrun").subrun
 
 
 __all__ = [

@@ -20,6 +20,11 @@ def get_current_scheduler(required: bool = True) -> Scheduler | None:
     ------
     NoCurrentScheduler
         When there is none and `required` is true.
+
+    Examples
+    --------
+    >>> get_current_scheduler(required=False) is None
+    True
     """
     scheduler: Scheduler | None = getattr(_current, "scheduler", None)
     if scheduler is None and required:
@@ -28,5 +33,15 @@ def get_current_scheduler(required: bool = True) -> Scheduler | None:
 
 
 def set_current_scheduler(scheduler: Scheduler | None) -> None:
-    """Set or, with None, clear the scheduler that counts as running on this thread."""
+    """Set or, with None, clear the scheduler that counts as running on this thread.
+
+    Examples
+    --------
+    >>> from redun import Scheduler
+    >>> scheduler = Scheduler()
+    >>> set_current_scheduler(scheduler)
+    >>> get_current_scheduler() is scheduler
+    True
+    >>> set_current_scheduler(None)
+    """
     _current.scheduler = scheduler

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from logging import Logger
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -145,6 +146,21 @@ class Failures:
             failure = self._known[id(error)]
             known = self._encoded[id(error)] = _encode_error(error, failure.traceback, self._max_value_size)
         return known
+
+
+def report_failure(error: BaseException, failures: Failures, logger: Logger, shows_traceback: bool) -> Failure | None:
+    """Log how an execution failed, and the other calls that did, if there are any; return what is known of it."""
+    failure, others = failures.find(error), failures.list_open()
+    attach_traceback(error, failure.traceback if failure is not None else None)
+    if shows_traceback and failure is not None:
+        logger.error("*** Execution failed. Traceback (most recent task last):")
+        for line in failure.format_lines():
+            logger.error("%s", line.text, extra={"part": line.part})
+    if len(others) > 1:
+        logger.error("%d calls failed:", len(others))
+        for other in others:
+            logger.error("  %s", other)
+    return failure
 
 
 def _encode_error(error: BaseException, traceback: Traceback, max_size: int) -> EncodedValue:

@@ -56,20 +56,31 @@ class Execution:
         Keys and values to find it by.
     job : Job or None
         The root job, once it exists.
+    parent_job_id : str or None
+        The recorded job under which the root job is; None for an execution of its own.
+    counts : Mapping of str to Sequence of int
+        How many jobs ended in each status, in the order of `JobStatus`, by task; once it has ended.
     handles : HandleStates or None
         What is known of handles, once it runs.
     """
 
-    __slots__ = ("args", "context", "handles", "id", "job", "tags")
+    __slots__ = ("args", "context", "counts", "handles", "id", "job", "parent_job_id", "tags")
 
     def __init__(
-        self, id: str, args: Sequence[str], context: Context = EMPTY_CONTEXT, tags: Sequence[tuple[str, Any]] = ()
+        self,
+        id: str,
+        args: Sequence[str],
+        context: Context = EMPTY_CONTEXT,
+        tags: Sequence[tuple[str, Any]] = (),
+        parent_job_id: str | None = None,
     ) -> None:
         self.id = id
         self.args = args
         self.context = context
         self.tags = tags
         self.job: Job | None = None
+        self.parent_job_id = parent_job_id
+        self.counts: Mapping[str, Sequence[int]] = {}
         self.handles: HandleStates | None = None
 
     def __repr__(self) -> str:

@@ -87,8 +87,8 @@ class ExecutionLoop:
 
     def __init__(self, scheduler: Scheduler, execution: Execution, settings: RunSettings) -> None:
         self._scheduler = scheduler
-        self._execution = execution
-        self._settings = settings
+        self.execution = execution
+        self.settings = settings
         host = get_host()
         self.board = StatusBoard(scheduler.logger)
         self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
@@ -141,8 +141,9 @@ class ExecutionLoop:
         with self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks), stopping:
             try:
                 self.evaluator.begin_call(expression, None, root)
-                self._execution.job = next(iter(self.evaluator.ready), None)
-                self._rivals.meet(None if self._settings.dryrun else self._scheduler.backend.share(self._execution.id))
+                self.execution.job = next(iter(self.evaluator.ready), None)
+                share_id = self.execution.parent_job_id or self.execution.id
+                self._rivals.meet(None if self.settings.dryrun else self._scheduler.backend.share(share_id))
                 self._scheduler.backend.set_pause(self._take_in)
                 self._work()
                 self._close(root)
@@ -205,7 +206,7 @@ class ExecutionLoop:
         self._awaited.give_up(StoppedCallError("stopped, because the execution failed"))
         self.evaluator.give_up()
         self.starter.give_up()
-        if self._settings.on_error is OnError.STOP:
+        if self.settings.on_error is OnError.STOP:
             for job in self._handover.cancel():
                 self._finisher.fail(job, StoppedCallError("stopped, because the execution failed"))
 

@@ -80,7 +80,7 @@ class Recorder:
     def note_job(self, job: Job) -> None:
         """Note that a job with provenance began or ended; the root job brings its execution along."""
         self._jobs[job.id] = job
-        if job.parent_job is None and self._root is None:
+        if job.parent_job is None and self._root is None and self._execution.parent_job_id is None:
             args = json.dumps(list(self._execution.args))
             self._root = ExecutionRecord(self._execution.id, args, job.id, job.start_time)
             self._batch.executions[self._execution.id] = self._root
@@ -247,7 +247,7 @@ def _job_record(job: Job) -> JobRecord:
         job.task.hash,
         job.status is JobStatus.CACHED or is_replayed_failure,
         job.outcome.call_hash or None if job.outcome is not None else None,
-        parent.id if parent is not None else None,
+        parent.id if parent is not None else job.execution.parent_job_id,
         job.execution.id,
         job.reason,
     )

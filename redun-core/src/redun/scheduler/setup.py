@@ -13,6 +13,7 @@ from redun.backends.base import Backend
 from redun.config import Config
 from redun.errors import ConfigError, PluginError, RedunError, SchedulerError, UnknownNameError
 from redun.executors.base import Executor
+from redun.federation import gather_sections
 from redun.logging import logger
 from redun.plugins import catalog
 from redun.plugins.host import PluginOptions, get_host, reload_plugins
@@ -41,6 +42,9 @@ class SchedulerOptions:
         metadata={"help": "what a failure means for the rest", "choices": [policy.value for policy in OnError]},
     )
     context: dict[str, Any] = field(default_factory=dict, metadata={"help": "values for get_context, as a JSON object"})
+    federated_configs: str = field(
+        default="", metadata={"help": "folders of other configurations whose executors and entry points to take in"}
+    )
     context_file: str | None = field(
         default=None, metadata={"help": "a JSON file with values for get_context; relative to the configuration folder"}
     )
@@ -133,8 +137,7 @@ class Executors:
     """
 
     def __init__(self, config: Config, given: Executor | None = None) -> None:
-        self._sections = config.subsections("executors")
-        self._config_dir = config.configdir
+        self._sections = gather_sections(config, "executors")
         self._made: dict[str, Executor] = {}
         if given is not None:
             self._made[given.name] = given
@@ -167,7 +170,8 @@ class Executors:
                 logger.exception("executor %s can't be stopped", executor.name)
 
     def _make(self, name: str) -> Executor:
-        section = self._sections.get(name, _BUILT_IN.get(name))
+        placed = self._sections.get(name)
+        section = _BUILT_IN.get(name) if placed is None else placed.options
         if section is None:
             known = sorted({*_BUILT_IN, *self._sections, *self._made})
             near = get_close_matches(name, known, 1)
@@ -177,9 +181,8 @@ class Executors:
         if "type" not in section:
             raise SchedulerError(f"{where} needs option 'type'; installed are {', '.join(catalog.executors)}")
         executor_class = catalog.executors.load(section["type"])
-        options = parse_options(
-            executor_class.options_type, section, where, ignore=("type",), config_dir=self._config_dir
-        )
+        folder = None if placed is None else placed.configdir
+        options = parse_options(executor_class.options_type, section, where, ignore=("type",), config_dir=folder)
         executor = executor_class(name, options)
         executor.connect(self.start)
         return executor

@@ -141,6 +141,10 @@ class StatusBoard:
             safe_repr(error),
         )
 
+    def count(self) -> Mapping[str, Sequence[int]]:
+        """Return how many jobs are in each status, in the order of `JobStatus`, by task."""
+        return {name: tuple(counts) for name, counts in self._counts.items()}
+
     def log_table(self) -> None:
         """Log how many jobs of each task are in each status."""
         if self.is_shown:

@@ -7,9 +7,6 @@ import sys
 import click
 
 from redun._version import __version__
-from redun.error_text import make_printable
-from redun.errors import RedunError
-from redun.executors.transport import summarize_error
 from redun.requirements import check_version
 from redun_remote.command import Order
 
@@ -76,12 +73,3 @@ def oneshot(
     sys.stdout.flush()
     if status:
         sys.exit(status)
-
-
-def main() -> None:
-    """Run the command of this process; what goes wrong before there is a place for an error is one line."""
-    try:
-        oneshot.main(prog_name="redun oneshot")
-    except (RedunError, OSError) as error:
-        print(make_printable(summarize_error(error)), file=sys.stderr)
-        sys.exit(1)

@@ -1,0 +1,1 @@
+"""An executor for redun that runs calls behind a command."""

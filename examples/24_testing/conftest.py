@@ -1,0 +1,3 @@
+"""Gives tests the fixture ``scheduler``."""
+
+pytest_plugins = ["redun.pytest"]
