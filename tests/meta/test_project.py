@@ -24,6 +24,7 @@ BUILT_ON = {
     "redun-core": [],
     "redun-remote": ["redun-core", "redun-value-file"],
     "redun-executor-spark": ["redun-core", "redun-value-file", "redun-remote"],
+    "redun-viz": ["redun-core", "redun-backend-sql"],
 }
 """What a distribution depends on of redun, where that is not the core alone."""
 

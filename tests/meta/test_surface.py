@@ -18,6 +18,7 @@ PACKAGES = (
     "redun_remote",
     "redun_backend_sql",
     "redun_executor_spark",
+    "redun_viz",
     "redun_cli",
 )
 _RUN_EXAMPLES = """

@@ -55,6 +55,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "repo"): "redun-backend-sql",
     ("command", "spark"): "redun-executor-spark",
     ("command", "tag"): "redun-backend-sql",
+    ("command", "viz"): "redun-viz",
     ("command", "why"): "redun-backend-sql",
     ("command", "run"): "redun-cli",
     ("executor", "aws_batch"): "redun-executor-batch",

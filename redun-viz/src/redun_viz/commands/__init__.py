@@ -1,0 +1,1 @@
+"""The commands of the ``redun`` program that draw pictures."""
