@@ -1,12 +1,8 @@
 """What tests with Spark need: a Java, or a reason why there is none."""
 
-import os
-
 import pytest
-from spark_cluster import SparkCluster
+from spark_cluster import SparkCluster, find_spark_problem
 
-from redun_executor_spark.errors import SparkError
-from redun_executor_spark.java import find_java_home
 from redun_executor_spark.options import SparkOptions
 from redun_executor_spark.sessions import acquire, release
 
@@ -24,14 +20,9 @@ CONF = {
 @pytest.fixture(scope="session")
 def spark_logs(tmp_path_factory):
     """The folder for the logs of this session's Sparks; skips where Spark can't run."""
-    try:
-        import pyspark  # noqa: F401
-    except ImportError:
-        pytest.skip("pyspark is not installed: make test installs it where Python is 3.11 or later")
-    try:
-        find_java_home(os.environ)
-    except SparkError as error:
-        pytest.skip(str(error))
+    problem = find_spark_problem()
+    if problem is not None:
+        pytest.skip(problem)
     return tmp_path_factory.mktemp("spark-logs")
 
 

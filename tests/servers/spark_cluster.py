@@ -8,8 +8,26 @@ import sys
 import threading
 from pathlib import Path
 
+from redun_executor_spark.errors import SparkError
+from redun_executor_spark.java import find_java_home
+
 SECONDS = 120
+"""How long to wait for a line of a log."""
+
 _QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+def find_spark_problem():
+    """Return why Spark can't run here; None if it can."""
+    try:
+        import pyspark  # noqa: F401
+    except ImportError:
+        return "pyspark is not installed: make test installs it"
+    try:
+        find_java_home(os.environ)
+    except SparkError as error:
+        return str(error)
+    return None
 
 
 class SparkProcess:
@@ -57,7 +75,10 @@ class SparkProcess:
             self._changed.wait_for(look, SECONDS)
         if found is None:
             self.kill()
-            raise RuntimeError(f"{pattern} is not in the log: " + "".join(line for line in self.lines if not line.startswith("\tat "))[-3000:])
+            raise RuntimeError(
+                f"{pattern} is not in the log: "
+                + "".join(line for line in self.lines if not line.startswith("\tat "))[-3000:]
+            )
         return found
 
     def kill(self):
