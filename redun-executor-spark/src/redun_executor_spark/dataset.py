@@ -65,21 +65,23 @@ class ShardedDataset(ExternalValue):
 
     @property
     def format(self) -> str:
-        """The format of the files; setting it makes another dataset of this one."""
+        """The format of the files."""
         return self._format
 
     @format.setter  # noqa: A003
     def format(self, format: str) -> None:
+        """Make another dataset of this one."""
         self._format = _check_format(format)
         self._forget()
 
     @property
     def recurse(self) -> bool:
-        """Whether files in folders below belong to it; setting it makes another dataset of this one."""
+        """Whether files in folders below belong to it."""
         return self._recurse
 
     @recurse.setter
     def recurse(self, recurse: bool) -> None:
+        """Make another dataset of this one."""
         self._recurse = recurse
         self._forget()
 

@@ -27,7 +27,6 @@ from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import DryRunResult, SchedulerError, StoppedCallError
-from redun.executors.base import TaggedFuture
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
 from redun.promise import Promise, collecting_callbacks, run_callbacks
@@ -311,8 +310,7 @@ class ExecutionLoop:
 
     def _complete(self, held: Held, future: Future[Any]) -> None:
         job = held.job
-        if isinstance(future, TaggedFuture) and job.has_provenance:
-            self.recorder.add_tags("Job", job.id, future.job_tags)
+        self.recorder.add_tags_of(future, job)
         error = find_error(future)
         if error is not None:
             self.starter.fail_attempt(job, held.executor, error)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
 from math import inf
 from typing import Any
@@ -26,6 +27,7 @@ from redun.backends.base import (
 )
 from redun.backends.handles import HandleRecord
 from redun.errors import BackendError
+from redun.executors.base import TaggedFuture
 from redun.options import check_tags
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.task import Task
@@ -89,6 +91,11 @@ class Recorder:
     def add_tags(self, entity_type: str, entity_id: str, tags: Iterable[tuple[str, Any]]) -> None:
         """Note tags, pairs of a key and a JSON value, on something that is recorded."""
         self._batch.tags.extend(TagRecord(entity_type, entity_id, key, value) for key, value in tags)
+
+    def add_tags_of(self, future: Future[object], job: Job) -> None:
+        """Note the tags that an executor has for the job of a call."""
+        if isinstance(future, TaggedFuture) and job.has_provenance:
+            self.add_tags("Job", job.id, future.job_tags)
 
     def add_value(self, value: EncodedValue) -> None:
         """Note a value that nothing else brings along."""
