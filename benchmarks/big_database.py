@@ -105,6 +105,7 @@ def list_questions(backend: SqlBackend, jobs: int) -> Mapping[str, Callable[[], 
         "find_calls, of half of all jobs": lambda: backend.find_calls("lab.measure"),
         "find_calls, with a file of half of all": lambda: backend.find_calls("lab.measure", [REFERENCE]),
         "find_calls, another task with that file": lambda: backend.find_calls("lab.study", [REFERENCE]),
+        "find_durations, of half of all jobs": lambda: backend.find_durations(["lab.measure"]),
     }
 
 

@@ -61,7 +61,7 @@ CONFIGURATIONS = {
 
 EXECUTORS = {
     "type": ("type = locl\n", "there is no executor 'locl'; did you mean 'local'?"),
-    "no-type": ("max_workers = 1\n", "[executors.default] needs option 'type'; installed are alias, local"),
+    "no-type": ("max_workers = 1\n", "[executors.default] needs option 'type'; installed are alias, "),
     "option": (
         "type = local\nmax_worker = 1\n",
         "[executors.default] has no option 'max_worker'; did you",

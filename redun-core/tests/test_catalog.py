@@ -5,6 +5,9 @@ from redun.plugins.catalog import CATALOGS, backends, executors, exports, values
 from redun.plugins.host import PluginOptions, reload_plugins
 from redun.values.registry import get_type_registry
 
+KNOWN = list(executors)
+"""The executors of what is installed."""
+
 FIRST_PARTY = [
     (executors, "aws_batch", "executor 'aws_batch' is provided by 'redun-executor-batch', which is not installed"),
     (executors, "spark", "executor 'spark' is provided by 'redun-executor-spark', which is not installed"),
@@ -20,7 +23,7 @@ def test_listing_is_sorted_and_imports_nothing(install):
 
     names = list(executors)
 
-    assert names == sorted({"alias", "alpha", "local", "zeta", *names})
+    assert names == sorted([*KNOWN, "alpha", "zeta"])
     assert "alpha" in executors
     assert "beta" not in executors
     summaries = {entry.provider.name: entry.provider.summary for entry in executors.entries()}
@@ -159,7 +162,7 @@ def test_stored_value_of_broken_type_is_a_miss(install):
     [
         (executors, "locl", "there is no executor 'locl'; did you mean 'local'?"),
         (backends, "memry", "there is no backend 'memry'; did you mean 'memory'?"),
-        (executors, "zzz", "there is no executor 'zzz'; known are alias, local"),
+        (executors, "zzz", f"there is no executor 'zzz'; known are {', '.join(executors)}"),
         (exports, "zzz", "there is no export 'zzz'; known are none"),
     ],
 )
@@ -187,7 +190,7 @@ def test_unknown_name_quotes_plugins_set_aside(install):
         executors.find("instant")
 
     assert str(raised.value) == (
-        "there is no executor 'instant'; known are alias, local; plugin redun-demo 1.2 was set aside: "
+        f"there is no executor 'instant'; known are {', '.join(KNOWN)}; plugin redun-demo 1.2 was set aside: "
         "its hook module can't be imported: ImportError: no libfoo"
     )
 
@@ -242,7 +245,7 @@ def test_plugin_set_aside_later_provides_nothing(install):
     with pytest.warns(PluginWarning):
         list(values)
 
-    assert list(executors) == ["alias", "local"]
+    assert list(executors) == KNOWN
 
 
 def test_every_kind_has_a_catalogue():

@@ -228,6 +228,11 @@ class SqlBackend(QueryableBackend):
             return find_calls_with(self.database, task_name, paths)
         return find_latest_calls(self.database, task_name)
 
+    def find_durations(self, task_names: Sequence[str]) -> Mapping[str, float]:
+        from redun_backend_sql.durations import find_durations
+
+        return find_durations(self.database, task_names)
+
     def find_handles(self, handle_hashes: Sequence[str]) -> Mapping[str, bool]:
         return find_validity(self.database, handle_hashes)
 

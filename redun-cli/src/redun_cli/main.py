@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -22,9 +23,20 @@ class PluginGroup(click.Group):
     """A group of the commands that plugins provide; listing them imports none of them."""
 
     def invoke(self, ctx: click.Context) -> object:
-        ctx.obj = Workspace(argv=ctx.meta.get(_ARGV, ()), **ctx.params)
+        params = dict(ctx.params)
+        setup, shows_setup = params.pop("setup"), params.pop("setup_help")
+        ctx.obj = Workspace(argv=ctx.meta.get(_ARGV, ()), read_setup=_give_setup(setup), **params)
         # Before the command is looked up: the configuration may disable the plugin that has it.
         ctx.obj.load_plugins()
+        if shows_setup:
+            from redun_cli.setup_arguments import describe_setup
+
+            click.echo("\n".join(describe_setup(ctx.obj)))
+            return None
+        if setup:
+            from redun_cli.setup_arguments import refuse_setup
+
+            refuse_setup(ctx.obj)
         return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -64,6 +76,10 @@ def _check_version(ctx: click.Context, option: click.Parameter, requirement: str
     callback=_check_version,
     help="Fail unless this version of redun is as needed, as in '>=0.47,<1'.",
 )
+@click.option(
+    "-s", "--setup", metavar="NAME=VALUE", multiple=True, help="An argument of the project's setup_scheduler function."
+)
+@click.option("--setup-help", is_flag=True, help="Show what can be given as --setup.")
 @click.option("--log-level", type=_LEVELS, default="INFO", show_default=True, help="The least level to report.")
 @click.option("--debug", is_flag=True, help="Show the Python traceback of errors.")
 @click.pass_context
@@ -71,6 +87,15 @@ def cli(ctx: click.Context, /, **_: object) -> None:
     """Run workflows that are ordinary Python, and ask where their results come from."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+def _give_setup(texts: Sequence[str]) -> Callable[[Callable[..., Any]], Mapping[str, Any]]:
+    def read(function: Callable[..., Any]) -> Mapping[str, Any]:
+        from redun_cli.setup_arguments import read_setup
+
+        return read_setup(texts, function)
+
+    return read
 
 
 def main(argv: Sequence[str] | None = None) -> None:

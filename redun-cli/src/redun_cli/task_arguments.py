@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -82,7 +82,7 @@ def _convert_all(parser: _Parser, options: Mapping[str, _Option], given: Mapping
     converted = {}
     for name, texts in given.items():
         try:
-            converted[name] = _convert(options[name], texts)
+            converted[name] = convert_texts(options[name].annotation, options[name].reading, texts)
         except ValueError as error:
             parser.error(f"argument {options[name].name}: {error}")
     return converted
@@ -104,7 +104,7 @@ def _choose_reading(task: Task[..., Any], parameter: Parameter, is_known: bool) 
     required = parameter.default is Parameter.empty and not is_known
     place = f"{parameter.name!r} of task {task.fullname!r}"
     try:
-        annotation = _resolve_annotation(task, parameter)
+        annotation = resolve_annotation(task.func, parameter)
     except Exception as error:  # A name that exists for type checkers only, or no expression at all.
         if required:
             raise RedunError(f"the annotation of parameter {place} can't be resolved: {error}") from error
@@ -113,7 +113,7 @@ def _choose_reading(task: Task[..., Any], parameter: Parameter, is_known: bool) 
     if reading is None:
         if required:
             raise RedunError(
-                f"parameter {place} has type {_type_name(annotation)}, which can't be given on the command line: "
+                f"parameter {place} has type {name_type(annotation)}, which can't be given on the command line: "
                 "give it a default, or call the task from another one"
             )
         return None
@@ -133,16 +133,16 @@ def _add_option(parser: argparse.ArgumentParser, option: _Option, parameter: Par
     )
 
 
-def _resolve_annotation(task: Task[..., Any], parameter: Parameter) -> Any:
-    """Return the type that a parameter is annotated with; a text is evaluated where the task is defined."""
+def resolve_annotation(function: Callable[..., Any], parameter: Parameter) -> Any:
+    """Return the type that a parameter is annotated with; a text is evaluated where the function is defined."""
     if parameter.annotation is Parameter.empty:
         return Parameter.empty
     holder = type("holder", (), {"__annotations__": {parameter.name: parameter.annotation}})
-    return get_type_hints(holder, getattr(task.func, "__globals__", {}))[parameter.name]
+    return get_type_hints(holder, getattr(function, "__globals__", {}))[parameter.name]
 
 
-def _convert(option: _Option, texts: Any) -> Any:
-    """Return the value of texts.
+def convert_texts(annotation: Any, reading: Reading, texts: Any) -> Any:
+    """Return the value of a type that a text stands for, or several texts where the reading takes more than one.
 
     Raises
     ------
@@ -150,11 +150,11 @@ def _convert(option: _Option, texts: Any) -> Any:
         When they stand for none; it says what was expected.
     """
     try:
-        return option.reading.convert(texts)
+        return reading.convert(texts)
     except Exception as error:  # Value types are written by users.
         shown = texts if isinstance(texts, str) else " ".join(texts)
         text = error.text if isinstance(error, BadItem) else shown
-        raise ValueError(f"{text!r} is no valid {_type_name(option.annotation)}: {error}") from None
+        raise ValueError(f"{text!r} is no valid {name_type(annotation)}: {error}") from None
 
 
 def _metavar(option: _Option) -> str | tuple[str, ...]:
@@ -162,11 +162,12 @@ def _metavar(option: _Option) -> str | tuple[str, ...]:
     if reading.choices:
         return f"{{{','.join(reading.choices)}}}"
     if reading.count is not None and reading.count > 0:
-        return tuple(map(_type_name, get_args(annotation)))
-    return _type_name(annotation)
+        return tuple(map(name_type, get_args(annotation)))
+    return name_type(annotation)
 
 
-def _type_name(annotation: Any) -> str:
+def name_type(annotation: Any) -> str:
+    """Return how a type is called in messages."""
     if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__name__
     return str(annotation).replace("typing.", "")

@@ -5,9 +5,9 @@ The ``redun`` program hands every command one as the object of its click context
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redun.atomic import remove_leftovers
 from redun.config import CONFIG_FILE, Config, create_config, find_config_dir
@@ -35,6 +35,8 @@ class Workspace:
         The command with its arguments, to be recorded with executions.
     repo
         The repository to work in, of those that the configuration lists.
+    read_setup
+        Returns what the project's own function that makes schedulers is called with besides the configuration.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Workspace:
         debug: bool = False,
         argv: Sequence[str] = (),
         repo: str = DEFAULT_REPOSITORY,
+        read_setup: Callable[[Callable[..., Scheduler]], Mapping[str, Any]] | None = None,
     ) -> None:
         self.explicit_dir = explicit_dir
         self.config_dir: Path = find_config_dir(explicit_dir)
         self.debug = debug
         self.argv = argv
         self.repo = repo
+        self._read_setup = read_setup
         logger.setLevel(log_level.upper())
         ensure_handler()
 
@@ -116,9 +120,9 @@ class Workspace:
         return backend
 
     def open_scheduler(self) -> Scheduler:
-        """Return a scheduler with the configured store, open."""
-        from redun.scheduler import Scheduler
+        """Return a scheduler with the configured store, open; made by the project's own function, if it has one."""
+        from redun.scheduler.setup_function import make_scheduler, take_no_arguments
 
-        scheduler = Scheduler(self.read_config())
+        scheduler = make_scheduler(self.read_config(), self._read_setup or take_no_arguments)
         scheduler.load()
         return scheduler

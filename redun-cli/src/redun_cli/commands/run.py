@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pprint import pprint
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -26,10 +26,13 @@ from redun.workspace import Workspace
 from redun_cli.debugging import debug
 from redun_cli.dryrun import describe_misses
 from redun_cli.errors import WorkflowFailed
+from redun_cli.events import EventWriter, taking_output
 from redun_cli.execution_tags import find_execution_tags
 from redun_cli.past_arguments import PastArguments, find_job_call, read_arguments, read_input
+from redun_cli.progress.modes import ProgressMode
+from redun_cli.progress.watching import sums_up, watching
 from redun_cli.reproduce import write_command
-from redun_cli.run_command import RunCommand, split_options
+from redun_cli.run_command import LateChoice, RunCommand, find_values, split_options
 from redun_cli.run_settings import check_execution_id, parse_options, parse_tags, read_context
 from redun_cli.script import import_script
 from redun_cli.styles import style_terminals
@@ -39,7 +42,11 @@ if TYPE_CHECKING:
     from redun.scheduler.failure import Failure
 
 _SETTINGS = {"ignore_unknown_options": True, "help_option_names": []}
-_POLICIES = click.Choice([policy.value for policy in OnError])
+_POLICIES = LateChoice(policy.value for policy in OnError)
+_PROGRESS = LateChoice(mode.value for mode in ProgressMode)
+
+JSON = "json"
+"""The format in which events are written."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,17 @@ class RunOptions:
     context: tuple[str, ...]
     context_file: str | None
     execution_id: str | None
+    form: str
+    progress: str
+    no_progress: bool
+
+    @property
+    def progress_mode(self) -> ProgressMode:
+        """How the progress is to be shown; beside events for programs, plainly unless something else is asked for."""
+        if self.no_progress:
+            return ProgressMode.NONE
+        asked = ProgressMode(self.progress)
+        return ProgressMode.PLAIN if asked is ProgressMode.AUTO and self.form == JSON else asked
 
 
 @click.command(cls=RunCommand, context_settings=_SETTINGS)
@@ -86,6 +104,20 @@ class RunOptions:
 @click.option("--context", metavar="PATH=VALUE", multiple=True, help="Set a value of the context, as in db.host=pg.")
 @click.option("--context-file", metavar="FILE", help="A JSON file with values of the context.")
 @click.option("--execution-id", metavar="UUID", help="The id that the execution gets.")
+@click.option(
+    "--format",
+    "form",
+    type=LateChoice(["text", JSON]),
+    default="text",
+    help="Print the result, or one JSON object a line for each event; then what tasks print goes to standard error.",
+)
+@click.option(
+    "--progress",
+    type=_PROGRESS,
+    default=ProgressMode.AUTO.value,
+    help="A live display and a summary (on terminals), tables of jobs from time to time, or neither.",
+)
+@click.option("--no-progress", is_flag=True, help="The same as --progress none.")
 @click.pass_context
 @click.pass_obj
 def run(
@@ -110,29 +142,35 @@ def run(
       redun run workflow.py            the tasks there are
       redun run workflow.py main --help
       redun run --rerun workflow.py 3f2a9c --threads 8   a recorded job, but for one argument
+      redun run workflow.py main --format json | jq -c 'select(.status == "FAILED")'
     """
     if script is None or script in ("-h", "--help"):
         click.echo(ctx.get_help())
         return
-    module = import_script(script)
     if task_name is None or task_name in ("-h", "--help", "help"):
+        import_script(script)
         _list_tasks()
         return
     if arguments == ("info",):
-        _show_task(find_task(module, task_name))
+        _show_task(find_task(import_script(script), task_name))
         return
-    task, given = _find_call(workspace, module, task_name, RunOptions(**options))
-    own, texts = split_options(ctx, script, task_name, name_options(task).values())
-    settings = RunOptions(**own)
-    prog = f"redun run {script} {task_name}"
-    args, kwargs = given.replace(task, parse_task_arguments(task, texts, prog, known=given.list_names(task)))
-    expression = _apply_options(task, settings)(*args, **kwargs)
-    logger.info("redun :: version %s", __version__)
-    logger.info("config dir: %s", workspace.config_dir)
-    style_terminals(logger)
-    result = _run(workspace, expression, task, settings)
-    if result is not None:
-        pprint(result)
+    with ExitStack() as stack:
+        may_write = JSON in find_values(ctx, script, task_name, "form")
+        events = stack.enter_context(taking_output()) if may_write else None
+        task, given = _find_call(workspace, import_script(script), task_name, RunOptions(**options))
+        own, texts = split_options(ctx, script, task_name, name_options(task).values())
+        settings = RunOptions(**own)
+        if events is not None and settings.form != JSON:  # The option is one of the task.
+            stack.close()
+        prog = f"redun run {script} {task_name}"
+        args, kwargs = given.replace(task, parse_task_arguments(task, texts, prog, known=given.list_names(task)))
+        expression = _apply_options(task, settings)(*args, **kwargs)
+        logger.info("redun :: version %s", __version__)
+        logger.info("config dir: %s", workspace.config_dir)
+        style_terminals(logger)
+        result = _run(workspace, expression, task, settings, events)
+        if result is not None and settings.form != JSON:
+            pprint(result)
 
 
 def _find_call(
@@ -163,23 +201,28 @@ def _apply_options(task: Task[..., Any], settings: RunOptions) -> Task[..., Any]
     return called.update_context(context) if context else called
 
 
-def _run(workspace: Workspace, expression: Any, task: Task[..., Any], settings: RunOptions) -> Any:
+def _run(
+    workspace: Workspace, expression: Any, task: Task[..., Any], settings: RunOptions, events: TextIO | None
+) -> Any:
     """Return the value of an expression; a failure that the scheduler has reported is not reported again."""
     execution_id = check_execution_id(settings.execution_id)
     given = parse_tags(settings.tags)
     scheduler = workspace.open_scheduler()
+    if settings.form == JSON and events is not None:
+        scheduler.observers.add(EventWriter(events, settings.dryrun))
     try:
         configured = scheduler.config.section("tags")
         own = find_execution_tags(task.namespace, settings.user, settings.project, settings.doc, configured)
-        return scheduler.run(
-            expression,
-            exec_argv=workspace.argv,
-            dryrun=settings.dryrun,
-            cache=not settings.no_cache,
-            tags=[*own, *given],
-            execution_id=execution_id,
-            on_error=settings.on_error,
-        )
+        with nullcontext() if settings.dryrun else watching(workspace, scheduler, settings.progress_mode):
+            return scheduler.run(
+                expression,
+                exec_argv=workspace.argv,
+                dryrun=settings.dryrun,
+                cache=not settings.no_cache,
+                tags=[*own, *given],
+                execution_id=execution_id,
+                on_error=settings.on_error,
+            )
     except DryRunResult as found:
         for line in describe_misses(found.misses):
             click.echo(line)
@@ -189,19 +232,19 @@ def _run(workspace: Workspace, expression: Any, task: Task[..., Any], settings: 
             debug(error)
         if workspace.debug or getattr(error, "redun_traceback", None) is None:
             raise
-        _show_ways_on(workspace, scheduler.backend, scheduler.failure)
+        _show_ways_on(workspace, scheduler.backend, scheduler.failure, settings)
         raise WorkflowFailed from error
     finally:
         scheduler.close()
 
 
-def _show_ways_on(workspace: Workspace, backend: Backend, failure: Failure | None) -> None:
-    """Say how the failed call can be made again alone, and where its record is."""
+def _show_ways_on(workspace: Workspace, backend: Backend, failure: Failure | None, settings: RunOptions) -> None:
+    """Say how the failed call can be made again alone, and where its record is, if the summary has not said that."""
     if failure is None:
         return
     command = write_command(failure.task, failure.args, failure.kwargs, workspace.explicit_dir, workspace.repo)
     hints = [f"Run this call again: {command}"] if command is not None else []
-    if "log" in commands and not isinstance(backend, MemoryBackend):
+    if "log" in commands and not isinstance(backend, MemoryBackend) and not sums_up(settings.progress_mode):
         hints.append(f"Look at its record:  redun log {failure.job_id[:8]}")
     for hint in hints:
         logger.error("%s", hint, extra={"part": Part.SUMMARY})

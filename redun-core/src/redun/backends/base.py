@@ -271,6 +271,14 @@ class Backend(HandleLookups, ABC):
         """
         return ()
 
+    def find_durations(self, task_names: Sequence[str]) -> Mapping[str, float]:
+        """Return how long calls of tasks took of late, on average and in seconds, by the tasks' full names.
+
+        Calls that were answered from the cache do not count. Of tasks without others nothing is returned, and a store
+        that only caches knows none. The cost must not grow with the number of calls that are recorded.
+        """
+        return {}
+
     def find_job_call(self, key: str) -> JobCall | None:
         """Return the call of a recorded job, to make it again; None, the default, where there is no such job.
 

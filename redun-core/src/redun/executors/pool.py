@@ -46,7 +46,8 @@ class Runner:
     def _run_script(self, call: Call) -> bytes:
         from redun.executors.program import Program
 
-        self._program = program = Program(f"the script of task {call.task_name}", f"Output Job {call.job_id[:8]}: ")
+        prefix = f"Output Job {call.job_id[:8]}: "
+        self._program = program = Program(f"the script of task {call.task_name}", prefix, call.job_id)
         try:
             return program.run(render_script(call))
         finally:

@@ -82,11 +82,14 @@ class Program:
         What messages call it.
     prefix
         What the lines of its output begin with in the log.
+    job_id
+        The job that it belongs to, if any; log records of its output have it as ``job_id``, and the line as ``output``.
     """
 
-    def __init__(self, name: str, prefix: str) -> None:
+    def __init__(self, name: str, prefix: str, job_id: str | None = None) -> None:
         self._name = name
         self._prefix = prefix
+        self._job_id = job_id
         self._lock = threading.Lock()
         self._group: int | None = None
         self._stopped = False
@@ -180,7 +183,7 @@ class Program:
         supervised.close()
         assert process.stdout is not None
         assert process.stderr is not None
-        stdout, stderr = _Stdout(self._prefix), _Stderr(self._prefix)
+        stdout, stderr = _Stdout(self._prefix, self._job_id), _Stderr(self._prefix, self._job_id)
         deadline = None
         with selectors.DefaultSelector() as selector, process.stdout, process.stderr:
             selector.register(process.stdout, selectors.EVENT_READ, stdout)
@@ -223,8 +226,9 @@ class Program:
 class _Output:
     """A stream of a program's output, its whole lines logged as they come."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, job_id: str | None) -> None:
         self._prefix = prefix
+        self._job_id = job_id
         self._rest = b""
         self._left = MAX_LOGGED if logger.isEnabledFor(INFO) else 0
 
@@ -253,7 +257,8 @@ class _Output:
             return
         # Of what a program has written over, such as a progress bar, the last state counts.
         shown = line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="backslashreplace")
-        logger.info("%s %s", self._prefix, mask_secrets(trim_string(make_printable(shown), MAX_LINE)))
+        text = mask_secrets(trim_string(make_printable(shown), MAX_LINE))
+        logger.info("%s %s", self._prefix, text, extra={"job_id": self._job_id, "output": text})
         self._left -= 1
         if not self._left:
             logger.info("%s (more of its output is not shown)", self._prefix)
@@ -262,8 +267,8 @@ class _Output:
 class _Stdout(_Output):
     """Standard output, which is kept."""
 
-    def __init__(self, prefix: str) -> None:
-        super().__init__(prefix)
+    def __init__(self, prefix: str, job_id: str | None) -> None:
+        super().__init__(prefix, job_id)
         self.content = BytesIO()  # Gives what it holds without copying it.
 
     def add(self, data: bytes) -> None:

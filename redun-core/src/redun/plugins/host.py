@@ -114,16 +114,25 @@ class PluginHost:
             for provider in providers:
                 yield plugin, provider
 
-    def observers(self, hook: str) -> Callable[..., None] | None:
-        """Return a function that calls all implementations of a lifecycle hook and survives them; None without any."""
-        implementations = self._implementations(hook)
+    def observers(self, hook: str, added: Iterable[tuple[str, Callable[..., Any]]] = ()) -> Callable[..., None] | None:
+        """Return a function that calls all implementations of a lifecycle hook and survives them; None without any.
+
+        Parameters
+        ----------
+        hook
+            The hook.
+        added
+            Implementations that belong to no plugin, each after what messages call its owner; they take all arguments.
+        """
+        own = [(f"plugin {plugin}", implementation) for plugin, implementation in self._implementations(hook)]
+        implementations = [*own, *added]
 
         def notify(**arguments: Any) -> None:
-            for plugin, implementation in implementations:
+            for owner, implementation in implementations:
                 try:
                     implementation(**arguments)
                 except Exception:
-                    logger.exception("hook %s of plugin %s fails", hook, plugin)
+                    logger.exception("hook %s of %s fails", hook, owner)
 
         return notify if implementations else None
 
@@ -150,7 +159,7 @@ class PluginHost:
         """Return the implementations of a hook; they take all its arguments and use those that they name."""
         by_name = {plugin.name: plugin for plugin in self.plugins if plugin.state == "active"}
         return [
-            (by_name[found.plugin_name], _taking_all(found.function, found.argnames))
+            (by_name[found.plugin_name], taking_all(found.function, found.argnames))
             for found in getattr(self._manager.hook, hook).get_hookimpls()
         ]
 
@@ -224,7 +233,9 @@ class PluginHost:
         return "".join([*failed, *disabled])
 
 
-def _taking_all(function: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+def taking_all(function: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """Return a function that is given all arguments of a hook by name, and calls another one with some of them."""
+
     def call(**arguments: Any) -> Any:
         return function(*(arguments[name] for name in names))
 
@@ -282,10 +293,3 @@ def reload_plugins(options: PluginOptions | None = None) -> PluginHost:
     _host = PluginHost(options)
     catalog.forget()
     return _host
-
-
-def notify(hook: str, **arguments: Any) -> None:
-    """Tell the plugins that observe something of it, if there are any."""
-    tell = get_host().observers(hook)
-    if tell is not None:
-        tell(**arguments)

@@ -11,7 +11,6 @@ import shlex
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from redun._exports import import_first_party
@@ -25,7 +24,6 @@ from redun.expression import SchedulerExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
 from redun.options import EMPTY_OPTIONS, check_tags
-from redun.plugins.host import notify
 from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
 from redun.scheduler.current import get_current_scheduler, set_current_scheduler
@@ -36,6 +34,7 @@ from redun.scheduler.job_env import JobEnv
 from redun.scheduler.job_info import JobInfo
 from redun.scheduler.limits import read_capacities
 from redun.scheduler.loop import ExecutionLoop
+from redun.scheduler.observers import Observers
 from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.root import needs_root_task, wrap_root
 from redun.scheduler.settings import OnError, RunSettings
@@ -78,6 +77,8 @@ class Scheduler:
     ----------
     failure : Failure or None
         How the latest run failed, if it did because of a call.
+    observers : Observers
+        Who watches the executions, beside plugins.
 
     Examples
     --------
@@ -115,7 +116,8 @@ class Scheduler:
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
         self.failure: Failure | None = None
-        notify("redun_configure", config=self.config)
+        self.observers = Observers()
+        self.observers.notify("redun_configure", config=self.config)
 
     def load(self, migrate: bool | None = None) -> None:
         """Open the store. `run` does so when it is needed."""
@@ -133,9 +135,7 @@ class Scheduler:
         self.load()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def run(
@@ -196,7 +196,7 @@ class Scheduler:
         self._loop = loop = ExecutionLoop(self, execution, settings)
         set_current_scheduler(self)
         failure: BaseException | None = None
-        notify("redun_execution_start", execution=execution)
+        self.observers.notify("redun_execution_start", execution=execution)
         try:
             return loop.run(wrap_root(expr))
         except BaseException as error:
@@ -204,11 +204,10 @@ class Scheduler:
             self.failure = report_failure(error, loop.failures, self.logger, self._use_task_traceback)
             raise
         finally:
-            execution.counts = loop.board.count()
             self._loop = None
             set_current_scheduler(None)
             self._executors.stop()
-            notify("redun_execution_finish", execution=execution, error=failure)
+            self.observers.notify("redun_execution_finish", execution=execution, error=failure)
             loop.board.log_table()
             self.logger.info("Execution duration: %.2f seconds", time.monotonic() - start)
 

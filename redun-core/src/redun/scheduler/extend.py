@@ -14,7 +14,7 @@ from redun.context import Context
 from redun.errors import SchedulerError
 from redun.options import EMPTY_OPTIONS
 from redun.promise import Promise
-from redun.scheduler.job import Execution, JobStatus, Outcome
+from redun.scheduler.job import Execution, Outcome
 from redun.scheduler.scope import AdoptedCall
 from redun.scheduler.settings import RunSettings
 from redun.traceback import safe_repr
@@ -79,16 +79,13 @@ def report_run(scheduler: Scheduler, execution: Execution, expr: Any, settings: 
     result = scheduler.run_execution(execution, expr, settings)
     job = execution.job
     outcome = None if job is None else job.outcome
-    counts = {
-        name: {status.name: number for status, number in zip(JobStatus, numbers, strict=True) if number}
-        for name, numbers in execution.counts.items()
-    }
+    counts = {} if execution.progress is None else execution.progress.count_jobs()
     return {
         "result": result,
         "job_id": None if job is None else job.id,
         "call_hash": None if outcome is None else outcome.call_hash,
         "subtree": [] if outcome is None else sorted(outcome.subtree),
-        "status": counts,
+        "status": {name: {key: number for key, number in each.items() if number} for name, each in counts.items()},
     }
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from redun.expression import TaskExpression
     from redun.scheduler.group import CallGroup
     from redun.scheduler.handles import HandleStates
+    from redun.scheduler.observers import Progress
     from redun.task import Task
 
 
@@ -58,13 +59,13 @@ class Execution:
         The root job, once it exists.
     parent_job_id : str or None
         The recorded job under which the root job is; None for an execution of its own.
-    counts : Mapping of str to Sequence of int
-        How many jobs ended in each status, in the order of `JobStatus`, by task; once it has ended.
     handles : HandleStates or None
         What is known of handles, once it runs.
+    progress : Progress or None
+        How far it is, once it runs.
     """
 
-    __slots__ = ("args", "context", "counts", "handles", "id", "job", "parent_job_id", "tags")
+    __slots__ = ("args", "context", "handles", "id", "job", "parent_job_id", "progress", "tags")
 
     def __init__(
         self,
@@ -80,8 +81,13 @@ class Execution:
         self.tags = tags
         self.job: Job | None = None
         self.parent_job_id = parent_job_id
-        self.counts: Mapping[str, Sequence[int]] = {}
         self.handles: HandleStates | None = None
+        self.progress: Progress | None = None
+
+    @property
+    def shared_as(self) -> str:
+        """The name under which it takes part in a store; what goes on elsewhere takes part on its own."""
+        return self.parent_job_id or self.id
 
     def __repr__(self) -> str:
         return f"Execution(id={self.id[:8]}, args={' '.join(self.args[1:])!r})"

@@ -42,6 +42,7 @@ from redun.scheduler.garbage import collecting_rarely
 from redun.scheduler.handles import HandleStates
 from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution
+from redun.scheduler.observers import Progress
 from redun.scheduler.outside import looking_back
 from redun.scheduler.record import Recorder
 from redun.scheduler.rivals import Rivals
@@ -94,13 +95,15 @@ class ExecutionLoop:
         self.handles = execution.handles = HandleStates(scheduler.backend, self.recorder)
         self.calls = CallTable(scheduler.backend, settings.cache, self.handles, host.decider("redun_cache_lookup"))
         self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
-        observers = JobObservers(host.observers("redun_job_start"), host.observers("redun_job_finish"))
+        find = scheduler.observers.find
+        observers = JobObservers(find("redun_job_start"), find("redun_job_finish"))
         self._max_value_size = find_limit(scheduler.backend)
         self.failures = Failures(self._max_value_size)
         self.tracked: dict[str, Promise[Any]] = {}
         self._finisher = Finisher(
             self.evaluator, self.recorder, self.board, self.failures, observers, self._max_value_size
         )
+        execution.progress = Progress(self.board.counts, self._finisher.unfinished)
         self._timers = Timers()
         self._awaited = AwaitedExpressions(self.evaluator, self._post)
         choose_executor = host.decider("redun_job_executor")
@@ -135,15 +138,14 @@ class ExecutionLoop:
 
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
-        root = self._root
+        root, backend = self._root, self._scheduler.backend
         stopping = stopping_on_signals(self._note_signal)
         with self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks), stopping:
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self.execution.job = next(iter(self.evaluator.ready), None)
-                share_id = self.execution.parent_job_id or self.execution.id
-                self._rivals.meet(None if self.settings.dryrun else self._scheduler.backend.share(share_id))
-                self._scheduler.backend.set_pause(self._take_in)
+                self._rivals.meet(None if self.settings.dryrun else backend.share(self.execution.shared_as))
+                backend.set_pause(self._take_in)
                 self._work()
                 self._close(root)
             except BaseException as error:  # An interrupt, or a store that fails.
@@ -151,7 +153,7 @@ class ExecutionLoop:
                     self._interrupt()
                 raise
             finally:
-                self._scheduler.backend.set_pause(_do_nothing)
+                backend.set_pause(_do_nothing)
                 self.recorder.flush()
         if root.is_rejected:
             raise root.error

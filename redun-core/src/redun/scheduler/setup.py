@@ -48,6 +48,13 @@ class SchedulerOptions:
     context_file: str | None = field(
         default=None, metadata={"help": "a JSON file with values for get_context; relative to the configuration folder"}
     )
+    setup_scheduler: str | None = field(
+        default=None,
+        metadata={
+            "help": "a function that makes the scheduler, as file.py::function or module::function; a file is looked "
+            "for in the configuration folder, then in the working directory"
+        },
+    )
 
 
 def read_scheduler_options(config: Config) -> SchedulerOptions:

@@ -46,24 +46,26 @@ class StatusBoard:
     ----------
     is_shown : bool
         Whether the logger takes lines about single jobs.
+    counts : dict of str to list of int
+        How many jobs are in each status, in the order of `JobStatus`, by task.
     """
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
         self.is_shown = logger.isEnabledFor(INFO)
-        self._counts: dict[str, list[int]] = {}
+        self.counts: dict[str, list[int]] = {}
 
     def add(self, job: Job) -> None:
         """Count a new, pending job."""
         name = job.task.fullname
-        counts = self._counts.get(name)
+        counts = self.counts.get(name)
         if counts is None:
-            counts = self._counts[name] = [0] * len(JobStatus)
+            counts = self.counts[name] = [0] * len(JobStatus)
         counts[JobStatus.PENDING] += 1
 
     def move(self, job: Job, status: JobStatus) -> None:
         """Move a job to its next status."""
-        counts = self._counts[job.task.fullname]
+        counts = self.counts[job.task.fullname]
         counts[job.status] -= 1
         counts[status] += 1
         job.status = status
@@ -141,15 +143,11 @@ class StatusBoard:
             safe_repr(error),
         )
 
-    def count(self) -> Mapping[str, Sequence[int]]:
-        """Return how many jobs are in each status, in the order of `JobStatus`, by task."""
-        return {name: tuple(counts) for name, counts in self._counts.items()}
-
     def log_table(self) -> None:
-        """Log how many jobs of each task are in each status."""
+        """Log how many jobs of each task are in each status; the records have an attribute ``is_table``."""
         if self.is_shown:
-            for line in format_job_statuses(self._counts, time.localtime()):
-                self._logger.info("%s", line)
+            for line in format_job_statuses(self.counts, time.localtime()):
+                self._logger.info("%s", line, extra={"is_table": True})
 
 
 def format_job_statuses(counts: Mapping[str, Sequence[int]], now: time.struct_time) -> Iterator[str]:

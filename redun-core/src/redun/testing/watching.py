@@ -51,6 +51,9 @@ class WatchedBackend(Backend):
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         return self.backend.find_calls(task_name, paths)
 
+    def find_durations(self, task_names: Sequence[str]) -> Mapping[str, float]:
+        return self.backend.find_durations(task_names)
+
     def find_handles(self, handle_hashes: Sequence[str]) -> Mapping[str, bool]:
         return self.backend.find_handles(handle_hashes)
 

@@ -24,8 +24,9 @@ def proxy(workspace: Workspace, host: str, port: int) -> None:
 
     \b
     Examples:
-      REDUN_PROXY_TOKEN_FILE=token redun proxy
-      REDUN_PROXY_TOKEN_FILE=token redun proxy --host 0.0.0.0 --port 80
+      export REDUN_PROXY_TOKEN_FILE=token
+      redun proxy
+      redun proxy --host 0.0.0.0 --port 80
     """
     from redun_remote.proxy import Proxy
     from redun_remote.serving import make_server

@@ -1,0 +1,1 @@
+"""What a user sees while ``redun run`` goes on, and at its end."""
