@@ -24,6 +24,7 @@ BUILT_ON = {
     "redun-executor-spark": ["redun-value-file", "redun-remote"],
     "redun-remote": ["redun-value-file"],
     "redun-viz": ["redun-backend-sql"],
+    "redun-console": ["redun-backend-sql"],
 }
 """What a distribution builds on besides the core: an executor on files, a front end on the store that it shows."""
 

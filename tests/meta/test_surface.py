@@ -20,6 +20,7 @@ PACKAGES = (
     "redun_executor_spark",
     "redun_viz",
     "redun_cli",
+    "redun_console",
 )
 _RUN_EXAMPLES = """
 import ast, doctest, importlib, inspect, io, json, sys

@@ -216,6 +216,10 @@ class Database(ABC):
         """Give a connection of SQLAlchemy in a transaction that no other migration overlaps; committed at the end."""
 
     @abstractmethod
+    def interrupt(self) -> None:
+        """Let the query that another thread waits for end with a `BackendError`; does nothing if there is none."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the connection."""
 

@@ -110,6 +110,12 @@ class PostgresDatabase(Database):
         [(is_writable,)] = self.select(_IS_WRITABLE)
         return bool(is_writable)
 
+    def interrupt(self) -> None:
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            with suppress(psycopg.Error):  # Then the query goes on, and there is nothing else to be done about it.
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
+
     def close(self) -> None:
         self._is_closed = True
         self._lose()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,6 +70,10 @@ class SqliteDatabase(Database):
         with translating_errors(self.path):
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = NORMAL")
+
+    def interrupt(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # It is closed.
+            self.connection.interrupt()
 
     def close(self) -> None:
         self.connection.close()

@@ -38,6 +38,7 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
 
 FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",
+    ("command", "console"): "redun-console",
     ("command", "db"): "redun-backend-sql",
     ("command", "diff"): "redun-backend-sql",
     ("command", "export"): "redun-backend-sql",
