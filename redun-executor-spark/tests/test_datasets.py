@@ -181,3 +181,12 @@ def test_missing_session_is_explained(get):
         get()
 
     assert isinstance(caught.value, ValueError)
+
+
+def test_stored_dataset_is_stored_again_as_it_was(folder):
+    """A dataset that was read back is not looked at again to be passed on."""
+    data = pickle.dumps(ShardedDataset(folder))
+    copy = pickle.loads(data)
+    Path(copy.__getstate__()["files"][0]).unlink()
+
+    assert pickle.dumps(copy) == data

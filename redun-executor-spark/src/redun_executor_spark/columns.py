@@ -141,14 +141,9 @@ def _warn(call: Call, used: set[SparkFunction]) -> None:
         )
 
 
-_TYPES = {int: "bigint", float: "double", str: "string", bool: "boolean", bytes: "binary"}
+_TYPES = {"int": "bigint", "float": "double", "str": "string", "bool": "boolean", "bytes": "binary"}
 
 
 def _infer_type(func: Callable[..., Any]) -> str:
     annotation = inspect.signature(func).return_annotation
-    named = {kind.__name__: name for kind, name in _TYPES.items()}
-    return (
-        _TYPES.get(annotation) or named.get(annotation, "string")
-        if annotation is not inspect.Signature.empty
-        else "string"
-    )
+    return _TYPES.get(getattr(annotation, "__name__", annotation), "string")

@@ -62,6 +62,7 @@ class ShardedDataset(ExternalValue):
         self._recurse = recurse
         self._hash: str | None = None
         self._listing: Sequence[FileState] | None = None
+        self._stored_names: list[str] | None = None
 
     @property
     def format(self) -> str:
@@ -293,15 +294,17 @@ class ShardedDataset(ExternalValue):
         return f"ShardedDataset(path={self.path}, format={self.format}, hash={shown})"
 
     def __getstate__(self) -> dict[str, Any]:
-        files = self.filenames
-        return {"path": self.path, "format": self.format, "recurse": self.recurse, "hash": self.hash, "files": files}
+        state = {"path": self.path, "format": self.format, "recurse": self.recurse, "hash": self.hash}
+        names = self._stored_names if self._listing is None else None
+        return {**state, "files": self.filenames if names is None else names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         ShardedDataset.__init__(self, state["path"], state["format"], state["recurse"])
         self._hash = state["hash"]
+        self._stored_names = state.get("files")
 
     def _forget(self) -> None:
-        self._hash = self._listing = None
+        self._hash = self._listing = self._stored_names = None
 
     def _list_once(self) -> Sequence[FileState]:
         if self._listing is None:

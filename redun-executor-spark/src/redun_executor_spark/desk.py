@@ -148,6 +148,9 @@ class Desk:
             self._calls.settle(entry, error=error)
             return None
         entry.cancel = partial(_send_cancel, connection, writing, entry.number)
+        if entry.future.done():  # Cancelled before there was somebody to tell; from here on the worker is told.
+            self._calls.settle(entry)
+            return None
         reply = _ask(connection, writing, entry, request)
         if isinstance(reply, Refused) and request.task_hash is not None:
             try:

@@ -105,9 +105,9 @@ class Engine(ABC):
     def find_jobs(self, tag: str) -> list[int]:
         """Return the ids of the Spark jobs that carry a tag, as far as Spark knows them."""
 
+    @abstractmethod
     def add_files(self, paths: Iterable[str]) -> None:
         """Send modules and archives to the Pythons of workers."""
-        raise NotImplementedError
 
     def make_session(self) -> Any:
         """Return a session with views, functions and settings of its own."""
@@ -158,6 +158,16 @@ class ClassicEngine(Engine):
 
     def cancel(self, session: Any, tag: str) -> None:
         self._context.cancelJobsWithTag(tag)
+
+    def stop(self) -> None:
+        from pyspark import SparkContext
+        from pyspark.sql import SparkSession
+
+        try:
+            super().stop()
+        finally:  # Also when its Java is gone, so that another one can be started.
+            SparkContext._active_spark_context = None
+            SparkSession._instantiatedSession = None
 
     def find_jobs(self, tag: str) -> list[int]:
         return sorted(self._java_context.statusTracker().getJobIdsForTag(tag))
@@ -245,7 +255,8 @@ class ConnectEngine(Engine):
             try:
                 probe.connect((place.hostname or "127.0.0.1", place.port or 15002))
             except OSError as error:
-                raise SparkError(f"the Spark Connect server {self._remote} has no address: {error}") from error
+                text = f"the Spark Connect server {hide_token(self._remote)} has no address: {error}"
+                raise SparkError(text) from error
             host: str = probe.getsockname()[0]
         return host, host
 
@@ -305,6 +316,17 @@ def _serve_batches(serve: Serve, batches: Iterable[Any]) -> Iterator[Any]:
         for number in batch.column(0).to_pylist():
             serve(number)
         yield batch
+
+
+def hide_token(remote: str) -> str:
+    """Return the address of a Spark Connect server without its parameters, of which one may be a token.
+
+    Examples
+    --------
+    >>> hide_token("sc://host:15002/;token=abc;user_id=ada")
+    'sc://host:15002'
+    """
+    return remote.partition("/;")[0]
 
 
 def describe_failure(failure: BaseException) -> str:

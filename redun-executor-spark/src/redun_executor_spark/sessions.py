@@ -8,6 +8,7 @@ started lives as long as the process, also when Spark in it is stopped, which ma
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -20,13 +21,14 @@ from typing import Any
 from redun.errors import MissingPluginError
 from redun.executors.worker import MAX_LOG_LINES
 from redun_executor_spark.applications import Application, note_application
-from redun_executor_spark.engines import ClassicEngine, ConnectEngine, Engine, describe_failure
+from redun_executor_spark.engines import ClassicEngine, ConnectEngine, Engine, describe_failure, hide_token
 from redun_executor_spark.errors import SparkError, SparkSessionError
 from redun_executor_spark.folders import find_log_folder
 from redun_executor_spark.java import find_java_home
 from redun_executor_spark.options import SparkOptions
 
 _TAIL_BYTES = 16_384
+_SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
 _ADVICE = "pip install 'redun-executor-spark[spark]'"
 
 _lock = threading.RLock()
@@ -124,6 +126,12 @@ def make_conf(options: SparkOptions) -> dict[str, str]:
     return conf
 
 
+def make_launch_conf(conf: Any) -> Any:
+    """Return the properties that Java may be started with; what is secret is not for command lines, and comes later."""
+    made = type(conf)(loadDefaults=False)
+    return made.setAll([(name, value) for name, value in conf.getAll() if not _SECRET.search(name)])
+
+
 def _write_property(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -133,7 +141,7 @@ def _identify(options: SparkOptions) -> tuple[object, ...]:
 
 
 def _describe(options: SparkOptions) -> str:
-    place = f"remote = {options.remote}" if options.remote else f"master = {options.master or 'local[*]'}"
+    place = f"remote = {hide_token(options.remote)}" if options.remote else f"master = {options.master or 'local[*]'}"
     return f"{place}, app_name = {options.app_name} and {len(options.conf)} properties of its own"
 
 
@@ -204,7 +212,7 @@ def _start_connect(options: SparkOptions) -> Engine:
         text = f"Spark Connect needs more packages: {str(error).strip().partition(chr(10))[0]}"
         raise MissingPluginError(f"{text}: {_ADVICE.replace('[spark]', '[connect]')}") from error
     except Exception as error:
-        raise _explain(f"the Spark Connect server {options.remote} does not answer", error) from error
+        raise _explain(f"the Spark Connect server {hide_token(options.remote)} does not answer", error) from error
     return _note(ConnectEngine(session, find_log_folder(options), options.remote), options)
 
 
@@ -231,7 +239,7 @@ def _launch_java(conf: Any, folder: Path) -> None:
     handle, _java_log = tempfile.mkstemp(prefix=f"driver-{os.getpid()}-", suffix=".log", dir=folder)
     try:
         with os.fdopen(handle, "wb") as log:
-            launched = launch_gateway(conf, {"stdout": log, "stderr": log})
+            launched = launch_gateway(make_launch_conf(conf), {"stdout": log, "stderr": log})
     except Exception as error:
         raise _explain("Java for Spark can't be started", error) from error
     SparkContext._ensure_initialized(gateway=launched)
