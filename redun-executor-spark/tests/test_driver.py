@@ -145,9 +145,9 @@ def split_words(line):
 
 @task(version="1")
 def write_lines(path, count):
-    """Write lines of words as a dataset, partitioned by their kind."""
-    lines = [(f"The quick brown fox {n % 7}", n % 2) for n in range(count)]
-    frame = get_spark_session().createDataFrame(lines, ["line", "kind"])
+    """Write lines of words, some of them the same in all, as a dataset that is partitioned by their kind."""
+    text = "concat('The quick fox ', regexp_replace(sha1(string(id)), '(....)', '$1 ')) as line"
+    frame = get_spark_session().range(count).selectExpr(text, "id % 2 as kind")
     return ShardedDataset.from_data(frame, path, partition_keys=["kind"])
 
 
@@ -183,11 +183,14 @@ def list_ran(scheduler):
     return sorted({scheduler.backend.tasks[job.task_hash].subtype.name for job in jobs} - {"root_task"})
 
 
-@pytest.mark.parametrize("count", [1_000, pytest.param(6_000_000, marks=pytest.mark.slow)])
-def test_words_are_counted_again_when_something_changed(scheduler, tmp_path, count):
+@pytest.mark.parametrize(
+    ("count", "megabytes"), [(1_000, 0), pytest.param(4_500_000, 200, marks=pytest.mark.slow)], ids=["small", "large"]
+)
+def test_words_are_counted_again_when_something_changed(scheduler, tmp_path, count, megabytes):
     """A count of words is cached; another function for columns, or a lost file, makes what depends on it run again."""
     counts = scheduler.run(make_main(split_words)(tmp_path, count))
     assert counts["fox"] == count
+    assert sum(shard.stat().st_size for shard in (tmp_path / "lines").rglob("*.parquet")) >= megabytes * 2**20
 
     scheduler.run(make_main(split_words)(tmp_path, count))
     assert list_ran(scheduler) == []
