@@ -164,7 +164,8 @@ class Desk:
     def _settle(self, entry: Entry, job: SparkJob, reply: Reply | None) -> None:
         if reply is None:
             return
-        job.made += 1
+        with self._lock:
+            job.made += 1
         if not job.ids:
             self._note_job(job)
         entry.future.job_tags += [*self._tags, *((JOB_TAG, number) for number in job.ids)]

@@ -45,7 +45,7 @@ class SparkExecutor(Executor):
         return self._open().submit(calls) if calls else []
 
     def cancel(self, future: Future[Any]) -> bool:
-        return future.cancel() or (self._place is not None and self._place.cancel(future))
+        return future.cancel() if self._place is None else self._place.cancel(future)
 
     def supports(self, feature: str) -> bool:
         return feature == "script" and self.options.mode == "tasks"

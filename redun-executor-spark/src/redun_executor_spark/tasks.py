@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,6 +31,9 @@ from redun_executor_spark.waiting import SparkJob, WaitingCalls, Wanted
 
 _STOP_SECONDS = 1.0
 """How long Spark jobs that have no more calls may take to end before they are cancelled."""
+
+_LOOK_SECONDS = 1.0
+"""How often Spark is asked how many calls it runs at the same time."""
 
 _PATIENCE = 30.0
 """After how many seconds without a worker it is said that calls wait for one."""
@@ -57,6 +60,7 @@ class ClusterCalls:
         self._tag = f"redun-{name}-{secrets.token_hex(4)}"
         self._calls = WaitingCalls(self._limit_partitions)
         self._opened: _Opened | None = None
+        self._parallelism, self._next_look = 1, 0.0
         self._threads: set[threading.Thread] = set()
         self._launcher = threading.Thread(target=self._launch_wanted, name=f"redun-{name}-launcher", daemon=True)
         self._launcher.start()
@@ -83,7 +87,7 @@ class ClusterCalls:
 
     def stop(self) -> None:
         """Wait for every call that was not cancelled, and end what runs on the cluster."""
-        wait(self._calls.list_open())
+        self._calls.wait_until_settled()
         self._calls.close()
         self._launcher.join()
         self._calls.wait_for_jobs(_STOP_SECONDS)
@@ -101,7 +105,11 @@ class ClusterCalls:
         """Return how many partitions may wait for workers: with dynamic allocation, Spark makes workers for them."""
         if self._options.dynamic_allocation or self._opened is None:
             return self._options.max_partitions
-        return min(self._options.max_partitions, 2 * self._opened.engine.parallelism)
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_SECONDS
+            self._parallelism = self._opened.engine.parallelism
+        return min(self._options.max_partitions, 2 * self._parallelism)
 
     def _launch_wanted(self) -> None:
         """Start Spark when the first calls have come, and Spark jobs as partitions are wanted."""

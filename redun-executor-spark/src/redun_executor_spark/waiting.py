@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -125,6 +125,8 @@ class WaitingCalls:
                 self._waiting[entry.needs].append(entry)
                 self._open[entry.future] = entry
             self._changed.notify_all()
+        for entry in entries:
+            entry.future.add_done_callback(self._forget)
         return [entry.future for entry in entries]
 
     def start_job(self, wanted: Wanted, name: str) -> SparkJob:
@@ -171,7 +173,6 @@ class WaitingCalls:
                     entry = waiting.popleft()
                     if _begin(entry):
                         return entry
-                    self._open.pop(entry.future, None)
                 left = deadline - time.monotonic()
                 if left <= 0 or self._is_closing or self._count_unseen(needs):
                     return None
@@ -194,7 +195,6 @@ class WaitingCalls:
         """Settle a call."""
         entry.cancel = None
         settle(entry.future, result, error)
-        self._forget(entry)
 
     def cancel(self, future: Future[Any]) -> bool:
         """Stop a call; return whether it does not go on."""
@@ -206,13 +206,12 @@ class WaitingCalls:
         stop = entry.cancel
         if stop is not None:
             stop()
-        self._forget(entry)
         return True
 
-    def list_open(self) -> list[Future[Any]]:
-        """Return the futures of the calls that are not settled."""
+    def wait_until_settled(self) -> None:
+        """Wait until every call has finished, failed or was cancelled."""
         with self._changed:
-            return list(self._open)
+            self._changed.wait_for(lambda: not self._open)
 
     def list_jobs(self) -> list[SparkJob]:
         """Return the Spark jobs that run."""
@@ -273,22 +272,21 @@ class WaitingCalls:
         for entry in entries:
             if _begin(entry):
                 settle(entry.future, error=error)
-            self._forget(entry)
 
     def _count_unseen(self, needs: Needs) -> int:
         return sum(job.unseen for job in self._jobs.values() if job.needs == needs)
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, future: Future[Any]) -> None:
+        """Note that a call is settled, by whomever."""
         with self._changed:
-            self._open.pop(entry.future, None)
-            self._changed.notify_all()
+            self._open.pop(future, None)
+            if not self._open:
+                self._changed.notify_all()
 
 
 def _begin(entry: Entry) -> bool:
     """Mark a call as running; return whether it is still wanted."""
-    if entry.future.running():
-        return True
-    try:
-        return entry.future.set_running_or_notify_cancel()
-    except InvalidStateError:  # Somebody has settled it.
+    future = entry.future
+    if future.done() and not future.cancelled():  # Somebody has settled it.
         return False
+    return future.running() or future.set_running_or_notify_cancel()
