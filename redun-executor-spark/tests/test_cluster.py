@@ -30,6 +30,7 @@ class TestCluster(ExecutorContract):
 
     parallel = 2
     many = 300
+    seconds = 120
 
     @pytest.fixture(autouse=True)
     def _prepare(self, cluster_options):

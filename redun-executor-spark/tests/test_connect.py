@@ -35,6 +35,7 @@ class TestConnect(ExecutorContract):
 
     parallel = 2
     many = 300
+    seconds = 120
 
     @pytest.fixture(autouse=True)
     def _prepare(self, make_executor):

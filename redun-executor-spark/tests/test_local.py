@@ -15,6 +15,7 @@ class TestTasks(ExecutorContract):
 
     parallel = 2
     many = 300
+    seconds = 120
 
     @pytest.fixture(autouse=True)
     def _prepare(self, local_options):

@@ -11,7 +11,7 @@ from pathlib import Path
 from redun_executor_spark.errors import SparkError
 from redun_executor_spark.java import find_java_home
 
-SECONDS = 120
+SECONDS = 300
 """How long to wait for a line of a log."""
 
 _QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
