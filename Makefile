@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := redun-core redun-value-file redun-value-handle redun-value-data redun-remote redun-backend-sql redun-executor-spark redun-viz redun-cli redun-console
+DISTRIBUTIONS := redun-core redun-value-file redun-value-handle redun-value-data redun-remote redun-backend-sql redun-executor-spark redun-viz redun-cli redun-observers redun-console
 PROJECTS := pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
 INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt $(DISTRIBUTIONS:%=-e ./%)
 

@@ -18,7 +18,7 @@ import click
 
 from redun.plugins import specs
 from redun.plugins.catalog import CATALOGS, Catalog
-from redun.settings import describe_options
+from redun.settings import list_options
 
 MODULES: Mapping[str, str] = {
     "redun.task": "Tasks",
@@ -94,6 +94,9 @@ def _describe_modules() -> Iterator[str]:
         yield f"::: {name}\n    options:\n      heading_level: 3\n"
 
 
+_SECTIONS = {"backend": "[backend]", "executor": "[executors.NAME]", "observer": "[observers.NAME]"}
+
+
 def _describe_configuration() -> Iterator[str]:
     yield "# Configuration"
     yield (
@@ -109,12 +112,12 @@ def _describe_configuration() -> Iterator[str]:
     yield "## `[plugins]`\n"
     yield from _make_table(PluginOptions)
     for catalog in CATALOGS:
-        if catalog.kind in ("backend", "executor"):
+        if catalog.kind in _SECTIONS:
             yield from _describe_options(catalog)
 
 
 def _describe_options(catalog: Catalog[Any]) -> Iterator[str]:
-    section = "[backend]" if catalog.kind == "backend" else "[executors.NAME]"
+    section = _SECTIONS[catalog.kind]
     for entry in catalog.entries():
         provider = entry.provider
         yield f"## `{section}` with `type = {provider.name}` {{ #{catalog.kind}-{provider.name} }}\n"
@@ -123,14 +126,15 @@ def _describe_options(catalog: Catalog[Any]) -> Iterator[str]:
 
 
 def _make_table(options_type: type[Any]) -> Iterator[str]:
-    described = describe_options(options_type)
+    described = list_options(options_type)
     if not described:
         yield "It has no options.\n"
         return
     yield "| option | type | default | meaning |\n|---|---|---|---|"
-    for row in described:
-        name, kind, default, text = (cell.replace("|", "\\|") for cell in row)
-        yield f"| `{name}` | {kind} | {default if default == 'required' else f'`{default}`'} | {text} |"
+    for option in described:
+        default = "needed" if option.default is None else f"`{option.default}`" if option.default else ""
+        kind, text = (cell.replace("|", "\\|") for cell in (option.type, option.help))
+        yield f"| `{option.name}` | {kind} | {default} | {text} |"
     yield ""
 
 

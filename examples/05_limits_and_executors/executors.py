@@ -5,6 +5,7 @@ import time
 from threading import Lock
 
 from redun import task
+from redun.awaiting import awaitable
 
 redun_namespace = "executors"
 
@@ -36,7 +37,7 @@ def count_primes(limit: int) -> tuple[int, str]:
 async def find_limit(wanted: int) -> int:
     """Return the first power of ten with enough primes below it."""
     limit = 10
-    while (await count_primes(limit)[0]) < wanted:
+    while await awaitable(count_primes(limit)[0]) < wanted:
         limit *= 10
     return limit
 

@@ -37,7 +37,7 @@ def make_tables(db: Database) -> Database:
 
 @task()
 def load_customers(db: Database, rows: list) -> Database:
-    totals = {}
+    totals: dict[str, int] = {}
     for customer, _, count in rows:
         totals[customer] = totals.get(customer, 0) + count
     with db.transaction() as connection:
@@ -48,7 +48,7 @@ def load_customers(db: Database, rows: list) -> Database:
 
 @task()
 def load_items(db: Database, rows: list) -> Database:
-    totals = {}
+    totals: dict[str, int] = {}
     for _, item, count in rows:
         totals[item] = totals.get(item, 0) + count
     with db.transaction() as connection:

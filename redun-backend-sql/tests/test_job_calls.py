@@ -100,3 +100,12 @@ def test_dropped_argument_is_an_error(run, backend):
 
     with pytest.raises(BackendError, match=r"argument 'b' of job \w{8} is not in the store any more"):
         backend.find_job_call(FIRST)
+
+
+def test_execution_of_a_job_is_found(run, backend, query):
+    """A job's execution is found by the whole id of the job, and by nothing less."""
+    run(add(3))
+    [(job_id, execution_id)] = query("SELECT id, execution_id FROM job")
+
+    assert backend.find_execution(job_id) == execution_id
+    assert backend.find_execution(job_id[:-1]) is None

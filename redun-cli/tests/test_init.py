@@ -1,9 +1,13 @@
+import json
+import re
 import shutil
 import sqlite3
+import subprocess
 
 import pytest
 
 from redun.config import DEFAULT_CONFIG, Config
+from redun_cli.written_config import write_config
 
 INI = ".redun/redun.ini"
 
@@ -29,22 +33,25 @@ def test_init_creates_configuration_and_database(call, fresh, arguments, folder)
     finished = call(*arguments)
 
     assert finished == (0, f"Initialized redun repository: {folder}\n", "")
-    assert (fresh / folder / "redun.ini").read_text() == DEFAULT_CONFIG
+    assert (fresh / folder / "redun.ini").read_text() == write_config()
+    assert "/redun.db*" in (fresh / folder / ".gitignore").read_text().splitlines()
     with sqlite3.connect(fresh / folder / "redun.db") as connection:
         assert ("value",) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     connection.close()
 
 
 def test_init_again_changes_nothing(call, project):
-    """`redun init` in a repository leaves its configuration as it is."""
+    """`redun init` in a repository leaves what users wrote as it is, and adds only what is missing."""
     text = "# mine\n[backend]\ntype = memory\n"
     (project / INI).write_text(text)
+    (project / ".redun" / ".gitignore").write_text("*\n")
 
     finished = call("init")
 
     assert finished.status == 0
     assert (project / INI).read_text() == text
-    assert [path.name for path in (project / ".redun").iterdir()] == ["redun.ini"]
+    assert (project / ".redun" / ".gitignore").read_text() == "*\n"
+    assert {path.name for path in (project / ".redun").iterdir()} == {"redun.ini", ".gitignore"}
 
 
 def test_init_does_not_look_above(call, fresh, monkeypatch):
@@ -66,6 +73,36 @@ def test_default_configuration_is_valid(call, fresh):
 
     assert config.section("backend") == {"db_uri": "sqlite:///redun.db"}
     assert config.section("executors.default") == {"type": "local", "max_workers": "20"}
+    assert call("config", "validate").status == 0
+
+
+def test_written_options_are_the_defaults(call, fresh):
+    """Without the # in front of sections and options, the configuration is valid, and has the defaults."""
+    call("init")
+    text = re.sub(r"^# (?=\[|\w+ =)", "", (fresh / INI).read_text(), flags=re.MULTILINE)
+    needed = r"\[(?:executors|observers)\.(?:NAME|batch)\].*?\n\n|\[repos\.NAME\].*?\n\n|\[limits\].*?\n\n|\[tags\].*"
+    (fresh / INI).write_text(re.sub(needed, "", text, flags=re.DOTALL))
+
+    shown = json.loads(call("config", "show", "--format", "json").out)
+
+    assert call("config", "validate").out.endswith("is in order.\n")
+    written = {(item["section"], item["option"]): item["value"] for item in shown if item["source"] == "file"}
+    (fresh / INI).write_text(DEFAULT_CONFIG)
+    defaults = json.loads(call("config", "show", "--format", "json").out)
+    assert written == {key: item["value"] for item in defaults if (key := (item["section"], item["option"])) in written}
+    assert len(written) > 20
+
+
+def test_git_ignores_all_but_the_configuration(call, fresh):
+    """After a run, Git sees the configuration and the list of what to ignore, and nothing else."""
+    call("init")
+    (fresh / ".redun" / "redun.db-wal").write_text("")
+    (fresh / ".redun" / "files.db").write_text("")
+    subprocess.run(["git", "init", "-q"], check=True)
+
+    seen = subprocess.run(["git", "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True)
+
+    assert seen.stdout.split() == ["??", ".redun/.gitignore", "??", INI]
 
 
 UNWRITABLE = ["init file", "-c file init", "-c file/sub init", "init /proc/x"]

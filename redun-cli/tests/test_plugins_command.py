@@ -36,7 +36,15 @@ def test_plugins_are_listed_with_what_they_provide(call):
     listed = rows(finished.out)
     assert list(listed) == ["NAME", *(plugin.name for plugin in get_host().plugins)]
     assert listed["NAME"] == ["NAME", "DISTRIBUTION", "VERSION", "STATE", "PROVIDES"]
-    assert listed["cli"] == ["cli", "redun-cli", __version__, "active", *["commands", "init,", "plugins,", "run"]]
+    assert listed["value-handle"] == [
+        "value-handle",
+        "redun-value-handle",
+        __version__,
+        "active",
+        "value",
+        "redun.Handle",
+    ]
+    assert listed["cli"][:6] == ["cli", "redun-cli", __version__, "active", "commands", "completion,"]
     assert (finished.status, finished.err) == (0, "")
 
 
@@ -132,8 +140,8 @@ def test_one_plugin_is_shown_with_its_options(call, demo, name):
         "demo: redun-demo 1.0, active",
         "",
         "executor cluster: What cluster is",
-        "  queue (str, default required): where jobs wait",
-        "  size (int | None, default None): how much fits",
+        "  queue (str, needed): where jobs wait",
+        "  size (int | None, default none): how much fits",
     ]
 
 

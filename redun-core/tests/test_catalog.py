@@ -252,4 +252,4 @@ def test_every_kind_has_a_catalogue():
     """There is a catalogue for each kind of thing that plugins provide."""
     kinds = [catalog.kind for catalog in CATALOGS]
 
-    assert kinds == ["executor", "backend", "value", "command", "export"]
+    assert kinds == ["executor", "backend", "value", "command", "export", "section", "check", "observer"]

@@ -5,7 +5,7 @@ from typing import Optional
 import pytest
 
 from redun.errors import ConfigError
-from redun.settings import describe_options, parse_options
+from redun.settings import find_problems, list_options, parse_options, write_option
 
 
 @dataclass(frozen=True)
@@ -214,21 +214,45 @@ def test_field_without_help_says_nothing_wrong():
 
 
 def test_options_are_described():
-    """Each option is described by name, type, default and help; a required one has no default."""
-    actual = [*describe_options(Required)[:1], *describe_options(Options)]
+    """Each option is described by name, type, default and help with choices; a required one has no default."""
+    actual = [*list_options(Required)[:1], *list_options(Options)]
 
-    assert actual == [
-        ("user", "str", "required", "who it is"),
+    assert [option[:4] for option in actual] == [
+        ("user", "str", None, "who it is"),
         ("count", "int", "1", "how many"),
         ("size", "float", "1.5", "how large"),
-        ("name", "str", "'n'", "what it is called"),
-        ("folder", "Path", repr(Path(".")), "where it is"),
-        ("enabled", "bool", "False", "whether it is on"),
-        ("colour", "str", "'red'", "its colour"),
+        ("name", "str", "n", "what it is called"),
+        ("folder", "Path", ".", "where it is"),
+        ("enabled", "bool", "false", "whether it is on"),
+        ("colour", "str", "red", "its colour; one of red, green"),
         ("limit", "int | None", "3", "how many at most"),
-        ("title", "Optional[str]", "'t'", "what is shown"),
-        ("words", "list[str]", "[]", "some words"),
-        ("numbers", "tuple[int, ...]", "()", "some numbers"),
+        ("title", "Optional[str]", "t", "what is shown"),
+        ("words", "list[str]", "", "some words"),
+        ("numbers", "tuple[int, ...]", "", "some numbers"),
         ("table", "dict", "{}", "some JSON"),
         ("weights", "dict[str, int]", "{}", "more JSON"),
     ]
+
+
+def test_defaults_are_read_as_they_are_written():
+    """A section that says every default as it is described comes to the same options as an empty one."""
+    section = {option.name: option.default for option in list_options(Options)}
+
+    assert parse_options(Options, section, "[a]") == Options()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [((1, 2), "1, 2"), (None, "none"), (True, "true"), ({"a": [1]}, '{"a": [1]}')]
+)
+def test_values_are_written_as_sections_have_them(value, text):
+    """Values are written in the form in which they are read."""
+    assert write_option(value) == text
+
+
+def test_all_problems_are_found_at_once():
+    """Unknown options, wrong values and missing options are found together, each with its option."""
+    found = find_problems(Required, {"usr": "me", "code": "x"}, "[a]")
+
+    assert [problem.option for problem in found] == ["usr", "code", None]
+    assert found[2].text == "[a] needs option 'user': who it is"
+    assert find_problems(Required, {"user": "me", "code": "1"}, "[a]") == []

@@ -433,3 +433,17 @@ def test_command_and_module_read_the_same(scratch, make_call):
 
     assert order == order_of(staged, code="code", import_paths=("a", "b"), heartbeat=2.5)
     assert parse_order(render_order(order, ())) == (order, None)
+
+
+def test_worker_without_a_scratch_space_is_one_line(make_call, s3_folder, s3_server, monkeypatch, capsys):
+    """A worker that may neither read nor write the scratch space says so where its output goes."""
+    from redun_value_file.s3_client import forget_client
+
+    words = make_command(stage_call(s3_folder, make_call("echo", 1)), ())
+    for name, value in s3_server.environment(("stranger", "stranger-secret")).items():
+        monkeypatch.setenv(name, value)
+    forget_client()
+
+    status = worker.main(words)
+
+    assert (status, "S3 denies access" in capsys.readouterr().err) == (1, True)

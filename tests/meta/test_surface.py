@@ -20,6 +20,7 @@ PACKAGES = (
     "redun_executor_spark",
     "redun_viz",
     "redun_cli",
+    "redun_observers",
     "redun_console",
 )
 _RUN_EXAMPLES = """

@@ -31,7 +31,7 @@ _VARIABLE = (
     (re.compile(r"\d+\.\d\d seconds|\d:\d\d:\d\d\.\d\d"), "DURATION"),
     (re.compile(r"config dir: .*"), "config dir"),
     (re.compile(r"redun\.version=[\w.]+"), "redun.version"),
-    (re.compile(r'[^\s"]*/(?=\w+\.py\b)'), ""),
+    (re.compile(r'[^\s"]*/(?=\w+\.py\b|\.redun/)'), ""),
 )
 _LEFT = shutil.ignore_patterns(
     "*.o",

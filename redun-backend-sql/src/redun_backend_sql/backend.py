@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from redun.backends.base import Batch, JobCall, PastCall, StoredCall
@@ -73,7 +74,7 @@ class SqlBackend(QueryableBackend):
     def __init__(self, options: SqlOptions | None = None) -> None:
         self.options = options or SqlOptions()
         secret = self.options.db_aws_secret_name
-        self.path = f"that secret {secret!r} names" if secret else self._find_location().name
+        self.path = f"that secret {secret!r} names" if secret else self.find_location().name
         self._database: Database | None = None
         self._placement: Placement | None = None
         self._incomplete: set[str] = set()
@@ -106,7 +107,7 @@ class SqlBackend(QueryableBackend):
             return
         from redun_backend_sql.versions import ensure_schema
 
-        location, options = self._find_location(), self.options
+        location, options = self.find_location(), self.options
         store = open_value_store(options.value_store_path, options.config_dir) if options.value_store_path else None
         may_migrate = location.may_migrate if options.automigrate is None else options.automigrate
         database = self._open(location)
@@ -133,7 +134,7 @@ class SqlBackend(QueryableBackend):
         create
             Whether to make a file that is missing; otherwise an empty database stands in for it.
         """
-        location = self._find_location()
+        location = self.find_location()
         database = self._open(location if create or location.exists else SqliteLocation(MEMORY))
         database.name = location.name
         return database
@@ -248,6 +249,14 @@ class SqlBackend(QueryableBackend):
         rows = self.database.select("SELECT execution_id FROM job WHERE id = ?", job_id)
         return next((execution_id for (execution_id,) in rows), None)
 
+    def find_ids(self, prefix: str, limit: int) -> Sequence[str]:
+        from redun_backend_sql.query import find_ids
+
+        if self._database is not None:
+            return find_ids(self._database, prefix, limit)
+        with closing(self.connect(create=False)) as database:
+            return find_ids(database, prefix, limit)
+
     def record(self, batch: Batch) -> None:
         if self._journal is None:
             self._write(self.database, batch)
@@ -291,7 +300,8 @@ class SqlBackend(QueryableBackend):
             rows[REASON] = make_reason_rows(batch)
         database.write(rows)
 
-    def _find_location(self) -> Location:
+    def find_location(self) -> Location:
+        """Return where the database is, without connecting to it; a secret that says so is read."""
         options = self.options
         if options.db_aws_secret_name:
             from redun_backend_sql.aws_secret import read_secret

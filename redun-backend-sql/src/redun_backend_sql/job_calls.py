@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 from redun.backends.base import JobCall
@@ -14,6 +15,8 @@ from redun_backend_sql.records import ExecutionRow, JobRow, read_jobs
 
 _ARGUMENTS = "SELECT arg_position, arg_key, value_hash FROM argument WHERE call_hash = ? ORDER BY arg_position, arg_key"
 _FORMATS = "SELECT value_hash, type, format FROM value WHERE value_hash IN ({keys})"
+_SOURCE = "SELECT source FROM task WHERE hash = ?"
+_ARGV = "SELECT args FROM execution WHERE id = ?"
 _CHILDREN = "SELECT id FROM job WHERE parent_id = ? LIMIT 2"
 
 ReadBytes = Callable[[Sequence[str]], Mapping[str, bytes]]
@@ -56,6 +59,8 @@ def find_job_call(database: Database, key: str, read_bytes: ReadBytes) -> JobCal
         job.task_name,
         [values[value_hash] for position, _, value_hash in places if position is not None],
         {name: values[value_hash] for _, name, value_hash in places if name is not None},
+        "".join(source for (source,) in database.select(_SOURCE, job.task_hash)),
+        [word for (argv,) in database.select(_ARGV, job.execution_id) for word in json.loads(argv)],
     )
 
 

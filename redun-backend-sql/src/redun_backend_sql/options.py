@@ -24,14 +24,17 @@ class SqlOptions:
     )
     db_username_env: str = field(
         default=USERNAME_VARIABLE,
-        metadata={"help": "the environment variable with the user, where db_uri names none"},
+        metadata={"help": "the environment variable with the user, where db_uri names none", "is_name": True},
     )
     db_password_env: str = field(
-        default=PASSWORD_VARIABLE, metadata={"help": "the environment variable with the password"}
+        default=PASSWORD_VARIABLE, metadata={"help": "the environment variable with the password", "is_name": True}
     )
     db_aws_secret_name: str | None = field(
         default=None,
-        metadata={"help": "a secret in AWS Secrets Manager that holds the database and who connects, before db_uri"},
+        metadata={
+            "help": "a secret in AWS Secrets Manager that holds the database and who connects, before db_uri",
+            "is_name": True,
+        },
     )
     automigrate: bool | None = field(
         default=None,

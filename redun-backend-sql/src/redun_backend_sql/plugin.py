@@ -27,6 +27,17 @@ def redun_commands() -> Iterable[Provider]:
     yield Provider("log", "redun_backend_sql.commands.log:log", "Show past executions, jobs, tasks and files")
     yield Provider("pull", "redun_backend_sql.commands.pull:pull", "Get new records from another repository")
     yield Provider("push", "redun_backend_sql.commands.push:push", "Send new records to another repository")
+    yield Provider("repl", "redun_backend_sql.commands.repl:repl", "Open a Python prompt over what is recorded")
     yield Provider("repo", "redun_backend_sql.commands.repo:repo", "List, add and remove other repositories")
     yield Provider("why", "redun_backend_sql.commands.why:why", "Say why a job ran, or did not have to")
     yield Provider("tag", "redun_backend_sql.commands.tag:tag", "List, add, change and remove tags of records")
+
+
+@hookimpl
+def redun_checks() -> Iterable[Provider]:
+    """Offer the check of the database."""
+    yield Provider(
+        "database",
+        "redun_backend_sql.checkup:check_database",
+        "Whether the database answers, its version, its journals",
+    )

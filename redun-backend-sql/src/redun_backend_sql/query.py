@@ -124,6 +124,16 @@ def find_records(database: Database, key: str) -> Sequence[Record]:
     return [*found, *(task for task in find_tasks(database, key) if task.hash not in known)]
 
 
+def find_ids(database: Database, prefix: str, limit: int) -> Sequence[str]:
+    """Return ids of executions and jobs that start with a text; without any text, half of each, the latest."""
+    if prefix:
+        found = [*_find_prefix(database, "execution", "id", prefix), *_find_prefix(database, "job", "id", prefix)]
+        return found[:limit]
+    statement = f"SELECT id FROM {{table}} ORDER BY {database.row_order} DESC LIMIT ?"  # noqa: S608
+    tables = ("execution", "job")
+    return [key for table in tables for (key,) in database.select(statement.replace("{table}", table), limit // 2)]
+
+
 def _find_prefix(database: Database, table: str, column: str, prefix: str) -> Sequence[str]:
     condition, parameters = database.match_prefix(column, prefix)
     statement = f"SELECT {column} FROM {table} WHERE {condition} ORDER BY {column} LIMIT ?"  # noqa: S608

@@ -6,15 +6,35 @@ returns the future of its value. Awaiting an expression waits for that future, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
+
+R = TypeVar("R")
 
 Evaluate = Callable[[Any], "Future[Any]"]
 
 _evaluate: ContextVar[Evaluate] = ContextVar("redun_evaluate")
+
+
+def awaitable(expression: R) -> Awaitable[R]:
+    """Return an expression as it is; for type checkers, which take it for its value, it is what can be awaited.
+
+    Examples
+    --------
+    >>> from redun import Scheduler, task
+    >>> @task(version="1")
+    ... def double(x: int) -> int:
+    ...     return 2 * x
+    >>> @task(version="1")
+    ... async def main() -> int:
+    ...     return await awaitable(double(20)) + 2
+    >>> Scheduler().run(main())
+    42
+    """
+    return cast("Awaitable[R]", expression)
 
 
 def bind_evaluator(func: Callable[..., Any], evaluate: Evaluate) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ Values may refer to others as ``${name}`` (same section, then ``[DEFAULT]``, the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser, ExtendedInterpolation, InterpolationMissingOptionError, SectionProxy
 from configparser import Error as ParserError
 from pathlib import Path
@@ -21,7 +21,16 @@ CONFIG_FILE = "redun.ini"
 CONFIG_FOLDER = ".redun"
 CONFIG_VARIABLE = "REDUN_CONFIG"
 
-DEFAULT_CONFIG = """\
+BATCH_TEMPLATE = """
+# Jobs of AWS Batch, for tasks with the option executor="batch":
+# [executors.batch]
+# type = aws_batch
+# image = my-account.dkr.ecr.us-west-2.amazonaws.com/my-image
+# queue = my-queue
+# s3_scratch = s3://my-bucket/redun/
+"""
+
+DEFAULT_CONFIG = f"""\
 # redun configuration. Everything here has a default; `redun plugins` lists what can be configured.
 
 [backend]
@@ -32,14 +41,7 @@ db_uri = sqlite:///redun.db
 # Tasks run on threads of this process.
 type = local
 max_workers = 20
-
-# Jobs of AWS Batch, for tasks with the option executor="batch":
-# [executors.batch]
-# type = aws_batch
-# image = my-account.dkr.ecr.us-west-2.amazonaws.com/my-image
-# queue = my-queue
-# s3_scratch = s3://my-bucket/redun/
-"""
+{BATCH_TEMPLATE}"""
 
 
 class Config:
@@ -216,8 +218,15 @@ def find_config_dir(explicit: str | None = None, start: str | Path | None = None
     return here / CONFIG_FOLDER
 
 
-def create_config(config_dir: str | Path) -> bool:
-    """Write the default ``redun.ini`` into a folder unless there is one; return whether it was written.
+def create_config(config_dir: str | Path, write: Callable[[], str] = lambda: DEFAULT_CONFIG) -> bool:
+    """Write a ``redun.ini`` into a folder unless there is one; return whether it was written.
+
+    Parameters
+    ----------
+    config_dir
+        The folder.
+    write
+        Returns what to write.
 
     Raises
     ------
@@ -228,7 +237,7 @@ def create_config(config_dir: str | Path) -> bool:
 
     path = Path(config_dir, CONFIG_FILE)
     try:
-        return not path.exists() and write_atomically(path, DEFAULT_CONFIG.encode(), overwrite=False)
+        return not path.exists() and write_atomically(path, write().encode(), overwrite=False)
     except OSError as error:
         raise ConfigError(
             f"the configuration folder {config_dir} can't be written: {error.strerror or error}; "

@@ -7,8 +7,8 @@ results stay right when the context changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from redun.expression import Expression, SchedulerExpression, add_upstreams
 from redun.promise import Promise
@@ -18,6 +18,7 @@ from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
 if TYPE_CHECKING:
+    from redun._signatures import GetContext
     from redun.scheduler import Scheduler
     from redun.scheduler.job import Job
 
@@ -72,7 +73,7 @@ def get_context_value(context: Mapping[str, Any], var_path: str, default: Any = 
     return value
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], GetContext]", scheduler_task(namespace="redun"))
 def get_context(
     scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpression[Any], var_path: str, default: Any = None
 ) -> Promise[Any]:

@@ -5,8 +5,8 @@ These are scheduler tasks. They get their arguments unevaluated and decide what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from redun.errors import SchedulerError, StoppedCallError
 from redun.expression import QuotedExpression, SchedulerExpression, ValueExpression, add_upstreams
@@ -18,6 +18,7 @@ from redun.task import scheduler_task, task
 from redun.values.nested import iter_nested_value, map_nested_value
 
 if TYPE_CHECKING:
+    from redun._signatures import ApplyTags, Catch, CatchAll, Cond
     from redun.scheduler import Scheduler
     from redun.scheduler.job import Job
 
@@ -31,7 +32,7 @@ def root_task(expr: QuotedExpression[Any]) -> Any:
     return expr.eval()
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], Cond]", scheduler_task(namespace="redun"))
 def cond(
     scheduler: Scheduler,
     parent_job: Job,
@@ -77,7 +78,7 @@ def cond(
     return choose(0)
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], Catch]", scheduler_task(namespace="redun"))
 def catch(
     scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpression[Any], expr: Any, *catch_args: Any
 ) -> Promise[Any]:
@@ -144,7 +145,7 @@ def catch(
     )
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], CatchAll]", scheduler_task(namespace="redun"))
 def catch_all(
     scheduler: Scheduler,
     parent_job: Job,
@@ -210,7 +211,7 @@ def catch_all(
 
 
 @task(namespace="redun", version="1")
-def throw(error: BaseException) -> NoReturn:
+def throw(error: BaseException) -> Any:
     """Raise an error, lazily: the expression fails with it when it is evaluated.
 
     Examples
@@ -222,7 +223,7 @@ def throw(error: BaseException) -> NoReturn:
     raise error
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], ApplyTags]", scheduler_task(namespace="redun"))
 def apply_tags(
     scheduler: Scheduler,
     parent_job: Job,

@@ -5,20 +5,21 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redun.expression import QuotedExpression, SchedulerExpression, add_upstreams, quote
 from redun.promise import Promise
 from redun.task import PartialTask, Task, scheduler_task, task
 
 if TYPE_CHECKING:
+    from redun._signatures import Map, Seq
     from redun.scheduler import Scheduler
     from redun.scheduler.job import Job
 
 T = TypeVar("T")
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], Seq]", scheduler_task(namespace="redun"))
 def seq(
     scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpression[Any], exprs: Sequence[Any]
 ) -> Promise[list[Any]]:
@@ -51,7 +52,7 @@ def seq(
     return done
 
 
-@scheduler_task(namespace="redun", name="map_")
+@cast("Callable[[Any], Map]", scheduler_task(namespace="redun", name="map_"))
 def map_(
     scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpression[Any], a_task: Any, values: Any
 ) -> Promise[list[Any]]:
@@ -91,7 +92,7 @@ def map_(
 def starmap(a_task: Task[..., T], kwargs: Sequence[dict[str, Any]] = ()) -> list[T]:
     """Apply a task to each of some mappings of keyword arguments, in parallel."""
     applied = eval_.partial("a_task(**x)", pos_args=["x"], a_task=a_task)
-    return map_(applied, kwargs)  # type: ignore[no-any-return]
+    return map_(applied, kwargs)
 
 
 @task(namespace="redun", version="1")

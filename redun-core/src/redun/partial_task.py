@@ -18,7 +18,7 @@ from redun.values.base import GraphValue, Subtype
 from redun.values.registry import get_type_registry
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 
 
 class PartialTask(Task[P, R], GraphValue):

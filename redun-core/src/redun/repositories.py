@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -25,6 +26,13 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _HEADER = re.compile(rb"\s*\[")
 _REMARK = re.compile(rb"\s*([#;].*)?$")
+
+
+@dataclass(frozen=True)
+class RepositoryOptions:
+    """Options of a section ``[repos.NAME]``."""
+
+    config_dir: str = field(metadata={"help": "the configuration folder of the repository, or its URL"})
 
 
 def list_repositories(config: Config) -> Mapping[str, str]:

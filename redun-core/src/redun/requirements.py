@@ -1,4 +1,4 @@
-"""Requirements on versions: whether an installed version is one of those that somebody needs."""
+"""Whether this version is one that a caller can work with, as scripts and remote workers ask."""
 
 from __future__ import annotations
 
@@ -6,50 +6,44 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 
+from redun._version import __version__
 from redun.errors import RedunError
 
 _COMPARISONS: Mapping[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     "==": operator.eq,
+    "!=": operator.ne,
     ">=": operator.ge,
     "<=": operator.le,
     ">": operator.gt,
     "<": operator.lt,
 }
-_CLAUSE = re.compile(r"(==|>=|<=|>|<)\s*(\d+(?:\.\d+)*)")
+_REQUIREMENT = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(\d+(?:\.\d+)*)\s*")
 
 
-class VersionError(RedunError):
-    """The installed version is not one of those that are needed."""
+def check_version(requirement: str, version: str = __version__) -> None:
+    """Do nothing if a version meets a requirement: comparisons with numbers, joined by commas.
 
-
-def check_version(version: str, requirement: str) -> None:
-    """Fail unless a version meets a requirement: comparisons with numbers joined by dots, separated by commas.
+    Parts that a number does not have count as zero.
 
     Raises
     ------
-    VersionError
-        When it does not, or the requirement is none.
+    RedunError
+        When the version does not meet it, or it makes no sense.
 
     Examples
     --------
-    >>> check_version("0.47.0", ">=0.4.1, <1")
-    >>> check_version("0.47.0", ">=0.48")
-    Traceback (most recent call last):
-    redun.requirements.VersionError: redun version 0.47.0 does not meet requirement >=0.48
+    >>> check_version(">=0.4.1, <1", "0.47.0")
     """
-    for text in requirement.split(","):
-        clause = _CLAUSE.fullmatch(text.strip())
-        if clause is None:
-            known = ", ".join(_COMPARISONS)
-            raise VersionError(
-                f"{text.strip()!r} is no requirement; write one of {known} and a version, as in >=0.47.0"
-            )
-        if not _COMPARISONS[clause[1]](_read(version), _read(clause[2])):
-            raise VersionError(f"redun version {version} does not meet requirement {text.strip()}")
+    for part in requirement.split(","):
+        found = _REQUIREMENT.fullmatch(part)
+        if found is None:
+            raise RedunError(f"--check-version {requirement!r} makes no sense at {part!r}: write it as '>=0.4.1,<1'")
+        comparison, number = found.groups()
+        if not _COMPARISONS[comparison](_read(version), _read(number)):
+            raise RedunError(f"redun version {version} does not meet requirement {requirement}")
 
 
 def _read(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, zeros at its end left out, as 1.0 and 1 are equal."""
     numbers = [int(part) for part in version.split(".")]
     while numbers and not numbers[-1]:
         numbers.pop()

@@ -10,7 +10,7 @@ import atexit
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.logging import logger
 from redun.options import EMPTY_OPTIONS
@@ -19,11 +19,13 @@ from redun.workspace import Workspace
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
 
+R = TypeVar("R")
+
 _idle: dict[Path, list[Scheduler]] = {}
 
 
 def run(
-    expr: Any,
+    expr: R,
     config_dir: str | None = None,
     exec_argv: Sequence[str] | None = None,
     dryrun: bool = False,
@@ -31,7 +33,7 @@ def run(
     tags: Sequence[tuple[str, Any]] = (),
     context: Mapping[str, Any] = EMPTY_OPTIONS,
     execution_id: str | None = None,
-) -> Any:
+) -> R:
     """Return the value of an expression, evaluated as ``redun run`` does.
 
     Parameters

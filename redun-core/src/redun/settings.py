@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from redun.errors import ConfigError
 
@@ -51,19 +51,81 @@ def parse_options(
     >>> parse_options(LocalOptions, {"max_workers": "4"}, "[executors.default]").max_workers
     4
     """
+    values, problems = _read_options(options_type, section, where, ignore, given)
+    if problems:
+        raise ConfigError(problems[0].text)
+    return _make_options(options_type, values, where)
+
+
+class Problem(NamedTuple):
+    """Something wrong with a section.
+
+    Attributes
+    ----------
+    option
+        The option that it is about; None if it is about the section.
+    text
+        One sentence.
+    """
+
+    option: str | None
+    text: str
+
+
+def find_problems(
+    options_type: type[Any], section: Mapping[str, str], where: str, ignore: Collection[str] = (), **given: Any
+) -> Sequence[Problem]:
+    """Return everything that is wrong with a section's options, where `parse_options` raises the first.
+
+    Parameters are those of `parse_options`.
+
+    Examples
+    --------
+    >>> from redun.executors.local import LocalOptions
+    >>> section = {"max_worker": "4", "mode": "thraed"}
+    >>> [problem.option for problem in find_problems(LocalOptions, section, "[executors.default]")]
+    ['max_worker', 'mode']
+    """
+    values, problems = _read_options(options_type, section, where, ignore, given)
+    if not problems:
+        try:
+            _make_options(options_type, values, where)
+        except ConfigError as error:
+            problems = [Problem(None, str(error))]
+    return problems
+
+
+def _read_options(
+    options_type: type[Any],
+    section: Mapping[str, str],
+    where: str,
+    ignore: Collection[str],
+    given: Mapping[str, Any],
+) -> tuple[dict[str, Any], Sequence[Problem]]:
+    """Return the values of a section's options by field, and what is wrong with the others."""
     known = {item.name: item for item in fields(options_type)} if is_dataclass(options_type) else {}
     values = {name: value for name, value in given.items() if name in known}
+    problems = []
     for name, text in section.items():
         if name in ignore:
             continue
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}"
-            raise ConfigError(f"{where} has no option {name!r}; {hint}")
-        values[name] = _read_field(options_type, known[name], text, f"{where} {name}")
-    missing = [name for name, item in known.items() if name not in values and _is_required(item)]
+            problems.append(Problem(name, f"{where} has no option {name!r}; {hint}"))
+            continue
+        try:
+            values[name] = _read_field(options_type, known[name], text, f"{where} {name}")
+        except ConfigError as error:
+            problems.append(Problem(name, str(error)))
+    missing = [name for name, item in known.items() if _is_required(item) and name not in {**values, **section}]
     if missing:
-        raise ConfigError(f"{where} needs option {' and '.join(map(repr, missing))}{_help(known[missing[0]], ': {}')}")
+        what = f"{where} needs option {' and '.join(map(repr, missing))}{_help(known[missing[0]], ': {}')}"
+        problems.append(Problem(None, what))
+    return values, problems
+
+
+def _make_options(options_type: type[D], values: Mapping[str, Any], where: str) -> D:
     try:
         return options_type(**values)
     except ConfigError:
@@ -123,15 +185,79 @@ def _read_text(wanted: Any, text: str) -> Any:
     return convert(text)
 
 
-def describe_options(options_type: type[Any]) -> list[tuple[str, str, str, str]]:
-    """Return the name, type, default and help of each option of a dataclass, as text."""
-    described = []
-    for item in fields(options_type):
-        default = "required" if _is_required(item) else repr(_default(item))
-        described.append(
-            (item.name, _type_name(_hints(options_type)[item.name]), default, item.metadata.get("help", ""))
+class OptionText(NamedTuple):
+    """An option, as users are told of it.
+
+    Attributes
+    ----------
+    name, type
+        What it is called, and what it is.
+    default
+        What it is when nobody says, as it would be written in a section; None if it has to be said.
+    help
+        What it is for.
+    variable
+        The environment variable that says it where no section does; it adds to an option that is a list.
+    is_name
+        Whether the option names something elsewhere, such as a secret, and is none itself.
+    """
+
+    name: str
+    type: str
+    default: str | None
+    help: str
+    variable: str | None = None
+    is_name: bool = False
+
+    @property
+    def fallback(self) -> str:
+        """What is to be said of the default."""
+        return "needed" if self.default is None else f"default {self.default or 'nothing'}"
+
+
+def list_options(options_type: type[Any]) -> Sequence[OptionText]:
+    """Return the options of a dataclass as users are told of them.
+
+    Examples
+    --------
+    >>> from redun.executors.local import LocalOptions
+    >>> list_options(LocalOptions)[0]
+    OptionText(name='max_workers', type='int', default='20', help='how many tasks run at the same time',
+        variable=None, is_name=False)
+    """
+    return [
+        OptionText(
+            item.name,
+            _type_name(_hints(options_type)[item.name]),
+            None if _is_required(item) else write_option(_default(item)),
+            item.metadata.get("help", "") + _list_choices(item),
+            item.metadata.get("variable"),
+            item.metadata.get("is_name", False),
         )
-    return described
+        for item in fields(options_type)
+    ]
+
+
+def _list_choices(item: Field[Any]) -> str:
+    choices = item.metadata.get("choices")
+    return f"; one of {', '.join(map(str, choices))}" if choices else ""
+
+
+def write_option(value: Any) -> str:
+    """Return how a value is written in a section.
+
+    Examples
+    --------
+    >>> write_option(True), write_option(None), write_option(("a", "b")), write_option({"a": 1})
+    ('true', 'none', 'a, b', '{"a": 1}')
+    """
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(write_option, value))
+    return str(value)
 
 
 def _default(item: Field[Any]) -> Any:

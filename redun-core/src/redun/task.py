@@ -12,7 +12,7 @@ demo.add(1)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from redun.definition import define_task
 from redun.options import EMPTY_OPTIONS, CacheCheckValid, CacheResult, CacheScope
@@ -27,6 +27,21 @@ R = TypeVar("R")
 
 @overload
 def task(func: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(
+    *,
+    script: Literal[True],
+    name: str | None = None,
+    namespace: str | None = None,
+    version: str | None = None,
+    compat: Sequence[str] = (),
+    hash_includes: Sequence[Any] = (),
+    source: str | None = None,
+    export_options: Mapping[str, Any] = EMPTY_OPTIONS,
+    **task_options: Any,
+) -> Callable[[Callable[P, Any]], Task[P, bytes]]: ...
 
 
 @overload

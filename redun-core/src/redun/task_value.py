@@ -10,9 +10,9 @@ The decorators that make tasks are in `redun.task`, which also is where stored p
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from redun.arguments import Default, infer_length, list_defaults
 from redun.coroutines import ASYNC_OPTIONS, check_async_options
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from redun.partial_task import PartialTask
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
+T = TypeVar("T")
 
 
 class Task(Value, Generic[P, R]):
@@ -168,12 +169,15 @@ class Task(Value, Generic[P, R]):
         nout = self.get_task_option("nout")
         return nout if nout is not None else infer_length(self.func)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    def __call__(self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the expression that applies the task to arguments; nothing runs and nothing is checked yet."""
-        expression: TaskExpression[R] = TaskExpression(
-            self.fullname, args, kwargs, self.task_options_override, self.exported, self.nout
-        )
-        return cast("R", expression)
+        return TaskExpression(self.fullname, args, kwargs, self.task_options_override, self.exported, self.nout)
 
     def options(self, **task_options: Any) -> Task[P, R]:
         """Return the task with options for calls made through the copy.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from redun.expression import QuotedExpression, SchedulerExpression, add_upstreams
 from redun.ids import new_id
@@ -10,6 +11,7 @@ from redun.promise import Promise
 from redun.task import scheduler_task
 
 if TYPE_CHECKING:
+    from redun._signatures import ForkThread, JoinThread
     from redun.scheduler import Scheduler
     from redun.scheduler.job import Job
 
@@ -44,7 +46,7 @@ class Thread(QuotedExpression[Any]):
         Thread.__init__(self, state["expr"], state["id"])
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], ForkThread]", scheduler_task(namespace="redun"))
 def fork_thread(scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpression[Any], expr: Any) -> Promise[Thread]:
     """Begin to evaluate an expression, and return a `Thread` at once, before its value is known.
 
@@ -64,7 +66,7 @@ def fork_thread(scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpressio
     return forked
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], JoinThread]", scheduler_task(namespace="redun"))
 def join_thread(scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpression[Any], thread: Any) -> Promise[Any]:
     """Return the value of the expression that a `Thread` evaluates, once it is known.
 

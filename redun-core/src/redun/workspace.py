@@ -5,12 +5,13 @@ The ``redun`` program hands every command one as the object of its click context
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from redun.atomic import remove_leftovers
-from redun.config import CONFIG_FILE, Config, create_config, find_config_dir
+from redun.config import CONFIG_FILE, CONFIG_VARIABLE, Config, create_config, find_config_dir
 from redun.errors import ConfigError
 from redun.logging import ensure_handler, logger
 from redun.repositories import DEFAULT_REPOSITORY, read_repository
@@ -56,6 +57,15 @@ class Workspace:
         self._read_setup = read_setup
         logger.setLevel(log_level.upper())
         ensure_handler()
+
+    @property
+    def config_source(self) -> tuple[str, tuple[str, ...]]:
+        """How the configuration folder was found, in a word, and the environment variables that say so."""
+        if self.explicit_dir is not None:
+            return "command line", ()
+        if os.environ.get(CONFIG_VARIABLE):
+            return "environment", (CONFIG_VARIABLE,)
+        return "found", ()
 
     @property
     def is_configured(self) -> bool:

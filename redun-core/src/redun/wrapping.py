@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from redun.definition import define_task
 from redun.namespace import join_name
 from redun.registry import get_task_registry
 from redun.task_value import Task
 
-Decorator = Callable[[Callable[..., Any]], Task[..., Any]]
+if TYPE_CHECKING:
+    from redun._signatures import TaskWrapper
 
 
 def wraps_task(
@@ -26,7 +27,7 @@ def wraps_task(
     *,
     wrapper_extra_hash_data: Sequence[Any] = (),
     **wrapper_task_options: Any,
-) -> Callable[[Callable[[Task[..., Any]], Callable[..., Any]]], Decorator]:
+) -> Callable[[Callable[[Task[..., Any]], Callable[..., Any]]], TaskWrapper]:
     """Make a decorator of tasks out of a function that takes the task to wrap and returns what to run in its place.
 
     The decorator is applied to a task, or to a function, which is made a task first. Options of the task inside do not
@@ -68,7 +69,7 @@ def wraps_task(
         raise TypeError("wraps_task is used with parentheses: @wraps_task()")
     includes = [*wrapper_hash_includes, *wrapper_extra_hash_data]
 
-    def make_decorator(wrap: Callable[[Task[..., Any]], Callable[..., Any]]) -> Decorator:
+    def make_decorator(wrap: Callable[[Task[..., Any]], Callable[..., Any]]) -> TaskWrapper:
         @functools.wraps(wrap)
         def decorate(decorated: Callable[..., Any]) -> Task[..., Any]:
             inner = decorated if isinstance(decorated, Task) else define_task(Task, decorated, {})
@@ -84,7 +85,7 @@ def wraps_task(
             )
             return cast("Task[..., Any]", define_task(Task, wrap(inner), settings))
 
-        return cast("Decorator", decorate)
+        return cast("TaskWrapper", decorate)
 
     return make_decorator
 

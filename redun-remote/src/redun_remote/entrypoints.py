@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -46,6 +46,21 @@ class EntryPoint:
         return f"{self.namespace}.{self.task_name}" if self.namespace else self.task_name
 
 
+def split_options(section: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the options of an entry point itself, and those of its job.
+
+    Examples
+    --------
+    >>> split_options({"executor": "batch", "memory": "8"})
+    ({'executor': 'batch'}, {'memory': '8'})
+    """
+    own = {item.name for item in fields(EntryPoint)}
+    return (
+        {name: text for name, text in section.items() if name in own},
+        {name: text for name, text in section.items() if name not in own},
+    )
+
+
 def find_entrypoint(config: Config, name: str) -> tuple[EntryPoint, dict[str, Any]]:
     """Return an entry point by its name, and the options of its job.
 
@@ -64,14 +79,9 @@ def find_entrypoint(config: Config, name: str) -> tuple[EntryPoint, dict[str, An
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(placed)) or 'none'}"
         raise UnknownNameError(f"there is no federated task {name!r}; {hint} (section [{GROUP}.{name}] of redun.ini)")
     section, folder = placed[name]
-    known = set(EntryPoint.__dataclass_fields__)
-    own = {key: text for key, text in section.items() if key in known}
+    own, options = split_options(section)
     entrypoint = parse_options(EntryPoint, own, f"[{GROUP}.{name}]")
-    options: Mapping[str, str] = {key: text for key, text in section.items() if key not in known}
     if "://" in entrypoint.config_dir:
         raise ConfigError(f"[{GROUP}.{name}] config_dir = {entrypoint.config_dir!r} must be a folder where it runs")
     located = os.path.join(folder or "", entrypoint.config_dir)
-    return (
-        EntryPoint(**{**entrypoint.__dict__, "config_dir": located}),
-        {key: parse_tag_value(text) for key, text in options.items()},
-    )
+    return replace(entrypoint, config_dir=located), {key: parse_tag_value(text) for key, text in options.items()}

@@ -20,6 +20,17 @@ def redun_executors() -> Iterable[Provider]:
 
 
 @hookimpl
+def redun_sections() -> Iterable[Provider]:
+    """Offer the sections about tasks of other workflows, and about the proxy that starts them."""
+    for name, target, summary in (
+        ("federated_tasks.*", "sections:FEDERATED_TASKS", "A task of another workflow, and how to run it"),
+        ("proxy", "proxy:ProxyOptions", "Whose arguments the proxy takes"),
+        ("proxy.configs", "sections:PROXY_CONFIGS", "The configurations whose entry points the proxy starts"),
+    ):
+        yield Provider(name, f"redun_remote.{target}", summary)
+
+
+@hookimpl
 def redun_commands() -> Iterable[Provider]:
     """Offer the commands of workers, and those that start work elsewhere."""
     yield Provider("launch", "redun_remote.commands.launch:launch", "Run a command on an executor")

@@ -85,7 +85,7 @@ def read_status(path: str) -> tuple[str, int | None] | None:
         When the status can't be read.
     """
     data = read_if_exists(path)
-    if data is None:
+    if data is None or not data.endswith(b"\n"):  # It is not there, or not yet as a whole.
         return None
     words = data.decode(errors="replace").split()
     if not words or words[0] not in (OK, FAIL):

@@ -89,8 +89,8 @@ def run_order(order: Order, environment: Mapping[str, str] = os.environ) -> int:
     log = OutputLog()
     with _listening(log), _terminable():
         try:
-            remove(place.error)
             func: Any = None
+            remove(place.error)
             task = prepare(order)
             func = task.func
             if not order.no_cache and has_valid_output(place.output):
@@ -166,8 +166,8 @@ def prepare(order: Order) -> Task[..., Any]:
     return task
 
 
-def has_valid_output(path: str) -> bool:
-    """Whether an earlier job has left an output that still holds; one that can't be read does not."""
+def has_valid_output(path: str, report: Callable[[str], None] = print) -> bool:
+    """Whether an earlier job has left an output that still holds; one that can't be read does not, and is reported."""
     try:
         data = read_if_exists(path)
         if data is None:
@@ -175,7 +175,7 @@ def has_valid_output(path: str) -> bool:
         payload, is_reusable = unseal(data, path)
         return is_reusable and get_type_registry().is_valid_nested(load_payload(payload))
     except Exception as error:
-        print(f"The output in {path} is not used: {summarize_error(error)}")
+        report(f"The output in {path} is not used: {summarize_error(error)}")
         return False
 
 
@@ -283,7 +283,7 @@ def main(words: Sequence[str]) -> int:
     try:
         order, requirement = parse_order(words)
         if requirement is not None:
-            check_version(__version__, requirement)
+            check_version(requirement)
         return run_order(order)
     except (RedunError, OSError) as error:
         print(make_printable(summarize_error(error)), file=sys.stderr)

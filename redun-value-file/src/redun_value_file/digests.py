@@ -39,6 +39,7 @@ class FilesOptions:
         metadata={
             "help": "what identifies a local File: its size and time, or its content",
             "choices": (_STATE, _CONTENT),
+            "variable": IDENTITY_VARIABLE,
         },
     )
 

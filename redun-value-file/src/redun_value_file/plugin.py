@@ -22,6 +22,12 @@ def redun_configure(config: Config) -> None:
 
 
 @hookimpl
+def redun_sections() -> Iterable[Provider]:
+    """Offer the section about files."""
+    yield Provider("files", "redun_value_file.digests:FilesOptions", "What identifies files")
+
+
+@hookimpl
 def redun_commands() -> Iterable[Provider]:
     """Offer the command that looks at and copies files."""
     yield Provider("fs", "redun_value_file.command:fs", "Look at, copy and remove files of every kind of storage")
@@ -48,3 +54,9 @@ def redun_values() -> Iterable[Provider]:
         ("redun.ContentStagingDir", "variants:ContentStagingDir", "A staged directory, identified by its content"),
     ):
         yield Provider(name, f"redun_value_file.{target}", summary)
+
+
+@hookimpl
+def redun_checks() -> Iterable[Provider]:
+    """Offer the check of kinds of storage."""
+    yield Provider("files", "redun_value_file.checkup:check_files", "Which kinds of storage can be used here")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from threading import RLock
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from redun.hashing import hash_struct
 from redun.namespace import compute_namespace, join_name
@@ -104,6 +104,8 @@ class Handle(StateValue):
     type_name = "redun.Handle"
     __handle__: HandleInfo
     instance: Any
+    if TYPE_CHECKING:
+        __await__: None  # Else its attributes of any name would make it a coroutine to type checkers.
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Note what the constructor is called with; nothing, where a handle is read back."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from redun.errors import SchedulerError
 from redun.expression import SchedulerExpression, add_upstreams
@@ -12,11 +12,12 @@ from redun.task import scheduler_task
 from redun_value_handle.handle import Handle
 
 if TYPE_CHECKING:
+    from redun._signatures import MergeHandles
     from redun.scheduler import Scheduler
     from redun.scheduler.job import Job
 
 
-@scheduler_task(namespace="redun")
+@cast("Callable[[Any], MergeHandles]", scheduler_task(namespace="redun"))
 def merge_handles(
     scheduler: Scheduler, parent_job: Job, sexpr: SchedulerExpression[Any], handles: Sequence[Any]
 ) -> Promise[Any]:

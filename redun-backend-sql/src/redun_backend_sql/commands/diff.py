@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
+from redun_backend_sql.commands.selecting import echo_lines
 from redun_backend_sql.database import Database
 from redun_backend_sql.execution_diff import describe_diff
 from redun_backend_sql.query import find_records
@@ -14,8 +16,8 @@ from redun_backend_sql.records import ExecutionRow
 
 
 @click.command()
-@click.argument("before", metavar="EXECUTION")
-@click.argument("after", metavar="[EXECUTION]", default="-")
+@click.argument("before", metavar="EXECUTION", shell_complete=complete_ids)
+@click.argument("after", metavar="[EXECUTION]", default="-", shell_complete=complete_ids)
 @click.pass_obj
 def diff(workspace: Workspace, before: str, after: str) -> None:
     """Show how an execution differs from another one, by default from the latest.
@@ -29,8 +31,7 @@ def diff(workspace: Workspace, before: str, after: str) -> None:
     """
     with using(workspace.open_backend(create=False), "compare executions") as backend:
         found = [_find_execution(backend.database, key) for key in (before, after)]
-        for line in describe_diff(backend.database, *found):
-            click.echo(line)
+        echo_lines(describe_diff(backend.database, *found))
 
 
 def _find_execution(database: Database, key: str) -> ExecutionRow:

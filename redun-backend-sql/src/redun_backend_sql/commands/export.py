@@ -12,6 +12,7 @@ from typing import IO
 
 import click
 
+from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
@@ -20,7 +21,7 @@ from redun_backend_sql.sync.export import export_records
 
 
 @click.command()
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_ids)
 @click.option("-f", "--file", "path", default="-", metavar="FILE", help="Where to write, - for standard output.")
 @click.option("--compat", is_flag=True, help="Leave out what redun 0.46 doesn't know; caches then are not exported.")
 @click.pass_obj

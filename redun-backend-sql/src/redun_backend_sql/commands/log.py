@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from redun.completing import complete_ids
 from redun.errors import BackendError, RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.backend import SqlBackend
@@ -21,7 +22,7 @@ _RECENT = 100
 
 
 @click.command()
-@click.argument("key", metavar="[ID]", required=False)
+@click.argument("key", metavar="[ID]", required=False, shell_complete=complete_ids)
 @click.option(
     "--all",
     "show_all",
@@ -57,10 +58,10 @@ def log(
       redun log              the latest executions
       redun log -            the jobs of the latest one
       redun log 3f2a9c       whatever has an id that starts like this
-      redun log results.csv  which task made the file, from which inputs, by which code
-      redun log --job --job-status FAILED --exec-id -      what failed in the latest execution
-      redun log --exec --tag env=prod --count              how many executions have a tag
-      redun log --file-path '*.csv'                        files that were read or written
+      redun log results.csv  which task made the file, from which inputs and code
+      redun log --job --job-status FAILED --exec-id -    what failed just now
+      redun log --exec --tag env=prod --count            how many have a tag
+      redun log --file-path '*.csv'                      files read or written
     """
     selection = take_selection(options)
     if key and not selection.is_empty:

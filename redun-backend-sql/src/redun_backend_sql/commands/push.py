@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import click
 
+from redun.completing import complete_ids, complete_repositories
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import showing_progress, using
 from redun_backend_sql.sync.exchange import exchange
 
 
 @click.command()
-@click.argument("repo", metavar="REPO")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("repo", metavar="REPO", shell_complete=complete_repositories)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_ids)
 @click.option("--full", is_flag=True, help="Look below records that the other repository has too; slow.")
 @click.pass_obj
 def push(workspace: Workspace, repo: str, ids: Sequence[str], full: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from redun.completing import complete_repositories
 from redun.repositories import DEFAULT_REPOSITORY, add_repository, list_repositories, remove_repository
 from redun.workspace import Workspace
 
@@ -14,10 +15,10 @@ def repo() -> None:
 
     \b
     Examples:
-      redun repo add team /data/team/.redun    a repository with its configuration in that folder
-      redun repo add lab s3://bucket/redun     one with its configuration on S3, and its database on a server
+      redun repo add team /data/team/.redun    one configured in that folder
+      redun repo add lab s3://bucket/redun     one on S3, its database on a server
       redun repo list
-      redun repo remove lab                    forget it; the repository itself stays
+      redun repo remove lab                    take it off the list
       redun --repo team log                    work in it
     """
 
@@ -53,7 +54,7 @@ def list_(workspace: Workspace) -> None:
 
 
 @repo.command("remove")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete_repositories)
 @click.pass_obj
 def remove(workspace: Workspace, name: str) -> None:
     """Take a repository off the list; it stays what it is.

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from redun_backend_sql.commands.colours import has_colours, paint_lines
 from redun_backend_sql.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,8 +71,10 @@ def _less_settings() -> Iterator[None]:
         del os.environ["LESS"]
 
 
-def echo_lines(lines: Iterable[str], use_pager: bool) -> None:
-    """Write lines to standard output, on a terminal through a pager if they are more than fit."""
+def echo_lines(lines: Iterable[str], use_pager: bool = False) -> None:
+    """Write lines about records to standard output, on a terminal in colours, and through a pager if that is wanted."""
+    if has_colours(sys.stdout):
+        lines = paint_lines(lines)
     if use_pager and sys.stdout.isatty():
         with _less_settings():
             click.echo_via_pager(f"{line}\n" for line in lines)

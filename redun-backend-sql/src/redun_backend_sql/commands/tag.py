@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from redun.backends.base import TagEntity
+from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.tags import format_tag_value, parse_tag_key_value
 from redun.workspace import Workspace
 from redun_backend_sql import tag_edits
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.commands.repositories import using
+from redun_backend_sql.commands.selecting import echo_lines
 from redun_backend_sql.database import Database
 from redun_backend_sql.query import Record, find_records
 from redun_backend_sql.records import CallRow, ExecutionRow, JobRow, TaskRow
@@ -48,7 +50,7 @@ def tag() -> None:
     Examples:
       redun tag list                       the keys there are
       redun tag list env=prod              what is tagged so
-      redun tag add 3f2a9c env=prod n=1    tag an execution, a job, a task or a value
+      redun tag add 3f2a9c env=prod n=1    tag an execution, job, task or value
       redun tag update 3f2a9c env=test     one value in place of all with that key
       redun tag rm 3f2a9c env=test n       by key and value, or by key
     """
@@ -87,8 +89,7 @@ def _list_tagged(backend: SqlBackend, tags: Sequence[str]) -> None:
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         for records in read_records(backend.database, query, None):
-            for line in format_records(backend.database, records):
-                click.echo(line)
+            echo_lines(format_records(backend.database, records))
 
 
 def _count(database: Database, by_value: bool) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _count(database: Database, by_value: bool) -> Iterator[str]:
 
 
 @tag.command("add")
-@click.argument("words", metavar="ID... KEY=VALUE...", nargs=-1)
+@click.argument("words", metavar="ID... KEY=VALUE...", nargs=-1, shell_complete=complete_ids)
 @click.pass_obj
 def add(workspace: Workspace, words: tuple[str, ...]) -> None:
     """Add tags to records. A value is a number, true, false, null, JSON, or a text.
@@ -120,7 +121,7 @@ def add(workspace: Workspace, words: tuple[str, ...]) -> None:
 
 
 @tag.command("update")
-@click.argument("words", metavar="ID... KEY=VALUE...", nargs=-1)
+@click.argument("words", metavar="ID... KEY=VALUE...", nargs=-1, shell_complete=complete_ids)
 @click.pass_obj
 def update(workspace: Workspace, words: tuple[str, ...]) -> None:
     """Give records tags in place of all those that they have with the same keys.
@@ -147,7 +148,7 @@ class _RemoveCommand(click.Command):
 
 
 @tag.command("rm", cls=_RemoveCommand)
-@click.argument("words", metavar="ID... [KEY=VALUE]... [-- KEY...]", nargs=-1)
+@click.argument("words", metavar="ID... [KEY=VALUE]... [-- KEY...]", nargs=-1, shell_complete=complete_ids)
 @click.option("-k", "--key", "keys", metavar="KEY", multiple=True, help="Remove all tags with a key.")
 @click.pass_context
 def rm(ctx: click.Context, /, words: tuple[str, ...], keys: tuple[str, ...]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
+from redun_backend_sql.commands.selecting import echo_lines
 from redun_backend_sql.database import Database
 from redun_backend_sql.query import find_file, find_records
 from redun_backend_sql.records import ExecutionRow, JobRow, TaskRow, read_jobs
@@ -16,7 +18,7 @@ _MAX_JOBS = 100
 
 
 @click.command()
-@click.argument("key", metavar="ID")
+@click.argument("key", metavar="ID", shell_complete=complete_ids)
 @click.pass_obj
 def why(workspace: Workspace, key: str) -> None:
     """Say why a job ran, or why it did not have to.
@@ -34,8 +36,7 @@ def why(workspace: Workspace, key: str) -> None:
         for index, job in enumerate(_find_jobs(backend.database, key)):
             if index:
                 click.echo()
-            for line in explain_job(backend.database, job):
-                click.echo(line)
+            echo_lines(explain_job(backend.database, job))
 
 
 def _find_jobs(database: Database, key: str) -> list[JobRow]:

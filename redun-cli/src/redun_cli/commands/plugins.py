@@ -11,7 +11,7 @@ import click
 from redun.errors import PluginError, UnknownNameError
 from redun.plugins.catalog import CATALOGS
 from redun.plugins.host import Plugin, get_host
-from redun.settings import describe_options
+from redun.settings import list_options
 
 _MAX_NAMES = 5
 
@@ -144,12 +144,12 @@ def _describe_plugin(plugin: Plugin, provided: dict[str, list[dict[str, str]]]) 
 
 def _describe_item_options(item: dict[str, str]) -> Iterator[str]:
     catalog = next(catalog for catalog in CATALOGS if catalog.kind == item["kind"])
-    if item["kind"] not in ("executor", "backend"):
+    if item["kind"] not in ("executor", "backend", "observer"):
         return
     try:
-        described = describe_options(catalog.load(item["name"]).options_type)
+        described = list_options(catalog.load(item["name"]).options_type)
     except PluginError as error:
         yield str(error)
         return
-    for name, kind, default, text in described:
-        yield f"{name} ({kind}, default {default}): {text}"
+    for option in described:
+        yield f"{option.name} ({option.type}, {option.fallback}): {option.help}"

@@ -23,6 +23,7 @@ from redun.scheduler.settings import OnError
 from redun.task import Task
 from redun.traceback import Part
 from redun.workspace import Workspace
+from redun_cli.completion import complete_script, complete_task
 from redun_cli.debugging import debug
 from redun_cli.dryrun import describe_misses
 from redun_cli.errors import WorkflowFailed
@@ -83,8 +84,8 @@ class RunOptions:
 
 
 @click.command(cls=RunCommand, context_settings=_SETTINGS)
-@click.argument("script", metavar="[SCRIPT]", required=False)
-@click.argument("task_name", metavar="[TASK]", required=False)
+@click.argument("script", metavar="[SCRIPT]", required=False, shell_complete=complete_script)
+@click.argument("task_name", metavar="[TASK]", required=False, shell_complete=complete_task)
 @click.argument("arguments", metavar="[ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--no-cache", is_flag=True, help="Run every task, even if its result is known.")
 @click.option("--no-prov", is_flag=True, help="Record nothing of the workflow.")
@@ -141,8 +142,8 @@ def run(
       redun run workflow.py main --input-file data.csv --threads 4
       redun run workflow.py            the tasks there are
       redun run workflow.py main --help
-      redun run --rerun workflow.py 3f2a9c --threads 8   a recorded job, but for one argument
-      redun run workflow.py main --format json | jq -c 'select(.status == "FAILED")'
+      redun run --rerun workflow.py 3f2a9c --threads 8   a recorded job
+      redun run workflow.py main --format json | jq .event   what happens
     """
     if script is None or script in ("-h", "--help"):
         click.echo(ctx.get_help())

@@ -48,11 +48,11 @@ def console(workspace: Workspace, /, words: tuple[str, ...]) -> None:
 
     \b
     Examples:
-      redun console                                      the latest executions
-      redun console 3f2a9c                               whatever has an id that starts like this
-      redun console executions/- --status FAILED         what failed in the latest execution
-      redun console out/report.csv                       the files whose path starts like this
-      redun console search --job --task-name 'align*'    jobs of some tasks
+      redun console                                    the latest executions
+      redun console 3f2a9c                             whatever has such an id
+      redun console executions/- --status FAILED       what failed just now
+      redun console out/report.csv                     files whose path starts so
+      redun console search --job --task-name "align*"  jobs of some tasks
     """
     try:
         route = parse_route(words)

@@ -299,6 +299,13 @@ class Backend(HandleLookups, ABC):
         """Return the id of the execution of a recorded job, ended or not; None, the default, where there is none."""
         return None
 
+    def find_ids(self, prefix: str, limit: int) -> Sequence[str]:
+        """Return the ids of executions and jobs that start with a text, of the latest ones; by default none.
+
+        Shells ask for it in the midst of a line: it works without `load`, and changes nothing.
+        """
+        return ()
+
     @abstractmethod
     def record(self, batch: Batch) -> None:
         """Write a batch, atomically. Records that exist already stay as they are."""

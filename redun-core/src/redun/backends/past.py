@@ -71,12 +71,18 @@ class JobCall(NamedTuple):
         The full name of its task.
     args, kwargs
         The arguments, as they were given to the task.
+    source
+        The source of the task as it was then; empty where it is not known.
+    exec_argv
+        The command that started the execution.
     """
 
     job_id: str
     task_name: str
     args: Sequence[EncodedValue]
     kwargs: Mapping[str, EncodedValue]
+    source: str = ""
+    exec_argv: Sequence[str] = ()
 
 
 def find_files(value: EncodedValue) -> Mapping[str, str]:

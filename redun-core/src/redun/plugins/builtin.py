@@ -34,3 +34,19 @@ def redun_values() -> Iterable[Provider]:
         ("enum.Enum", "EnumType", "Members of enumerations"),
     ):
         yield Provider(name, f"redun.values.builtin:{attribute}", summary)
+
+
+@hookimpl
+def redun_sections() -> Iterable[Provider]:
+    """Offer the sections that the kernel reads."""
+    for name, target, summary in (
+        ("scheduler", "redun.scheduler.setup:SchedulerOptions", "How executions go"),
+        ("backend", "redun.scheduler.sections:BACKEND", "Where results and provenance are kept"),
+        ("executors.*", "redun.scheduler.sections:EXECUTORS", "Where tasks run that ask for an executor of this name"),
+        ("observers.*", "redun.scheduler.sections:OBSERVERS", "Who is told of executions and jobs"),
+        ("limits", "redun.scheduler.sections:LIMITS", "How many units there are of what tasks share"),
+        ("tags", "redun.scheduler.sections:TAGS", "Tags of every execution"),
+        ("plugins", "redun.plugins.host:PluginOptions", "Which plugins are loaded"),
+        ("repos.*", "redun.repositories:RepositoryOptions", "Another repository, by a name for it"),
+    ):
+        yield Provider(name, target, summary)

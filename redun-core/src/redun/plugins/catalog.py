@@ -18,6 +18,7 @@ from redun.plugins.provider import Provider
 if TYPE_CHECKING:
     from redun.backends.base import Backend
     from redun.executors.base import Executor
+    from redun.observing import Observer
     from redun.plugins.host import Plugin
     from redun.values.base import Value
 
@@ -157,8 +158,11 @@ backends: Catalog[type[Backend]] = Catalog("backend", "redun_backends", "redun.b
 values: Catalog[type[Value]] = Catalog("value", "redun_values", "redun.values.base:Value")
 commands: Catalog[Any] = Catalog("command", "redun_commands")
 exports: Catalog[Any] = Catalog("export", "redun_exports")
+sections: Catalog[Any] = Catalog("section", "redun_sections")
+checks: Catalog[Any] = Catalog("check", "redun_checks")
+observers: Catalog[type[Observer]] = Catalog("observer", "redun_observers", "redun.observing:Observer")
 
-CATALOGS: Sequence[Catalog[Any]] = (executors, backends, values, commands, exports)
+CATALOGS: Sequence[Catalog[Any]] = (executors, backends, values, commands, exports, sections, checks, observers)
 
 
 def forget() -> None:

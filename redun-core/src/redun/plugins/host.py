@@ -39,7 +39,9 @@ HEAVY_MODULES = frozenset(
 class PluginOptions:
     """Options of the plugin host, section ``[plugins]``."""
 
-    disable: tuple[str, ...] = field(default=(), metadata={"help": "plugins not to load, by name"})
+    disable: tuple[str, ...] = field(
+        default=(), metadata={"help": "plugins not to load, by name", "variable": DISABLE_VARIABLE}
+    )
     require: tuple[str, ...] = field(default=(), metadata={"help": "plugins without which nothing may run, by name"})
     strict: bool = field(default=False, metadata={"help": "whether a broken plugin is an error instead of a warning"})
 

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 hookspec = pluggy.HookspecMarker("redun")
 hookimpl = pluggy.HookimplMarker("redun")
 
-DISCOVERY_HOOKS = ("redun_executors", "redun_backends", "redun_values", "redun_commands", "redun_exports")
+DISCOVERY_HOOKS = (
+    "redun_executors",
+    "redun_backends",
+    "redun_values",
+    "redun_commands",
+    "redun_exports",
+    "redun_sections",
+    "redun_checks",
+    "redun_observers",
+)
 LIFECYCLE_HOOKS = (
     "redun_configure",
     "redun_execution_start",
@@ -99,6 +108,47 @@ class Hooks:
         ...     yield Provider("Table", "redun_table.table:Table", "A table of a database")
         >>> [provider.name for provider in redun_exports()]
         ['Table']
+        """
+
+    @hookspec
+    def redun_sections(self) -> Iterable[Provider]:  # type: ignore[empty-body]
+        """Offer sections of the configuration, by name: dataclasses of options, or instances of `Section`.
+
+        ``"NAME.*"`` stands for sections ``[NAME.anything]``. Executors and stores need not offer theirs.
+
+        Examples
+        --------
+        >>> @hookimpl
+        ... def redun_sections():
+        ...     yield Provider("report", "redun_report.options:ReportOptions", "What reports look like")
+        >>> [provider.name for provider in redun_sections()]
+        ['report']
+        """
+
+    @hookspec
+    def redun_checks(self) -> Iterable[Provider]:  # type: ignore[empty-body]
+        """Offer checks of ``redun doctor``: functions of a `Workspace` that yield `Finding` records.
+
+        Examples
+        --------
+        >>> @hookimpl
+        ... def redun_checks():
+        ...     yield Provider("slurm", "redun_slurm.check:check_cluster", "Whether the cluster answers")
+        >>> [provider.name for provider in redun_checks()]
+        ['slurm']
+        """
+
+    @hookspec
+    def redun_observers(self) -> Iterable[Provider]:  # type: ignore[empty-body]
+        """Offer observers: subclasses of `redun.observing.Observer`, named by what ``type`` says in a section.
+
+        Examples
+        --------
+        >>> @hookimpl
+        ... def redun_observers():
+        ...     yield Provider("statsd", "redun_statsd.observer:StatsdObserver", "Counts of jobs, sent to StatsD")
+        >>> [provider.name for provider in redun_observers()]
+        ['statsd']
         """
 
     @hookspec

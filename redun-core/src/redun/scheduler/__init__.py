@@ -11,7 +11,7 @@ import shlex
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from redun._exports import import_first_party
 from redun.backends.base import Backend
@@ -23,6 +23,7 @@ from redun.executors.base import Executor
 from redun.expression import SchedulerExpression, quote
 from redun.ids import new_id
 from redun.logging import ensure_handler, logger
+from redun.observing import make_observers
 from redun.options import EMPTY_OPTIONS, check_tags
 from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
@@ -48,7 +49,7 @@ from redun.scheduler.setup import (
 )
 from redun.scheduler.status import format_task_call
 from redun.scheduler.together import evaluate_together
-from redun.task import scheduler_task, task
+from redun.task import R, scheduler_task, task
 from redun.threads import Thread, fork_thread, join_thread
 from redun.traceback import Frame, Traceback, safe_repr
 from redun.utils import merge_dicts
@@ -116,7 +117,7 @@ class Scheduler:
         self._is_loaded = False
         self._loop: ExecutionLoop | None = None
         self.failure: Failure | None = None
-        self.observers = Observers()
+        self.observers = Observers(make_observers(self.config))
         self.observers.notify("redun_configure", config=self.config)
 
     def load(self, migrate: bool | None = None) -> None:
@@ -140,7 +141,7 @@ class Scheduler:
 
     def run(
         self,
-        expr: Any,
+        expr: R,
         exec_argv: Sequence[str] | None = None,
         dryrun: bool = False,
         cache: bool = True,
@@ -148,7 +149,7 @@ class Scheduler:
         context: Mapping[str, Any] = EMPTY_OPTIONS,
         execution_id: str | None = None,
         on_error: OnError | str | None = None,
-    ) -> Any:
+    ) -> R:
         """Return the value of an expression, or of a nested value with expressions in it.
 
         Parameters
@@ -182,7 +183,7 @@ class Scheduler:
         settings = RunSettings(cache, dryrun, OnError(on_error or self._options.on_error))
         values = Context(merge_dicts([self._context, context]))
         execution = Execution(execution_id or new_id(), argv, values, [*self._tags, *check_tags(tags)])
-        return self.run_execution(execution, expr, settings)
+        return cast("R", self.run_execution(execution, expr, settings))
 
     def run_execution(self, execution: Execution, expr: Any, settings: RunSettings) -> Any:
         """Return the value of an expression, as a given execution; see `run`."""

@@ -7,13 +7,14 @@ begun and not ended. So a display that draws five times in a second costs a job 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import Parameter, signature
 from itertools import islice
 from typing import Any
 
 from redun.errors import PluginError
+from redun.observing import Observer
 from redun.plugins.host import get_host, taking_all
 from redun.plugins.specs import LIFECYCLE_HOOKS, Hooks
 from redun.scheduler.job import Job, JobStatus
@@ -31,6 +32,11 @@ class Observers:
     `redun_execution_finish`, `redun_job_start` and `redun_job_finish`, or some of them. A method may leave out
     parameters that it does not use. It is called on the thread that works on the execution, so it should be quick; what
     it raises is logged, and the run goes on. A hook that no observer has a method for costs nothing.
+
+    Parameters
+    ----------
+    configured
+        Those that its configuration asks for.
 
     Examples
     --------
@@ -51,8 +57,10 @@ class Observers:
     42
     """
 
-    def __init__(self) -> None:
+    def __init__(self, configured: Iterable[Any] = ()) -> None:
         self._added: list[Any] = []
+        for observer in configured:
+            self.add(observer)
 
     def add(self, observer: Any) -> None:
         """Let an object watch the executions that start from now on.
@@ -138,4 +146,4 @@ def _list_parameters(method: Callable[..., Any]) -> Sequence[str]:
 
 
 def _describe(observer: Any) -> str:
-    return f"observer {type(observer).__name__}"
+    return str(observer) if isinstance(observer, Observer) else f"observer {type(observer).__name__}"

@@ -23,7 +23,7 @@ from redun.tags import parse_tag_value
 
 DEFAULT_EXECUTOR = "default"
 
-_BUILT_IN = {DEFAULT_EXECUTOR: {"type": "local"}, "process": {"type": "local", "mode": "process"}}
+BUILT_IN_EXECUTORS = {DEFAULT_EXECUTOR: {"type": "local"}, "process": {"type": "local", "mode": "process"}}
 """The sections of executors that need no configuration."""
 
 
@@ -85,8 +85,17 @@ def read_context(options: SchedulerOptions, config_dir: str | None) -> Mapping[s
 
 
 def read_tags(section: Mapping[str, str]) -> list[tuple[str, Any]]:
-    """Return the configured tags of executions, section ``[tags]``."""
-    return [(key, parse_tag_value(text)) for key, text in section.items()]
+    """Return the configured tags of executions, section ``[tags]``.
+
+    Raises
+    ------
+    ConfigError
+        When one begins like JSON and is none.
+    """
+    try:
+        return [(key, parse_tag_value(text)) for key, text in section.items()]
+    except ValueError as error:
+        raise ConfigError(f"[tags]: {error}") from error
 
 
 def apply_plugin_options(config: Config) -> None:
@@ -178,9 +187,9 @@ class Executors:
 
     def _make(self, name: str) -> Executor:
         placed = self._sections.get(name)
-        section = _BUILT_IN.get(name) if placed is None else placed.options
+        section = BUILT_IN_EXECUTORS.get(name) if placed is None else placed.options
         if section is None:
-            known = sorted({*_BUILT_IN, *self._sections, *self._made})
+            known = sorted({*BUILT_IN_EXECUTORS, *self._sections, *self._made})
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"configured are {', '.join(known)}"
             raise SchedulerError(f'Unknown executor "{name}"; {hint} (section [executors.{name}] of redun.ini)')

@@ -6,7 +6,6 @@ import sys
 
 import click
 
-from redun._version import __version__
 from redun.requirements import check_version
 from redun_remote.command import Order
 
@@ -54,7 +53,7 @@ def oneshot(
     from redun_remote.worker import run_order
 
     if requirement is not None:
-        check_version(__version__, requirement)
+        check_version(requirement)
     order = Order(
         load_module=module,
         task_name=task,

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from redun.atomic import write_atomically
+from redun.completing import complete_ids
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
@@ -31,7 +32,7 @@ _TO_READ = ("dot", "mermaid")
 
 
 @click.command()
-@click.argument("key", metavar="[ID]", default="-")
+@click.argument("key", metavar="[ID]", default="-", shell_complete=complete_ids)
 @click.option(
     "-o", "--output", metavar="FILE", help="Where to write; its suffix tells the format, - is standard output."
 )
@@ -75,7 +76,7 @@ def viz(
     \b
     Examples:
       redun viz                             a page about the latest execution
-      redun viz 3f2a9c --open               a page about an execution or a job, shown in the browser
+      redun viz 3f2a9c --open               one about a job, in the browser
       redun viz - -o jobs.svg               its jobs as a picture
       redun viz - --graph dataflow -o f.svg which result went where
       redun viz - --format mermaid          a graph to be pasted into a wiki
