@@ -58,7 +58,9 @@ MODULES: Mapping[str, str] = {
 
 def make_pages(root: Path) -> Mapping[str, str]:
     """Return the made pages, by their paths."""
+    readmes = sorted(root.glob("redun-*/README.md"))
     return {
+        **{f"distributions/{path.parent.name}.md": _link_to_repository(path.read_text("utf-8")) for path in readmes},
         "reference/python.md": "\n".join(_describe_modules()),
         "reference/configuration.md": "\n".join(_describe_configuration()),
         "reference/commands.md": "\n".join(_describe_commands()),

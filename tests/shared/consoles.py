@@ -130,7 +130,7 @@ def run_line(folder: Path, line: str) -> list[str]:
         text=True,
         check=False,
     )
-    return done.stdout.splitlines()
+    return [shown.rstrip() for shown in done.stdout.splitlines()]
 
 
 def write_file(folder: Path, block: Block) -> None:
