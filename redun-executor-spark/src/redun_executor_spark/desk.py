@@ -168,7 +168,7 @@ class Desk:
             job.made += 1
         if not job.ids:
             self._note_job(job)
-        entry.future.job_tags += [*self._tags, *((JOB_TAG, number) for number in job.ids)]
+        entry.future.redun_tags += [*self._tags, *((JOB_TAG, number) for number in job.ids)]
         if isinstance(reply, Refused):
             text = (
                 f"a Spark worker can't run task {entry.call.task_name}: {reply.reason}; install what is missing where "

@@ -88,7 +88,7 @@ class DriverCalls:
             del self._started[future]
             current_session.reset(token)
             ids = _find_jobs(engine, session, tag)
-            future.job_tags += [(APP_TAG, engine.app_id), *((JOB_TAG, number) for number in ids)]
+            future.redun_tags += [(APP_TAG, engine.app_id), *((JOB_TAG, number) for number in ids)]
             note_job(engine.folder, engine.app_id, RanJob(ids, call.task_name, start, time.time() - start, problem))
 
 

@@ -71,13 +71,13 @@ class TaggedFuture(Future[Any]):
 
     Attributes
     ----------
-    job_tags : list of tuple
+    redun_tags : list of tuple
         Tags for the job, pairs of a key and a JSON value; complete when the future is settled.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.job_tags: list[tuple[str, Any]] = []
+        self.redun_tags: list[tuple[str, Any]] = []
 
 
 class Executor(ABC):

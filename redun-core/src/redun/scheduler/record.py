@@ -95,7 +95,7 @@ class Recorder:
     def add_tags_of(self, future: Future[object], job: Job) -> None:
         """Note the tags that an executor has for the job of a call."""
         if isinstance(future, TaggedFuture) and job.has_provenance:
-            self.add_tags("Job", job.id, future.job_tags)
+            self.add_tags("Job", job.id, future.redun_tags)
 
     def add_value(self, value: EncodedValue) -> None:
         """Note a value that nothing else brings along."""
