@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := redun-core redun-value-file redun-value-handle redun-value-data redun-remote redun-executor-batch redun-backend-sql redun-viz redun-cli redun-observers redun-console
+DISTRIBUTIONS := redun-core redun-value-file redun-value-handle redun-value-data redun-remote redun-executor-batch redun-executor-spark redun-backend-sql redun-viz redun-cli redun-observers redun-console
 PROJECTS := pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
 INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt $(DISTRIBUTIONS:%=-e ./%)
 
@@ -48,7 +48,7 @@ docs: $(VENV)/.developed ## Build the documentation, into build/site.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean: ## Remove the environment and everything that was built.
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .wheels build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -61,8 +61,13 @@ $(VENV)/.installed: $(VENV)/bin/uv constraints.txt $(PROJECTS)
 	$(INSTALL)
 	touch $@
 
-$(VENV)/.developed: $(VENV)/.installed
-	$(INSTALL) --group dev
+# Spark comes as sources: pip keeps the wheel that it makes of them, uv would make one each time.
+.wheels/.made: $(VENV)/bin/uv constraints.txt
+	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps -c constraints.txt -w .wheels pyspark
+	touch $@
+
+$(VENV)/.developed: $(VENV)/.installed .wheels/.made
+	$(INSTALL) --find-links .wheels --group dev
 	touch $@
 
 .PHONY: hello test check lint types layers format bench bench-queries constraints docs clean help

@@ -21,6 +21,7 @@ def test_all_distributions_share_a_version(projects):
 
 
 BUILT_ON = {
+    "redun-executor-spark": ["redun-value-file", "redun-remote"],
     "redun-remote": ["redun-value-file"],
     "redun-executor-batch": ["redun-remote", "redun-value-file"],
     "redun-viz": ["redun-backend-sql"],

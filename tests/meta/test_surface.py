@@ -18,6 +18,7 @@ PACKAGES = (
     "redun_remote",
     "redun_executor_batch",
     "redun_backend_sql",
+    "redun_executor_spark",
     "redun_viz",
     "redun_cli",
     "redun_observers",

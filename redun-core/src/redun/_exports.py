@@ -31,6 +31,8 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
     "script": ("redun_value_file", "redun-value-file"),
     "Handle": ("redun_value_handle", "redun-value-handle"),
     "merge_handles": ("redun_value_handle", "redun-value-handle"),
+    "ShardedDataset": ("redun_executor_spark", "redun-executor-spark"),
+    "ShardedS3Dataset": ("redun_executor_spark", "redun-executor-spark"),
 }
 """Where the names of ``redun`` that are imported late are: module and distribution."""
 
@@ -58,6 +60,7 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("command", "push"): "redun-backend-sql",
     ("command", "repo"): "redun-backend-sql",
     ("command", "repl"): "redun-backend-sql",
+    ("command", "spark"): "redun-executor-spark",
     ("command", "tag"): "redun-backend-sql",
     ("command", "viz"): "redun-viz",
     ("command", "why"): "redun-backend-sql",
@@ -80,12 +83,17 @@ FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("value", "pandas.core.series.Series"): "redun-value-data",
     ("value", "polars.dataframe.frame.DataFrame"): "redun-value-data",
     ("value", "polars.series.series.Series"): "redun-value-data",
+    ("value", "pyspark.sql.classic.dataframe.DataFrame"): "redun-executor-spark",
+    ("value", "pyspark.sql.connect.dataframe.DataFrame"): "redun-executor-spark",
+    ("value", "pyspark.sql.dataframe.DataFrame"): "redun-executor-spark",
     ("value", "pyarrow.lib.RecordBatch"): "redun-value-data",
     ("value", "pyarrow.lib.Table"): "redun-value-data",
     ("value", "redun.Dir"): "redun-value-file",
     ("value", "redun.File"): "redun-value-file",
     ("value", "redun.FileSet"): "redun-value-file",
     ("value", "redun.Handle"): "redun-value-handle",
+    ("value", "redun.ShardedDataset"): "redun-executor-spark",
+    ("value", "redun_executor_spark.SparkFunction"): "redun-executor-spark",
 }
 """The distributions of redun that provide an entry of a catalogue, by kind and name."""
 

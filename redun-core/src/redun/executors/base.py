@@ -69,6 +69,20 @@ class LendingFuture(Future[Any]):
     """
 
 
+class TaggedFuture(Future[Any]):
+    """The future of a call whose executor knows something worth recording about the call's job.
+
+    Attributes
+    ----------
+    redun_tags : list of tuple
+        Tags for the job, pairs of a key and a JSON value; complete when the future is settled.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redun_tags: list[tuple[str, Any]] = []
+
+
 class Executor(ABC):
     """Base of executors.
 

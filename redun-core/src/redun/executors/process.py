@@ -70,12 +70,31 @@ class ProcessRunner(Runner):
 
     def run(self, call: Call) -> Any:
         request = make_request(call)
-        reply = Refused("it is not registered under its name") if request is None else self._exchange(call, request)
+        reply = Refused("it is not registered under its name") if request is None else self.exchange(request)
         if isinstance(reply, Refused):
-            reply = self._exchange(call, make_request_by_value(call, reply.reason))
+            reply = self.exchange(make_request_by_value(call, reply.reason))
         if isinstance(reply, Refused):
             raise ExecutorError(f"a worker process can't run task {call.task_name}: {reply.reason}")
         return open_reply(call, reply)
+
+    def exchange(self, request: Request) -> Any:
+        """Send a request to the process, started if need be, and return its reply.
+
+        Raises
+        ------
+        ExecutorError
+            When the process can't be started, or ends before it replies.
+        """
+        is_new = self._connection is None
+        connection = self._connection or self._start(request.task_name)
+        try:
+            send_message(connection, request)
+            return receive_message(connection)
+        except (EOFError, OSError) as error:
+            end = self._end()
+            if isinstance(error, BrokenPipeError | ConnectionResetError) and not is_new:
+                return self.exchange(request)  # The process ended while it was idle: the request was not read.
+            raise ExecutorError(f"task {request.task_name} lost its worker process: it {end}") from None
 
     def interrupt(self, at_once: bool = False) -> bool:
         with self._lock:
@@ -100,22 +119,9 @@ class ProcessRunner(Runner):
             self._process.join(EXIT_SECONDS)
             self._reap()
 
-    def _exchange(self, call: Call, request: Request) -> Any:
-        """Send a request and return the reply."""
-        is_new = self._connection is None
-        connection = self._connection or self._start(call)
-        try:
-            send_message(connection, request)
-            return receive_message(connection)
-        except (EOFError, OSError) as error:
-            end = self._end()
-            if isinstance(error, BrokenPipeError | ConnectionResetError) and not is_new:
-                return self._exchange(call, request)  # The process ended while it was idle: the request was not read.
-            raise ExecutorError(f"task {call.task_name} lost its worker process: it {end}") from None
-
-    def _start(self, call: Call) -> Connection:
+    def _start(self, task_name: str) -> Connection:
         if self._interrupted:
-            raise ExecutorError(f"no worker process is started for task {call.task_name}: the executor is stopping")
+            raise ExecutorError(f"no worker process is started for task {task_name}: the executor is stopping")
         context: Any = multiprocessing.get_context(self._start_method)
         own_end: Connection
         own_end, worker_end = context.Pipe()
@@ -126,7 +132,7 @@ class ProcessRunner(Runner):
                 process.start()
         except Exception as error:
             close_connection(own_end)
-            raise ExecutorError(f"no worker process can be started for task {call.task_name}: {error}") from error
+            raise ExecutorError(f"no worker process can be started for task {task_name}: {error}") from error
         finally:
             worker_end.close()
         atexit.register(self._kill)  # Registered later than what waits for all processes, it runs earlier.
@@ -136,7 +142,7 @@ class ProcessRunner(Runner):
             own_end.recv()
         except (EOFError, OSError):
             raise ExecutorError(
-                f"a worker process for task {call.task_name} {self._end()} while it was started; a script that starts "
+                f"a worker process for task {task_name} {self._end()} while it was started; a script that starts "
                 'workflows must do so below `if __name__ == "__main__":`, because workers import it'
             ) from None
         return own_end

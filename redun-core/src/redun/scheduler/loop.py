@@ -132,8 +132,7 @@ class ExecutionLoop:
         )
         self._root: Promise[Any] = Promise()
         self._callbacks: deque[Any] = deque()
-        self._was_led = False
-        self._wakes_at = 0.0
+        self._was_led, self._wakes_at = False, 0.0
         self._next_report = time.monotonic() + scheduler.job_status_interval
 
     def run(self, expression: TaskExpression[Any]) -> Any:
