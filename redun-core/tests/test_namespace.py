@@ -36,9 +36,10 @@ def test_there_is_no_namespace_at_first():
     assert actual == ("", "")
 
 
-def test_module_that_is_not_loaded_has_none():
-    """A function of a module that nobody can look up, as code that is executed may have, is in no namespace."""
-    assert compute_namespace("nowhere.at.all") == ""
+def test_module_that_is_not_loaded_is_an_error():
+    """The namespace of something in a module that is not loaded raises KeyError with the module's name."""
+    with pytest.raises(KeyError, match="no_such_module"):
+        compute_namespace("no_such_module")
 
 
 def test_current_namespace_is_set_and_unset():

@@ -50,7 +50,7 @@ def compute_namespace(module_name: str, explicit: str | None = None) -> str:
     Parameters
     ----------
     module_name
-        The module of the definition.
+        The module of the definition; it must be loaded.
     explicit
         What the definition itself says; an empty string counts.
 
@@ -61,7 +61,7 @@ def compute_namespace(module_name: str, explicit: str | None = None) -> str:
     """
     if explicit is not None:
         return explicit
-    own = getattr(sys.modules.get(module_name), "redun_namespace", None)
+    own = getattr(sys.modules[module_name], "redun_namespace", None)
     return _current if own is None else own
 
 
