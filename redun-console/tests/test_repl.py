@@ -1,6 +1,8 @@
 """The Python prompt."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from contextlib import closing
 
@@ -12,6 +14,29 @@ from redun_console.reader import Reader, Store
 from redun_console.routes import ReplRoute
 from redun_console.screens.repl import Prompt
 
+_TRACED = """
+import sys
+import threading
+from contextlib import suppress
+
+from redun_console.interpreter import _Interruption
+
+interruption = _Interruption(threading.get_ident())
+with suppress(KeyboardInterrupt):
+    pass; {happens}
+interruption.end()
+
+
+def step():
+    return 1
+
+
+sys.setprofile(lambda *event: None)
+for _ in range(100):
+    step()
+sys.setprofile(None)
+print("went on")
+"""
 JOB = "jobs/6bbbbbbb-0000-4000-8000-000000000006"
 
 
@@ -135,6 +160,16 @@ def test_prompt_sees_what_is_written_meanwhile(start, recorder):
     recorder.task("later", "def later(): ...")
 
     assert (before, run("session.query(Task).count()")) == ("5\n", "6\n")
+
+
+@pytest.mark.parametrize("happens", ["", "interruption.happen()"], ids=["not interrupted", "interrupted"])
+def test_interruption_leaves_python_as_it_was(happens):
+    """A process in which code was run that could be interrupted can be traced and profiled afterwards."""
+    done = subprocess.run(
+        [sys.executable, "-c", _TRACED.format(happens=happens)], capture_output=True, text=True, timeout=60
+    )
+
+    assert (done.stdout, done.stderr) == ("went on\n", "")
 
 
 def test_endless_code_is_interrupted(open_backend):

@@ -33,6 +33,8 @@ from redun_console.routes import (
 
 _MAX_COMPLETIONS = 100
 _MAX_OUTPUT = 200_000
+_ARRIVAL_STEPS = 100
+"""After how many steps of a loop an exception from another thread has certainly been raised."""
 
 
 class Output(NamedTuple):
@@ -227,6 +229,16 @@ class _Interruption:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, ctypes.py_object(KeyboardInterrupt))
 
     def end(self) -> None:
-        with self._lock:
-            self._has_ended = True
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, None)  # One that is yet to come is taken back.
+        """Let it happen no more. One that is on its way to this thread, which calls this, arrives here and is dropped.
+
+        It must arrive: Python goes on looking out for one that is taken back, and then hangs as soon as it is traced.
+        """
+        while True:
+            try:
+                with self._lock:
+                    self._has_ended = True
+                for _ in range(_ARRIVAL_STEPS):
+                    pass
+            except KeyboardInterrupt:
+                continue
+            return
