@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from redun import _exports
 from redun.plugins.host import DISABLE_VARIABLE
 from redun_cli.config_in_force import Setting
 
@@ -215,14 +216,15 @@ def test_validate_of_a_database_that_can_not_be(call, configure, project):
     assert [path.name for path in (project / ".redun").iterdir()] == ["redun.ini"]
 
 
-def test_section_of_what_is_not_installed_is_a_warning(call, configure):
+def test_section_of_what_is_not_installed_is_a_warning(call, configure, monkeypatch):
     """A section that a part of redun reads which is not installed keeps nothing from working."""
-    configure("[backend]\ntype = memory\n[federated_tasks.fast]\nnamespace = x\n")
+    monkeypatch.setitem(_exports.FIRST_PARTY, ("section", "moons.*"), "redun-executor-moon")
+    configure("[backend]\ntype = memory\n[moons.io]\nnamespace = x\n")
 
     finished = call("config", "validate")
 
     assert finished.status == 0
-    assert "redun.ini:3: warning: [federated_tasks.fast] says nothing to anybody" in finished.out
+    assert "redun.ini:3: warning: [moons.io] says nothing to anybody" in finished.out
 
 
 def test_right_configuration_is_in_order(call):

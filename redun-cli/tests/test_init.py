@@ -80,7 +80,10 @@ def test_written_options_are_the_defaults(call, fresh):
     """Without the # in front of sections and options, the configuration is valid, and has the defaults."""
     call("init")
     text = re.sub(r"^# (?=\[|\w+ =)", "", (fresh / INI).read_text(), flags=re.MULTILINE)
-    needed = r"\[(?:executors|observers)\.(?:NAME|batch)\].*?\n\n|\[repos\.NAME\].*?\n\n|\[limits\].*?\n\n|\[tags\].*"
+    needed = (
+        r"\[(?:executors|observers)\.(?:NAME|batch)\].*?\n\n|\[(?:repos|federated_tasks)\.NAME\].*?\n\n"
+        r"|\[proxy(?:\.configs)?\].*?\n\n|\[limits\].*?\n\n|\[tags\].*"
+    )
     (fresh / INI).write_text(re.sub(needed, "", text, flags=re.DOTALL))
 
     shown = json.loads(call("config", "show", "--format", "json").out)

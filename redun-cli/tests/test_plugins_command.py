@@ -92,13 +92,13 @@ def test_plugin_that_fails_when_asked_is_listed_as_failed(redun, install):
 
 def test_heavy_plugin_is_listed_with_its_problem(call, install, tmp_path):
     """A plugin that works but slows every command down is active, and the reason is below the list."""
-    (tmp_path / "site" / "textual.py").write_text("")
-    install("demo", hooks="import textual\n")
+    (tmp_path / "site" / "tensorflow.py").write_text("")
+    install("demo", hooks="import tensorflow\n")
 
     finished = call("plugins")
 
     assert rows(finished.out)["demo"][3] == "active"
-    assert "redun-demo 1.0: its hook module imports textual, which slows every command down" in finished.out
+    assert "redun-demo 1.0: its hook module imports tensorflow, which slows every command down" in finished.out
 
 
 def test_disabled_plugin_is_listed(redun, demo, monkeypatch):

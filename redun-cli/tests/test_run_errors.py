@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from redun import _exports
+
 PROGRAM = Path(sys.executable).with_name("redun")
 
 FLOW = """
@@ -68,8 +70,8 @@ EXECUTORS = {
     ),
     "value": ("type = local\nmax_workers = none\n", "[executors.default] max_workers = 'none' is no valid value"),
     "missing-plugin": (
-        "type = aws_batch\n",
-        "which is not installed: pip install redun-executor-batch",
+        "type = moon\n",
+        "which is not installed: pip install redun-executor-moon",
     ),
 }
 
@@ -117,8 +119,9 @@ def test_wrong_configuration_is_a_sentence(call, flow, text, words):
 
 
 @pytest.mark.parametrize(("text", "words"), EXECUTORS.values(), ids=EXECUTORS)
-def test_wrong_executor_is_reported_once(call, flow, caplog, text, words):
+def test_wrong_executor_is_reported_once(call, flow, caplog, text, words, monkeypatch):
     """An executor that can't be made fails the tasks that need it, with one sentence and no traceback of Python."""
+    monkeypatch.setitem(_exports.FIRST_PARTY, ("executor", "moon"), "redun-executor-moon")
     configure(flow, f"[backend]\ntype = memory\n[executors.default]\n{text}")
 
     finished = call("run", "flow.py", "main")

@@ -1,5 +1,6 @@
 import pytest
 
+from redun import _exports
 from redun.errors import InvalidValueError, MissingPluginError, PluginError, PluginWarning, UnknownNameError
 from redun.plugins.catalog import CATALOGS, backends, executors, exports, values
 from redun.plugins.host import PluginOptions, reload_plugins
@@ -9,8 +10,7 @@ KNOWN = list(executors)
 """The executors of what is installed."""
 
 FIRST_PARTY = [
-    (executors, "aws_batch", "executor 'aws_batch' is provided by 'redun-executor-batch', which is not installed"),
-    (executors, "spark", "executor 'spark' is provided by 'redun-executor-spark', which is not installed"),
+    (executors, "moon", "executor 'moon' is provided by 'redun-executor-moon', which is not installed"),
 ]
 
 
@@ -196,8 +196,10 @@ def test_unknown_name_quotes_plugins_set_aside(install):
 
 
 @pytest.mark.parametrize(("catalog", "name", "words"), FIRST_PARTY)
-def test_first_party_name_says_what_to_install(catalog, name, words):
+def test_first_party_name_says_what_to_install(catalog, name, words, monkeypatch):
     """A name that belongs to a distribution of redun which is not installed is an error with the command to install."""
+    monkeypatch.setitem(_exports.FIRST_PARTY, ("executor", "moon"), "redun-executor-moon")
+
     with pytest.raises(MissingPluginError) as raised:
         catalog.load(name)
 

@@ -150,7 +150,7 @@ def test_raising_observer_leaves_the_others_in_peace(install):
 @pytest.mark.parametrize("hook", LIFECYCLE_HOOKS)
 def test_nothing_is_called_without_observers(hook):
     """Without implementations of a lifecycle hook there is nothing to call."""
-    host = reload_plugins(PluginOptions(disable=("value-file",)))
+    host = reload_plugins(PluginOptions(disable=("value-file", "executor-batch")))
 
     observers = host.observers(hook)
     reload_plugins()

@@ -277,13 +277,13 @@ def test_host_survives_refusal(install):
 
 def test_heavy_hook_module_is_reported(install, tmp_path):
     """A hook module that imports something heavy works, with a warning that names the module."""
-    (tmp_path / "site" / "textual.py").write_text("")
-    install("demo", "import textual\n", offers=[INSTANT])
+    (tmp_path / "site" / "tensorflow.py").write_text("")
+    install("demo", "import tensorflow\n", offers=[INSTANT])
 
-    with pytest.warns(PluginWarning, match="^plugin redun-demo 1.0: its hook module imports textual, which slows"):
+    with pytest.warns(PluginWarning, match="^plugin redun-demo 1.0: its hook module imports tensorflow, which slows"):
         reload_plugins()
 
-    assert (find("demo").state, "textual" in find("demo").problem) == ("active", True)
+    assert (find("demo").state, "tensorflow" in find("demo").problem) == ("active", True)
 
 
 def test_hook_module_is_not_blamed_for_what_is_loaded_already(install, monkeypatch):

@@ -1,6 +1,6 @@
 import pytest
 
-from redun import Scheduler, task
+from redun import Scheduler, _exports, task
 from redun.backends.memory import MemoryBackend
 from redun.config import Config
 from redun.errors import ConfigError, MissingPluginError, PluginError, RedunError, SchedulerError, UnknownNameError
@@ -264,7 +264,7 @@ def test_executor_is_started_once_per_execution(fragile):
     ("section", "error", "words"),
     [
         ({"type": "locl"}, UnknownNameError, "there is no executor 'locl'; did you mean 'local'?"),
-        ({"type": "spark"}, MissingPluginError, "pip install redun-executor-spark"),
+        ({"type": "moon"}, MissingPluginError, "pip install redun-executor-moon"),
         ({"max_workers": "2"}, SchedulerError, "[executors.x] needs option 'type'; installed are alias, "),
         ({}, SchedulerError, "[executors.x] needs option 'type'; installed are alias, "),
         ({"type": "local", "max_worker": "2"}, ConfigError, "[executors.x] has no option 'max_worker'; did you mean"),
@@ -276,8 +276,9 @@ def test_executor_is_started_once_per_execution(fragile):
         ),
     ],
 )
-def test_wrong_executor_section_fails_jobs(section, error, words):
+def test_wrong_executor_section_fails_jobs(section, error, words, monkeypatch):
     """A job whose executor is wrongly configured fails with an error that says what is wrong where."""
+    monkeypatch.setitem(_exports.FIRST_PARTY, ("executor", "moon"), "redun-executor-moon")
     scheduler = Scheduler(Config({"executors.x": section}))
 
     with pytest.raises(error) as raised:

@@ -122,11 +122,11 @@ def test_handlers_are_restored():
     def own(number, frame):
         raise AssertionError(number)
 
-    before = signal.signal(signal.SIGTERM, own)
+    before, interrupt = signal.signal(signal.SIGTERM, own), signal.getsignal(signal.SIGINT)
     try:
         Scheduler().run(handlers())
         assert signal.getsignal(signal.SIGTERM) is own
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is interrupt
     finally:
         signal.signal(signal.SIGTERM, before)
 

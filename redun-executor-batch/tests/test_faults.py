@@ -135,10 +135,10 @@ def test_what_does_not_pass_is_told(make_executor, make_call, endpoint, faults, 
 WRONG = {
     "queue": ({"queue": "nowhere"}, {}, BatchRefusedError, "AWS refuses SubmitJob: JobQueue nowhere not found"),
     "definition": (
-        {"autocreate_job_def": False, "job_def_name": "none"},
+        {"autocreate_job_def": False, "job_def_name": "of-nobody"},
         {},
         BatchRefusedError,
-        "there is no active job definition 'none'",
+        "there is no active job definition 'of-nobody'",
     ),
     "too large": ({"max_vcpus": 2.0, "vcpus": 4}, {}, BatchRefusedError, "more than max_vcpus = 2"),
     "memory of a task": ({}, {"memory": "much"}, WorkerSetupError, "option memory='much'"),

@@ -34,9 +34,7 @@ def test_the_plugin_listens_to_nothing():
     assert [hook for hook in LIFECYCLE_HOOKS if hasattr(plugin, hook)] == []
 
 
-@pytest.mark.parametrize(
-    "hook", ["redun_execution_start", "redun_execution_finish", "redun_job_start", "redun_job_finish"]
-)
+@pytest.mark.parametrize("hook", ["redun_execution_finish", "redun_job_start", "redun_job_finish"])
 def test_nobody_listens_without_a_section(hook, tmp_path):
     """A scheduler without observers in its configuration calls nothing at all; one with an observer does."""
     quiet = Scheduler(Config({"scheduler": {}}))
