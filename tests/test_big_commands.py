@@ -3,15 +3,12 @@
 import io
 import sqlite3
 import sys
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 from redun_cli.completion import make_completion
 from redun_cli.main import cli, main
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 STEPS, STEPS_PER_JOB = 35_000, 1
 """What a command may take of SQLite's machine: so many steps, and so many for each job; reading a row takes more."""
 
@@ -61,18 +58,12 @@ class Counter:
 
 
 @pytest.fixture(scope="module", params=[20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
-def large(request, tmp_path_factory):
+def large(request, bench, tmp_path_factory):
     """A folder with a database of very many jobs, and how many."""
     folder = tmp_path_factory.mktemp("large")
     (folder / ".redun").mkdir()
     (folder / ".redun" / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import_module("big_database").make_database(folder / ".redun" / "redun.db", request.param)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-        for name in ("big_database", "big_graph"):
-            sys.modules.pop(name, None)
+    bench[0].make_database(folder / ".redun" / "redun.db", request.param)
     return folder, request.param
 
 

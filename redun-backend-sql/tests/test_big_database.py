@@ -3,53 +3,16 @@
 The databases and the questions are those of ``benchmarks/big_database.py``.
 """
 
-import sys
-from contextlib import closing
-from importlib import import_module
-from pathlib import Path
-
 import pytest
 
-from redun_backend_sql.backend import SqlBackend
-from redun_backend_sql.options import SqlOptions
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALL, LARGE = 4_000, 40_000
 STEPS_PER_JOB = 8
 """How many steps of SQLite's machine one more job may cost: counting it by index takes some, reading its row many."""
 
 
-@pytest.fixture(scope="module")
-def bench():
-    """The module of the benchmark, and that of its call graph."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield import_module("big_database"), import_module("big_graph")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-        for name in ("big_database", "big_graph"):
-            sys.modules.pop(name, None)
-
-
-@pytest.fixture(scope="module")
-def open_database(bench, tmp_path_factory):
-    """Opens a store with a database of so many jobs."""
-    folder = tmp_path_factory.mktemp("big")
-
-    def open_backend(jobs):
-        path = folder / f"{jobs}.db"
-        if not path.exists():
-            bench[0].make_database(path, jobs)
-        backend = SqlBackend(SqlOptions(f"sqlite:///{path}"))
-        backend.load()
-        return closing(backend)
-
-    return open_backend
-
-
 @pytest.fixture
-def small(open_database):
-    with open_database(SMALL) as backend:
+def small(open_big_database):
+    with open_big_database(SMALL) as backend:
         yield backend
 
 
@@ -92,11 +55,11 @@ def test_answers(small, bench):
     assert [name for name, answer in answers.items() if not answer] == ["log ~5000"]
 
 
-def test_cost_grows_with_counting_only(open_database, bench):
+def test_cost_grows_with_counting_only(open_big_database, bench):
     """In a database of ten times as many jobs no question costs more, but for counting jobs by index."""
     costs = {}
     for jobs in (SMALL, LARGE):
-        with open_database(jobs) as backend:
+        with open_big_database(jobs) as backend:
             for name, ask in bench[0].list_questions(backend, jobs).items():
                 costs.setdefault(name, []).append(count_steps(backend, ask))
 

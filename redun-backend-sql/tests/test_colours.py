@@ -10,7 +10,8 @@ from pseudo_terminal import PseudoTerminal
 
 from redun import Scheduler, task
 from redun.config import Config
-from redun_backend_sql.commands.colours import has_colours, paint_lines
+from redun.terminals import has_colours
+from redun_backend_sql.commands.colours import paint_lines
 
 redun_namespace = "colours"
 

@@ -7,9 +7,10 @@ import pytest
 from redun import Scheduler, task
 from redun.control import catch
 from redun.scheduler.job import JobStatus
+from redun.terminals import has_colours
 from redun_cli.progress.cleaning import clean_line, clean_name
 from redun_cli.progress.frame import Painter, Snapshot, choose_tasks
-from redun_cli.progress.modes import ProgressMode, choose_mode, has_colours
+from redun_cli.progress.modes import ProgressMode, choose_mode
 from redun_cli.progress.pace import WINDOW_SECONDS, Estimate, Pace
 from redun_cli.progress.screen import PROMPT_SECONDS, Screen
 from redun_cli.progress.summary import summarize

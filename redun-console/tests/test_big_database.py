@@ -1,14 +1,5 @@
 """Screens over large databases: what they cost must not grow with them, beyond counting jobs by index."""
 
-import sys
-from contextlib import closing
-from importlib import import_module
-from pathlib import Path
-
-import pytest
-
-from redun_backend_sql.backend import SqlBackend
-from redun_backend_sql.options import SqlOptions
 from redun_console.reader import Store
 from redun_console.resolve import resolve
 from redun_console.routes import (
@@ -32,38 +23,9 @@ from redun_console.views.search import load_search
 from redun_console.views.tasks import load_task_name, load_tasks
 from redun_console.views.values import load_upstreams, load_value
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALL, LARGE = 4_000, 12_000
 STEPS_PER_JOB = 8
 """How many steps of SQLite's machine one more job may cost: counting it by index takes some, reading its row many."""
-
-
-@pytest.fixture(scope="module")
-def bench():
-    """The module of the benchmark of a database of a million jobs, and that of its call graph."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield import_module("big_database"), import_module("big_graph")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-        for name in ("big_database", "big_graph"):
-            sys.modules.pop(name, None)
-
-
-@pytest.fixture(scope="module")
-def open_store(bench, tmp_path_factory):
-    """Opens a store with a database of so many jobs."""
-    folder = tmp_path_factory.mktemp("big")
-
-    def open_backend(jobs):
-        path = folder / f"{jobs}.db"
-        if not path.exists():
-            bench[0].make_database(path, jobs)
-        backend = SqlBackend(SqlOptions(f"sqlite:///{path}"))
-        backend.load()
-        return closing(backend)
-
-    return open_backend
 
 
 def list_questions(graph):
@@ -107,12 +69,12 @@ def count_steps(store, question):
     return 100 * count, answer
 
 
-def test_cost_grows_with_counting_only(open_store, bench, monkeypatch):
+def test_cost_grows_with_counting_only(open_big_database, bench, monkeypatch):
     """In a database of three times as many jobs no screen costs more, but for counting jobs by index."""
     monkeypatch.setattr("redun_console.views.execution.MAX_COUNTED_BY_TASK", SMALL // 4)
     costs = {}
     for jobs in (SMALL, LARGE):
-        with open_store(jobs) as backend:
+        with open_big_database(jobs) as backend:
             store = Store(backend)
             for name, question in list_questions(bench[1]).items():
                 steps, answer = count_steps(store, question)
@@ -127,10 +89,10 @@ def test_cost_grows_with_counting_only(open_store, bench, monkeypatch):
     assert too_high == {}
 
 
-def test_wide_execution_leads_to_its_children(open_store, bench):
+def test_wide_execution_leads_to_its_children(open_big_database, bench):
     """Of very many jobs below one the first are shown, and a line leads to all of them, page by page."""
     study, root = bench[1].make_id("study"), bench[1].make_id("study", "root")
-    with open_store(SMALL) as backend:
+    with open_big_database(SMALL) as backend:
         store = Store(backend)
         view = load_execution(store, ExecutionRoute(key=study))
         route = ExecutionRoute(key=study, job=root, children=True, page=3)

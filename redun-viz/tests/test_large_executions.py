@@ -5,12 +5,9 @@ The database is that of ``benchmarks/big_database.py``: a wide execution, a deep
 
 import json
 import re
-import sys
 import tracemalloc
 from collections import Counter
 from contextlib import closing
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -23,29 +20,16 @@ from redun_backend_sql.options import SqlOptions
 from redun_viz.commands.viz import viz
 from redun_viz.read import MAX_JOBS, MAX_SHOWN, find_subject, read_recorded
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 JOBS = 20_000
 MAX_BYTES_PER_JOB = 200
 
 
 @pytest.fixture(scope="module")
-def graph_of_benchmark():
-    """The modules of the benchmark: the one that makes the database, and the one of its call graph."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield import_module("big_database"), import_module("big_graph")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-        for name in ("big_database", "big_graph"):
-            sys.modules.pop(name, None)
-
-
-@pytest.fixture(scope="module")
-def config(graph_of_benchmark, tmp_path_factory):
+def config(bench, tmp_path_factory):
     """The configuration folder of a repository with a large database."""
     folder = tmp_path_factory.mktemp("large") / ".redun"
     folder.mkdir()
-    graph_of_benchmark[0].make_database(folder / "redun.db", JOBS)
+    bench[0].make_database(folder / "redun.db", JOBS)
     (folder / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
     return folder
 
@@ -71,8 +55,8 @@ def draw(config):
 
 
 @pytest.fixture
-def make_id(graph_of_benchmark):
-    return graph_of_benchmark[1].make_id
+def make_id(bench):
+    return bench[1].make_id
 
 
 def test_totals_count_all_jobs(database, make_id):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
+from redun.terminals import has_colours
 from redun.traceback import Part
 
 STYLES: Mapping[Part, Mapping[str, Any]] = {
@@ -47,10 +47,7 @@ def style_terminals(logger: logging.Logger) -> None:
 
     Without a terminal, with ``NO_COLOR`` set or on a dumb terminal, everything stays plain.
     """
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return
     for handler in logger.handlers:
-        stream: TextIO | None = getattr(handler, "stream", None)
-        if stream is None or not stream.isatty() or isinstance(handler.formatter, StyledFormatter):
+        if not has_colours(getattr(handler, "stream", None)) or isinstance(handler.formatter, StyledFormatter):
             continue
         handler.setFormatter(StyledFormatter(handler.formatter or logging.Formatter()))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -28,11 +27,6 @@ _HEADING = re.compile(
     r"Raised|Recent executions|Result|Tags|Traceback|Upstream dataflow):)"
 )
 _SOURCE = re.compile(r"^ {6,}[-+](?![-+])")
-
-
-def has_colours(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether lines that are written to a stream may be coloured: it is a terminal, and nobody wants plain text."""
-    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def paint_lines(lines: Iterable[str]) -> Iterator[str]:

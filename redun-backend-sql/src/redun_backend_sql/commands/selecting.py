@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from redun_backend_sql.commands.colours import has_colours, paint_lines
+from redun.terminals import has_colours
+from redun_backend_sql.commands.colours import paint_lines
 from redun_backend_sql.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -15,9 +15,9 @@ from types import FrameType
 from typing import Any
 
 from redun.logging import logger
+from redun.terminals import has_colours
 from redun_cli.progress.capture import Capture
 from redun_cli.progress.frame import MAX_OUTPUTS, Painter, Snapshot
-from redun_cli.progress.modes import has_colours
 from redun_cli.progress.pace import Pace
 from redun_cli.progress.screen import Screen
 from redun_cli.progress.tally import Tally

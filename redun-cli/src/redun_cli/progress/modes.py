@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TextIO
 
+from redun.terminals import is_terminal
+
 
 class ProgressMode(str, Enum):
     """What a user may ask for.
@@ -36,13 +38,3 @@ def choose_mode(
     moves_cursor = os.name == "posix" and environment.get("TERM") != "dumb"
     can_draw = moves_cursor and is_terminal(stream) and stream is not None and stream.fileno() == _STDERR
     return ProgressMode.LIVE if can_draw else ProgressMode.PLAIN
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a stream leads to a terminal."""
-    return stream is not None and not stream.closed and stream.isatty()
-
-
-def has_colours(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether what is written to a stream may be coloured: it leads to a terminal, and nobody asked for plain text."""
-    return is_terminal(stream) and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"

@@ -18,7 +18,8 @@ from redun.logging import logger
 from redun.plugins.catalog import commands
 from redun.registry import get_task_registry
 from redun.repositories import DEFAULT_REPOSITORY
-from redun_cli.progress.modes import ProgressMode, choose_mode, has_colours, is_terminal
+from redun.terminals import has_colours, is_terminal
+from redun_cli.progress.modes import ProgressMode, choose_mode
 from redun_cli.progress.summary import summarize
 from redun_cli.progress.tally import Tally
 from redun_cli.styles import STYLES
