@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -105,3 +106,16 @@ def test_other_warnings_keep_their_form(redun, install):
     finished = redun("plugins")
 
     assert re.search(r"plugin\.py:\d+: UserWarning: careful\n", finished.err)
+
+
+def test_messages_that_can_not_be_written_do_not_spoil_the_status(monkeypatch):
+    """What is left of messages when their terminal is gone is dropped, and the stream leads nowhere from then on."""
+    read, write = os.pipe()
+
+    with open(write, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with reporting_errors():
+            stream.write("a message without an end")
+            os.close(read)
+
+    assert stream.closed

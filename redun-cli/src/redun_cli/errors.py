@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TextIO
 
 import click
 
@@ -48,14 +49,31 @@ def reporting_errors() -> Iterator[Report]:
         except WorkflowFailed:
             sys.exit(EXIT_FAILURE)
         except BrokenPipeError:
-            # Whoever read the output has gone; Python must not complain when it closes the stream.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _lead_nowhere(sys.stdout)
             sys.exit(EXIT_FAILURE)
         except Exception as error:
             if report.is_debugging:
                 raise
             print(f"redun: {_describe(error)}", file=sys.stderr)
             sys.exit(EXIT_FAILURE)
+        finally:
+            _give_up_messages()
+
+
+def _give_up_messages() -> None:
+    """Drop messages that can't be written, as when their terminal was closed, so that they do not spoil the status."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        _lead_nowhere(sys.stderr)
+    except ValueError:  # It was closed by the program.
+        return
+
+
+def _lead_nowhere(stream: TextIO) -> None:
+    """Let go of whoever read a stream and has gone; Python must not complain when it closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _describe(error: Exception) -> str:
