@@ -12,6 +12,7 @@ from redun.errors import BackendError
 from redun_backend_sql.database import Insert
 from redun_backend_sql.sqlite import MEMORY, SqliteDatabase, translating_errors
 
+VALUE = Insert("item", ("key", "value"), ("key",), changed=("value",), filled="value")
 ITEM = Insert("item", ("key", "value"), ("key",))
 CHANGED_ITEM = Insert("item", ("key", "value"), ("key",), changed=("value",))
 
@@ -32,6 +33,66 @@ def list_keys(path):
 
 def insert(connection, *keys):
     connection.executemany("INSERT INTO item (key) VALUES (?)", [(key,) for key in keys])
+
+
+def write_traced(database, write, rows):
+    """Write rows, and return how many statements that took, those that begin and end the transaction left out."""
+    statements = []
+    database.connection.set_trace_callback(statements.append)
+    database.write({write: rows})
+    database.connection.set_trace_callback(None)
+    return len([statement for statement in statements if statement.startswith("INSERT")])
+
+
+def read_items(database):
+    return dict(database.select("SELECT key, value FROM item"))
+
+
+@pytest.mark.parametrize("write", [ITEM, CHANGED_ITEM, VALUE])
+@pytest.mark.parametrize("count", [1, 249, 250, 251, 1000, 12_345])
+def test_rows_are_written_whatever_their_number(database, write, count):
+    """Every row arrives, and a known key does what its kind of write says, whether rows fill statements or not."""
+    database.write({ITEM: [(f"key{number}", b"") for number in range(0, count, 3)]})
+
+    database.write({write: [(f"key{number}", b"%d" % number) for number in range(count)]})
+
+    kept = write is ITEM
+    expected = {f"key{number}": b"" if kept and number % 3 == 0 else b"%d" % number for number in range(count)}
+    assert read_items(database) == expected
+
+
+@pytest.mark.parametrize("write", [CHANGED_ITEM, VALUE])
+def test_last_of_many_rows_with_one_key_counts(database, write):
+    """Rows with the same key take effect one after the other, also when one statement writes them."""
+    database.write({write: [("a", b"%d" % number) for number in range(300)]})
+
+    assert read_items(database) == {"a": b"299" if write is CHANGED_ITEM else b"0"}
+
+
+def test_many_small_rows_take_few_statements(database):
+    """Statements grow with the number of rows up to a bound, so that there are far fewer of them than rows."""
+    rows = [(f"key{number}", b"value") for number in range(10_000)]
+
+    assert write_traced(database, VALUE, rows) <= 40
+
+
+def test_large_rows_are_written_one_by_one(database):
+    """Rows that are large together are not copied together for one statement."""
+    rows = [(f"key{number}", b"%d" % number * 50_000) for number in range(300)]
+
+    assert write_traced(database, VALUE, rows) == 300
+    assert read_items(database) == dict(rows)
+
+
+def test_failed_rows_leave_nothing_of_their_transaction(database):
+    """When one row of a statement can't be bound, none of the rows before it is kept."""
+    rows = [(f"key{number}", b"value") for number in range(700)]
+    rows[600] = ("key600", object())
+
+    with pytest.raises(BackendError, match=r"test\.db"):
+        database.write({ITEM: rows})
+
+    assert read_items(database) == {}
 
 
 def test_tables_are_listed(database):

@@ -16,11 +16,13 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.errors import BackendError
-from redun_backend_sql.database import Database, Row, Update, Write, log_statement, log_statements
+from redun_backend_sql.database import Database, Insert, Row, Update, Write, log_statement, log_statements
 from redun_backend_sql.location import MEMORY
 from redun_backend_sql.retry import NEVER, Retries, Trouble
 
@@ -31,6 +33,8 @@ T = TypeVar("T")
 
 _BUSY_SECONDS = 60
 _SLICE = 5_000
+_MAX_VALUES = 500
+_MAX_BYTES = 1024 * 1024
 _CACHE_KIB = 128 * 1024
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -126,15 +130,10 @@ class SqliteDatabase(Database):
         with self.transaction() as connection:
             for rows in groups:
                 for write, values in rows.items():
-                    self._write_rows(connection, format_write(write), values)
-
-    def _write_rows(self, connection: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
-        if rows:
-            log_statement(statement)
-        for start in range(0, len(rows), _SLICE):
-            connection.executemany(statement, rows[start : start + _SLICE])
-            if self.pause is not None:
-                self.pause()
+                    for start in range(0, len(values), _SLICE):
+                        _write_rows(connection, write, values[start : start + _SLICE])
+                        if self.pause is not None:
+                            self.pause()
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
@@ -176,9 +175,38 @@ class SqliteDatabase(Database):
         return Trouble.COLLISION if is_locked and not self.connection.in_transaction else None
 
 
+def _write_rows(connection: sqlite3.Connection, write: Write, rows: Sequence[Row]) -> None:
+    """Write rows, many with each statement: of what one row costs with a statement of its own, a third is saved."""
+    done, together = 0, _count_together(write)
+    if len(rows) >= together > 1:
+        statement = format_write(write, together)
+        log_statement(statement)
+        for part in (rows[start : start + together] for start in range(0, len(rows) - together + 1, together)):
+            if not _are_small(write, part):
+                break
+            connection.execute(statement, [*chain.from_iterable(part)])
+            done += together
+    if done < len(rows):
+        log_statement(format_write(write))
+        connection.executemany(format_write(write), rows[done:])
+
+
+def _count_together(write: Write) -> int:
+    """Return how many rows one statement writes."""
+    return 1 if isinstance(write, Update) else _MAX_VALUES // len(write.columns)
+
+
+def _are_small(write: Write, rows: Sequence[Row]) -> bool:
+    """Whether rows are small enough to be bound together: the driver copies what it binds."""
+    if not isinstance(write, Insert) or not write.filled:
+        return True
+    column = itemgetter(write.columns.index(write.filled))
+    return sum(map(len, map(column, rows))) <= _MAX_BYTES
+
+
 @lru_cache(maxsize=64)
-def format_write(write: Write) -> str:
-    """Return the statement that writes one row.
+def format_write(write: Write, count: int = 1) -> str:
+    """Return the statement that writes some rows; an update changes one.
 
     Examples
     --------
@@ -189,14 +217,15 @@ def format_write(write: Write) -> str:
     if isinstance(write, Update):
         settings = ", ".join(f"{column} = ?" for column in write.columns)
         return f"UPDATE {write.table} SET {settings} WHERE {write.key} = ?"  # noqa: S608
-    row = f"{write.table} ({', '.join(write.columns)}) VALUES ({', '.join('?' * len(write.columns))})"
+    values = ", ".join([f"({', '.join('?' * len(write.columns))})"] * count)
+    rows = f"{write.table} ({', '.join(write.columns)}) VALUES {values}"
     if not write.changed:
-        return f"INSERT OR IGNORE INTO {row}"
+        return f"INSERT OR IGNORE INTO {rows}"
     settings = ", ".join(f"{column} = excluded.{column}" for column in write.changed)
     where = ""
     if write.filled:
         where = f" WHERE length({write.table}.{write.filled}) = 0 AND length(excluded.{write.filled}) > 0"
-    return f"INSERT INTO {row} ON CONFLICT ({', '.join(write.key)}) DO UPDATE SET {settings}{where}"
+    return f"INSERT INTO {rows} ON CONFLICT ({', '.join(write.key)}) DO UPDATE SET {settings}{where}"
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -205,7 +234,7 @@ def _connect(path: str) -> sqlite3.Connection:
         raise BackendError(f"the database {path} can't be opened: there is no folder {folder}")
     with translating_errors(path):
         connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=128
         )
         try:
             connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
