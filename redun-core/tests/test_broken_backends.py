@@ -70,6 +70,7 @@ CAUGHT = {
     "Mingling": {"test_evaluations_and_calls_are_kept_apart", "test_store_is_a_dict"},
     "Formatting": {"test_odd_calls_are_found"},
     "Unaware": {"test_evaluated_tasks_are_known"},
+    "Presuming": {"test_unrecorded_calls_are_known"},
     "PastOldestFirst": {"test_past_is_found_newest_first"},
     "PastByEnd": {"test_past_is_found_by_any_name"},
     "PastWithoutPaths": {"test_past_with_a_file_is_found_among_many"},

@@ -261,6 +261,10 @@ def test_hash_tag_is_its_structs_hash(entity_id, key, value, parents):
     ("templated", "struct"),
     [
         (hash_eval("é", "a"), ["Eval", "é", "a"]),
+        (hash_eval("é" * 40, "a" * 40), ["Eval", "é" * 40, "a" * 40]),
+        (hash_eval("a" * 41, "a" * 39), ["Eval", "a" * 41, "a" * 39]),
+        (hash_call_node("é" * 40, "a" * 40, "r" * 40, []), ["CallNode", "é" * 40, "a" * 40, "r" * 40, []]),
+        (hash_call_node("t" * 41, "a" * 39, "r" * 40, []), ["CallNode", "t" * 41, "a" * 39, "r" * 40, []]),
         (hash_arguments(["é"], {}), ["TaskArguments", ["é"], {}]),
         (hash_arguments([], {"k": "é"}), ["TaskArguments", [], {"k": "é"}]),
         (hash_call_node("é", "a", "r", ["ü"]), ["CallNode", "é", "a", "r", ["ü"]]),

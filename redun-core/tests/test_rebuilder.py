@@ -12,7 +12,6 @@ from redun.scheduler.rebuilder import (
     Candidate,
     Mode,
     Reason,
-    Replay,
     Run,
     choose_final_result,
     choose_mode,
@@ -53,20 +52,25 @@ def test_mode_follows_from_options(options, use_cache, mode):
     assert choose_mode(options, use_cache) == mode
 
 
+def run(reason):
+    """Return the decision that a call runs for a reason."""
+    return Run(reason, reason.value)
+
+
 @pytest.mark.parametrize(
     ("mode", "candidate", "decision"),
     [
-        (NO_CACHE, None, Run(Reason.NO_CACHE)),
-        (NO_CACHE, VALID, Run(Reason.NO_CACHE)),
-        (THIS_EXECUTION, VALID, Run(Reason.NO_CACHE)),
-        (FULL, None, Run(Reason.NOT_FOUND)),
-        (FULL, VALID, Replay(VALID)),
-        (SHALLOW, VALID, Replay(VALID)),
-        (FULL, VALID._replace(is_error=True), Run(Reason.NOT_FOUND)),
-        (FULL, VALID._replace(is_readable=False), Run(Reason.UNREADABLE)),
-        (FULL, VALID._replace(is_readable=False, is_valid=False), Run(Reason.UNREADABLE)),
-        (FULL, VALID._replace(is_valid=False), Run(Reason.INVALID)),
-        (SHALLOW, VALID._replace(is_valid=False, kind=CacheResult.ULTIMATE), Run(Reason.INVALID)),
+        (NO_CACHE, None, run(Reason.NO_CACHE)),
+        (NO_CACHE, VALID, run(Reason.NO_CACHE)),
+        (THIS_EXECUTION, VALID, run(Reason.NO_CACHE)),
+        (FULL, None, run(Reason.NOT_FOUND)),
+        (FULL, VALID, VALID),
+        (SHALLOW, VALID, VALID),
+        (FULL, VALID._replace(is_error=True), run(Reason.NOT_FOUND)),
+        (FULL, VALID._replace(is_readable=False), run(Reason.UNREADABLE)),
+        (FULL, VALID._replace(is_readable=False, is_valid=False), run(Reason.UNREADABLE)),
+        (FULL, VALID._replace(is_valid=False), run(Reason.INVALID)),
+        (SHALLOW, VALID._replace(is_valid=False, kind=CacheResult.ULTIMATE), run(Reason.INVALID)),
     ],
 )
 def test_decision_follows_from_mode_and_candidate(mode, candidate, decision):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from redun.backends.base import Batch, JobCall, PastCall, StoredCall
@@ -49,6 +50,10 @@ _LOOKUP_CALLS = (
 )
 _SUBTREE = "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash IN ({keys})"
 _CONTEXTS = "SELECT entity_id, value FROM tag WHERE key = ? AND entity_id IN ({keys}) AND is_current"
+_MISSING_CALLS = (
+    "WITH asked (call_hash) AS (VALUES {rows}) SELECT call_hash FROM asked "
+    "WHERE NOT EXISTS (SELECT 1 FROM call_node WHERE call_node.call_hash = asked.call_hash)"
+)
 _KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash IN ({keys})"
 
 _Calls = dict[tuple[str, str], list[tuple[str, EncodedValue]]]
@@ -154,8 +159,9 @@ class SqlBackend(QueryableBackend):
             self._database = self._placement = None
 
     def lookup(self, eval_hashes: Sequence[str]) -> Mapping[str, EncodedValue]:
-        found = {key: EncodedValue(*value) for key, *value in self.database.select_in(_LOOKUP, eval_hashes)}
-        if all(value.data for value in found.values()):
+        rows = self.database.select_in(_LOOKUP, eval_hashes)
+        found = {key: EncodedValue(address, name, form, data) for key, address, name, form, data in rows}
+        if all(map(itemgetter(4), rows)):
             return found
         completed = self._complete(list(found.values()))
         return {key: completed[value.value_hash] for key, value in found.items() if value.value_hash in completed}
@@ -224,6 +230,10 @@ class SqlBackend(QueryableBackend):
             ]
             for key, calls in found.items()
         }
+
+    def find_unrecorded(self, call_hashes: Sequence[str]) -> Collection[str]:
+        missing = [call_hash for (call_hash,) in self.database.select_in(_MISSING_CALLS, call_hashes)]
+        return [*missing, *self._incomplete.intersection(call_hashes)] if self._incomplete else missing
 
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         if paths:

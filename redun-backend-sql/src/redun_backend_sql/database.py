@@ -109,7 +109,7 @@ class Database(ABC):
         Parameters
         ----------
         statement
-            The query, with ``{keys}`` where the list of parameters belongs.
+            The query, with ``{keys}`` where the list of parameters belongs, or ``{rows}`` in place of rows of one each.
         keys
             The keys; repeats are asked for once.
         *first
@@ -245,8 +245,8 @@ def log_statements(engine: Engine) -> Engine:
 
 @lru_cache(maxsize=64)
 def fill_keys(statement: str, length: int) -> str:
-    """Return a statement with some parameters in place of ``{keys}``."""
-    return statement.format(keys=",".join("?" * length))
+    """Return a statement with some parameters in place of ``{keys}`` or ``{rows}``."""
+    return statement.format(keys=",".join("?" * length), rows=",".join(["(?)"] * length))
 
 
 def _padded_length(count: int) -> int:

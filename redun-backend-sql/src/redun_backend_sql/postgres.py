@@ -385,7 +385,7 @@ def _begin_reading(connection: Connection) -> Connection:
 
 def _ask_at_once(statement: str) -> str:
     """Return a statement that takes all keys as one parameter."""
-    return statement.replace("IN ({keys})", "= ANY(?)")
+    return statement.replace("IN ({keys})", "= ANY(?)").replace("VALUES {rows}", "SELECT unnest(?)")
 
 
 def _cursor(connection: Connection) -> psycopg.RawCursor[tuple[Any, ...]]:

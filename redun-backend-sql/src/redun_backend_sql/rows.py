@@ -11,9 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
 
-from redun.backends.base import Batch, CallRecord, JobRecord, TagRecord
+from redun.backends.base import Batch, CallRecord, TagRecord
 from redun.hashing import hash_argument, hash_tag
 from redun.tags import CONTEXT_KEY
 from redun.values.base import FileSubtype, TaskSubtype
@@ -114,8 +113,22 @@ def make_rows(batch: Batch, known_calls: Collection[str], incomplete_calls: Coll
     _add_values(values.values(), rows)
     for write in (VALUE, EVALUATION, CALL_NODE, ARGUMENT, CALL_SUBTREE_TASK):
         rows[write].sort(key=itemgetter(0))  # Stable: of two evaluations with one key, the later one counts.
-    rows[JOB].extend(_job_row(job) for job in batch.jobs.values())
-    rows[JOB_END].extend((_end_time(job), job.cached, job.call_hash, job.id) for job in batch.job_ends.values())
+    rows[JOB] = [
+        (
+            key,
+            start := format_time(began),
+            start if ended == began else _end_time(ended),
+            task,
+            cached,
+            call,
+            above,
+            run,
+        )
+        for key, began, ended, task, cached, call, above, run, _ in batch.jobs.values()
+    ]
+    rows[JOB_END].extend(
+        (_end_time(job.end_time), job.cached, job.call_hash, job.id) for job in batch.job_ends.values()
+    )
     for execution in batch.executions.values():
         alive = format_time(execution.updated_time)
         rows[EXECUTION].append((execution.id, execution.args, execution.job_id, alive))
@@ -129,10 +142,11 @@ def _add_call(call: CallRecord, rows: Rows, values: dict[str, EncodedValue]) -> 
         (call_hash, call.task_name, call.task_hash, arguments.args_hash, result.value_hash, format_time(call.timestamp))
     )
     table = rows[ARGUMENT]
-    places: dict[int | str, EncodedValue] = dict(enumerate(arguments.positional))
-    places.update(arguments.keyword)
-    for place, value in places.items():
-        position, key = (place, None) if isinstance(place, int) else (None, place)
+    places: list[tuple[int | str, int | None, str | None, EncodedValue]]
+    places = [(position, position, None, value) for position, value in enumerate(arguments.positional)]
+    if arguments.keyword:
+        places += [(key, None, key, value) for key, value in arguments.keyword.items()]
+    for place, position, key, value in places:
         value_hash = value.value_hash
         values.setdefault(value_hash, value)
         arg_hash = hash_argument(call_hash, position, key, value_hash)
@@ -175,14 +189,8 @@ def _add_tag(tag: TagRecord, rows: Rows) -> None:
     rows[TAG].append((tag_hash, tag.entity_type, tag.entity_id, tag.key, value, True))
 
 
-def _job_row(job: JobRecord) -> tuple[Any, ...]:
-    start = format_time(job.start_time)
-    end = start if job.end_time == job.start_time else _end_time(job)
-    return (job.id, start, end, job.task_hash, job.cached, job.call_hash, job.parent_id, job.execution_id)
-
-
-def _end_time(job: JobRecord) -> str | None:
-    return None if job.end_time is None else format_time(job.end_time)
+def _end_time(seconds: float | None) -> str | None:
+    return None if seconds is None else format_time(seconds)
 
 
 def format_time(seconds: float) -> str:

@@ -18,6 +18,7 @@ from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
 
 _encode = get_type_registry().encode
+_NONE: Mapping[str, Any] = {}
 
 
 class EncodedArguments(NamedTuple):
@@ -102,7 +103,7 @@ def encode_values(
     """
     if not (kwargs or known or excluded):  # As most calls are.
         values = [*map(_encode, args)]
-        return EncodedArguments(values, {}, hash_arguments([value.value_hash for value in values], {}))
+        return EncodedArguments(values, _NONE, hash_arguments([value.value_hash for value in values], _NONE))
     positional = [known.get(id(value)) or _encode(value) for value in args]
     keyword = {key: known.get(id(value)) or _encode(value) for key, value in kwargs.items()} if kwargs else {}
     if not excluded:

@@ -35,6 +35,7 @@ from redun.values.registry import get_type_registry
 R = TypeVar("R", covariant=True)
 
 _NO_KEYWORDS: Mapping[str, Any] = {}
+_NO_NAMES: frozenset[str] = frozenset()
 _NO_OPTIONS_HASH = hash_bytes(pickle_dumps({}))
 
 
@@ -157,7 +158,7 @@ class TaskExpression(ApplyExpression[R]):
         ApplyExpression.__init__(self, args, kwargs)
         self.task_name = task_name
         self.task_options = task_options or EMPTY_OPTIONS
-        self.export_options = frozenset(export_options)
+        self.export_options = frozenset(export_options) if export_options else _NO_NAMES
         self.length = length
 
     def _find_leaves(self) -> Sequence[Any]:
@@ -181,7 +182,7 @@ class TaskExpression(ApplyExpression[R]):
     def get_key(self) -> Hashable:
         if self.argument_leaves or self.task_options or self.export_options:
             return self.get_hash()
-        return self.task_name, self.encode_arguments().args_hash
+        return f"{self.task_name} {self.encode_arguments().args_hash}"
 
     def _calc_hash(self) -> str:
         args_hash = self.encode_arguments().args_hash

@@ -202,7 +202,10 @@ def hash_arguments(positional: Sequence[str], keyword: Mapping[str, str]) -> str
     >>> hash_arguments([], {}) == hash_struct(["TaskArguments", [], {}])
     True
     """
-    body = "".join([f"{len(value)}:{value}" for value in positional])
+    if len(positional) == 1:  # The commonest case, for a third of the time.
+        body = f"{len(positional[0])}:{positional[0]}"
+    else:
+        body = "".join([f"{len(value)}:{value}" for value in positional])
     pairs = ""
     if keyword:
         pairs = "".join([f"{len(key)}:{key}{len(keyword[key])}:{keyword[key]}" for key in sorted(keyword)])
@@ -214,7 +217,10 @@ def hash_arguments(positional: Sequence[str], keyword: Mapping[str, str]) -> str
 
 def hash_eval(task_hash: str, args_hash: str) -> str:
     """Return the address of applying a task to arguments: the key of the cache."""
-    filled = f"l4:Eval{len(task_hash)}:{task_hash}{len(args_hash)}:{args_hash}e"
+    if len(task_hash) == len(args_hash) == HASH_LENGTH:
+        filled = f"l4:Eval40:{task_hash}40:{args_hash}e"
+    else:
+        filled = f"l4:Eval{len(task_hash)}:{task_hash}{len(args_hash)}:{args_hash}e"
     if not filled.isascii():
         return hash_struct(["Eval", task_hash, args_hash])
     return sha512(filled.encode()).hexdigest()[:HASH_LENGTH]
@@ -224,10 +230,13 @@ def hash_call_node(task_hash: str, args_hash: str, result_hash: str, child_call_
     """Return the address of a finished call; the order of its children does not matter, their number does."""
     children = sorted(child_call_hashes) if child_call_hashes else ()
     listed = "".join([f"{len(child)}:{child}" for child in children]) if children else ""
-    filled = (
-        f"l8:CallNode{len(task_hash)}:{task_hash}{len(args_hash)}:{args_hash}"
-        f"{len(result_hash)}:{result_hash}l{listed}ee"
-    )
+    if len(task_hash) == len(args_hash) == len(result_hash) == HASH_LENGTH:
+        filled = f"l8:CallNode40:{task_hash}40:{args_hash}40:{result_hash}l{listed}ee"
+    else:
+        filled = (
+            f"l8:CallNode{len(task_hash)}:{task_hash}{len(args_hash)}:{args_hash}"
+            f"{len(result_hash)}:{result_hash}l{listed}ee"
+        )
     if not filled.isascii():
         return hash_struct(["CallNode", task_hash, args_hash, result_hash, children])
     return sha512(filled.encode()).hexdigest()[:HASH_LENGTH]

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -23,12 +22,25 @@ PENDING, _FULFILLED, _REJECTED = range(3)
 Callback = Callable[["Promise[Any]"], None]
 
 
+class CallbackQueue(deque[tuple[Callback, "Promise[Any]"]]):
+    """Callbacks of settled promises, in order.
+
+    Parameters
+    ----------
+    is_run
+        Whether somebody runs them; otherwise whoever settles a promise does.
+    """
+
+    def __init__(self, is_run: bool = False) -> None:
+        super().__init__()
+        self.is_run = is_run
+
+
 class _Trampoline(threading.local):
     """The callbacks of settled promises that this thread still has to run."""
 
     def __init__(self) -> None:
-        self.queue: deque[tuple[Callable[[Promise[Any]], None], Promise[Any]]] = deque()
-        self.is_running = False
+        self.queue = CallbackQueue()
 
 
 _trampoline = _Trampoline()
@@ -42,26 +54,28 @@ def run_callbacks() -> None:
         callback(promise)
 
 
-@contextmanager
-def collecting_callbacks(queue: deque[Any]) -> Iterator[None]:
+class collecting_callbacks:  # noqa: N801 - it reads as a function does
     """Let callbacks of promises that this thread settles wait in a queue until `run_callbacks` is called."""
-    trampoline = _trampoline
-    before = trampoline.queue, trampoline.is_running
-    trampoline.queue, trampoline.is_running = queue, True
+
+    __slots__ = ("_before", "_queue")
+
+    def __init__(self, queue: CallbackQueue) -> None:
+        self._queue = queue
+
+    def __enter__(self) -> None:
+        self._before = _trampoline.queue
+        _trampoline.queue = self._queue
+
+    def __exit__(self, *_: object) -> None:
+        _trampoline.queue = self._before
+
+
+def _run(queue: CallbackQueue) -> None:
+    queue.is_run = True
     try:
-        yield
+        run_callbacks()
     finally:
-        trampoline.queue, trampoline.is_running = before
-
-
-def _run_unless_running() -> None:
-    trampoline = _trampoline
-    if not trampoline.is_running:
-        trampoline.is_running = True
-        try:
-            run_callbacks()
-        finally:
-            trampoline.is_running = False
+        queue.is_run = False
 
 
 class Promise(Generic[T]):
@@ -133,6 +147,10 @@ class Promise(Generic[T]):
         else:
             self._settle(_FULFILLED, value)
 
+    def fulfil(self, value: T) -> None:
+        """Fulfil the promise with a value that is no promise itself."""
+        self._settle(_FULFILLED, value)
+
     def do_reject(self, error: BaseException) -> None:
         """Reject the promise."""
         self._settle(_REJECTED, error)
@@ -140,8 +158,10 @@ class Promise(Generic[T]):
     def watch(self, callback: Callable[[Promise[Any]], None]) -> None:
         """Call `callback` with this promise once it is settled. The callback must not raise."""
         if self._state != PENDING:
-            _trampoline.queue.append((callback, self))
-            _run_unless_running()
+            queue = _trampoline.queue
+            queue.append((callback, self))
+            if not queue.is_run:
+                _run(queue)
         elif self._waiters is None:
             self._waiters = callback  # Most promises have one; a list for it would take more room than the promise.
         elif isinstance(self._waiters, list):
@@ -213,7 +233,8 @@ class Promise(Generic[T]):
                 queue.extend([(callback, self) for callback in waiters])
             else:
                 queue.append((waiters, self))
-            _run_unless_running()
+            if not queue.is_run:
+                _run(queue)
 
     def __repr__(self) -> str:
         state = ("pending", "fulfilled", "rejected")[self._state]

@@ -158,7 +158,7 @@ class Task(Value, Generic[P, R]):
         parameters = list(self.signature.parameters)
         return frozenset([*names, *(parameters.index(name) for name in names)])
 
-    @property
+    @cached_property
     def load_module(self) -> str:
         """The module that another process imports to find the task."""
         return cast("str", self.get_task_option("load_module") or self.func.__module__)

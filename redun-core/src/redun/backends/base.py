@@ -1,23 +1,19 @@
 """The contract of a store: answer batches of keys, write batches of records.
 
-A backend knows nothing of schedulers and tasks; it sees addresses, bytes and the plain records below. It must be able
-to look up what it recorded, in any later process. Everything else is optional: a backend that only caches may ignore
-jobs and executions, and only backends that can be queried by people offer more.
-
-Records never change once written, except that a job and an execution are written when they start and again when they
-end.
+A backend knows nothing of schedulers and tasks; it sees addresses, bytes and the plain records of
+`redun.backends.records`. It must be able to look up what it recorded, in any later process. Everything else is
+optional: a backend that only caches may ignore jobs and executions, and only backends that can be queried by people
+offer more.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from redun.arguments import EncodedArguments
-from redun.backends.handles import HandleChanges, HandleLookups
+from redun.backends.handles import HandleLookups
 from redun.backends.past import (
     ERROR_TYPE,
     MAX_PAST_CALLS,
@@ -26,6 +22,15 @@ from redun.backends.past import (
     StoredCall,
     find_files,
     place_arguments,
+)
+from redun.backends.records import (
+    Batch,
+    CallRecord,
+    EvaluationRecord,
+    ExecutionRecord,
+    JobRecord,
+    TagEntity,
+    TagRecord,
 )
 from redun.backends.sharing import Share
 from redun.values.codec import EncodedValue
@@ -48,156 +53,6 @@ __all__ = [
     "find_files",
     "place_arguments",
 ]
-
-
-class EvaluationRecord(NamedTuple):
-    """The cache entry of a call: what its task returned, before that was reduced further."""
-
-    eval_hash: str
-    task_hash: str
-    args_hash: str
-    value: EncodedValue
-
-
-class CallRecord(NamedTuple):
-    """A finished call: a node of the call graph.
-
-    Attributes
-    ----------
-    call_hash, task_hash
-        Addresses of the call and of its task.
-    task_name
-        The task's full name.
-    result
-        The final value.
-    arguments
-        The arguments with their address.
-    upstream
-        Addresses of the calls that arguments came from, by the argument's position or name; only of those that did.
-    children
-        Addresses of the calls made below it, in the order they were made, repeats included.
-    subtree
-        Hashes of all tasks in the call graph below and including this node.
-    timestamp
-        When it finished, in seconds since the epoch.
-    context
-        The values that it could look up; None when there were none.
-    """
-
-    call_hash: str
-    task_name: str
-    task_hash: str
-    result: EncodedValue
-    arguments: EncodedArguments
-    upstream: Mapping[int | str, Sequence[str]]
-    children: Sequence[str]
-    subtree: Collection[str]
-    timestamp: float
-    context: EncodedValue | None = None
-
-
-class JobRecord(NamedTuple):
-    """One call as it happened in one execution.
-
-    Times are in seconds since the epoch; `end_time` is None while the call runs. `reason` says why the call ran in
-    place of being answered from the cache; a store may leave it out.
-    """
-
-    id: str
-    start_time: float
-    end_time: float | None
-    task_hash: str
-    cached: bool
-    call_hash: str | None
-    parent_id: str | None
-    execution_id: str
-    reason: str = ""
-
-
-class ExecutionRecord(NamedTuple):
-    """One run of a workflow: the command that started it, its root job, and when it was last seen alive."""
-
-    id: str
-    args: str
-    job_id: str
-    updated_time: float
-
-
-class TagEntity(str, Enum):
-    """What a tag may be on; `Null` is what a deleted tag has become."""
-
-    Execution = "Execution"
-    Job = "Job"
-    CallNode = "CallNode"
-    Task = "Task"
-    Value = "Value"
-    Null = "Null"
-
-
-class TagRecord(NamedTuple):
-    """A key with a JSON value, on something that is recorded.
-
-    Attributes
-    ----------
-    entity_type
-        What it is on: ``"Execution"``, ``"Job"``, ``"CallNode"``, ``"Task"`` or ``"Value"``.
-    entity_id
-        The id or address of that.
-    key, value
-        The tag. Several values of one key stand beside each other.
-    """
-
-    entity_type: str
-    entity_id: str
-    key: str
-    value: Any
-
-
-@dataclass(slots=True)
-class Batch:
-    """Records to be written together: all of them, or none.
-
-    Tasks are values whose `subtype` holds their definition; the address of the value is the task's hash. Other values
-    stand here only when nothing else in the batch holds them.
-
-    A record refers only to records that are in the same batch or were written before. Jobs come parents first. What
-    ends in a later batch than it started is in `job_ends`, by id, instead of in `jobs`.
-    """
-
-    tasks: dict[str, EncodedValue] = field(default_factory=dict)
-    values: dict[str, EncodedValue] = field(default_factory=dict)
-    evaluations: list[EvaluationRecord] = field(default_factory=list)
-    calls: list[CallRecord] = field(default_factory=list)
-    jobs: dict[str, JobRecord] = field(default_factory=dict)
-    job_ends: dict[str, JobRecord] = field(default_factory=dict)
-    executions: dict[str, ExecutionRecord] = field(default_factory=dict)
-    tags: list[TagRecord] = field(default_factory=list)
-    handles: HandleChanges = field(default_factory=HandleChanges)
-
-    def extend(self, later: Batch) -> None:
-        """Add the records of a later batch; a job that ends there and starts here is one record then."""
-        self.tasks.update(later.tasks)
-        self.values.update(later.values)
-        self.evaluations.extend(later.evaluations)
-        self.calls.extend(later.calls)
-        self.jobs.update(later.jobs)
-        for job_id, job in later.job_ends.items():
-            (self.jobs if job_id in self.jobs else self.job_ends)[job_id] = job
-        self.executions.update(later.executions)
-        self.tags.extend(later.tags)
-        self.handles.extend(later.handles)
-
-    def __len__(self) -> int:
-        return (
-            len(self.evaluations)
-            + len(self.calls)
-            + len(self.jobs)
-            + len(self.job_ends)
-            + len(self.executions)
-            + len(self.values)
-            + len(self.tags)
-            + len(self.handles)
-        )
 
 
 @dataclass(frozen=True)
@@ -255,6 +110,13 @@ class Backend(HandleLookups, ABC):
     @abstractmethod
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         """Return the recorded calls for some pairs of task hash and arguments hash; first the one that ended last."""
+
+    def find_unrecorded(self, call_hashes: Sequence[str]) -> Collection[str]:
+        """Return those of some calls, by address, that may not be recorded with everything that belongs to them.
+
+        The others are not recorded again. Override it where that costs less than recording them.
+        """
+        return call_hashes
 
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         """Return recorded calls of a task of any definition, to explain why another call has to run.

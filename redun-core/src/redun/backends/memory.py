@@ -83,6 +83,9 @@ class MemoryBackend(Backend):
             if key in self._calls_of
         }
 
+    def find_unrecorded(self, call_hashes: Sequence[str]) -> Collection[str]:
+        return set(call_hashes) - self.calls.keys()
+
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         given = [self._calls_given.get((task_name, path), []) for path in paths]
         groups = given if paths else [self._calls_named.get(task_name, [])]

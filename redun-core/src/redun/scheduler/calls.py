@@ -23,7 +23,6 @@ from redun.scheduler.rebuilder import (
     Candidate,
     Mode,
     Reason,
-    Replay,
     Run,
     choose_final_result,
     choose_mode,
@@ -48,7 +47,7 @@ class Rejected(NamedTuple):
     error: Exception
 
 
-Decision = Run | Replay | Join | Rejected
+Decision = Run | Candidate | Join | Rejected
 
 _ERROR = ErrorValue.type_name
 _decode_and_check = get_type_registry().decode_and_check
@@ -88,7 +87,7 @@ class CallTable:
 
     def decide_all(self, jobs: Sequence[Job]) -> list[tuple[Job, Decision, Candidate | None]]:
         """Return what to do with each of some jobs, in their order, and what the store had for it."""
-        calls, choose, limit = self._calls, self._choose_mode, self._max_value_size
+        calls, handles, choose, limit = self._calls, self._handles, self._choose_mode, self._max_value_size
         verdicts: list[Mode | Join | Rejected] = []
         for job in jobs:
             try:
@@ -115,12 +114,12 @@ class CallTable:
             for job, verdict in zip(jobs, verdicts, strict=True)
         )
         with looking_ahead([*single.values(), *(call.result for call in final.values())]):
-            candidates = self._handles.check_candidates(jobs, read)
+            candidates = handles.check_candidates(jobs, read)
         decisions: list[tuple[Job, Decision, Candidate | None]] = []
         for job, verdict, candidate in zip(jobs, verdicts, candidates, strict=True):
             decision = decide(verdict, candidate, job.replays_errors) if isinstance(verdict, Mode) else verdict
-            if isinstance(decision, Replay) and not decision.candidate.is_error:
-                self._handles.note_replay(job, decision.candidate.leaves)
+            if isinstance(decision, Candidate) and not decision.is_error:
+                handles.note_replay(job, decision.leaves)
             decisions.append((job, decision, candidate))
         return decisions
 
@@ -134,6 +133,10 @@ class CallTable:
             use_cache = False
         mode = choose_mode(job.options, use_cache)
         return mode._replace(single_reduction=False) if job.task.is_coroutine else mode
+
+    def forget(self) -> None:
+        """Let go of all calls, once none is to be decided on any more: collecting a million jobs takes a while."""
+        self._calls.clear()
 
     def is_shared(self, job: Job) -> bool:
         """Whether a result that another execution records can answer a call."""
@@ -174,12 +177,22 @@ class CallTable:
         self, jobs: Sequence[Job], verdicts: Sequence[Mode | object]
     ) -> tuple[Mapping[str, StoredCall], Mapping[str, EncodedValue]]:
         """Return recorded final results by job id, and single reductions by key, of calls whose modes allow them."""
-        undecided = [(job, mode) for job, mode in zip(jobs, verdicts, strict=True) if isinstance(mode, Mode)]
-        final = self._look_up_final([job for job, mode in undecided if mode.final_result])
-        asked = [job for job, mode in undecided if mode.single_reduction and job.id not in final]
+        asked: list[Job] = []
+        wanted: list[Job] = []
+        failed: list[Job] = []
+        for job, mode in zip(jobs, verdicts, strict=True):
+            if isinstance(mode, Mode):
+                if mode.final_result:
+                    wanted.append(job)
+                if mode.single_reduction:
+                    asked.append(job)
+                    if job.replays_errors:
+                        failed.append(job)
+        final = self._look_up_final(wanted)
+        if final:
+            asked = [job for job in asked if job.id not in final]
         keys = [job.eval_hash for job in self._seen_tasks.keep_seen(asked)]
         single = self._backend.lookup(keys) if keys else {}
-        failed = [job for job, mode in undecided if job.replays_errors and mode.single_reduction]
         if failed:
             errors = self._look_up_final([job for job in failed if job.eval_hash not in single])
             final = {**final, **errors}

@@ -11,7 +11,8 @@ from redun.scheduler.finish import Finisher, Joining
 from redun.scheduler.group import note_need
 from redun.scheduler.handles import HandleStates
 from redun.scheduler.job import Job
-from redun.scheduler.rebuilder import Candidate, Replay, Run
+from redun.scheduler.rebuilder import Candidate, Run
+from redun.scheduler.replays import Replays
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
@@ -22,7 +23,7 @@ class Dispatcher:
 
     Parameters
     ----------
-    evaluator, calls, finisher, starter, rivals, handles, board
+    evaluator, calls, finisher, replays, starter, rivals, handles, board
         Those of the execution.
     misses
         Takes the calls that would run, in a dry run; None otherwise.
@@ -33,6 +34,7 @@ class Dispatcher:
         evaluator: Evaluator,
         calls: CallTable,
         finisher: Finisher,
+        replays: Replays,
         starter: Starter,
         rivals: Rivals,
         handles: HandleStates,
@@ -42,6 +44,7 @@ class Dispatcher:
         self._evaluator = evaluator
         self._calls = calls
         self._finisher = finisher
+        self._replays = replays
         self._starter = starter
         self._rivals = rivals
         self._handles = handles
@@ -58,13 +61,12 @@ class Dispatcher:
         max_ready
             How many jobs may be ready before no expressions are expanded any more.
         """
-        ready, expand = self._evaluator.ready, self._evaluator.expand
-        replay = self._log_replay if self._board.is_shown else self._finisher.replay
+        ready = self._evaluator.ready
+        to_answer: list[tuple[Job, Candidate]] = []
         to_run: list[Job] = []
         for job, decision, candidate in self._calls.decide_all([ready.popleft() for _ in range(count)]):
-            if isinstance(decision, Replay):
-                replay(job, decision.candidate)
-                expand(max_ready)
+            if isinstance(decision, Candidate):
+                to_answer.append((job, decision))
             elif isinstance(decision, Join):
                 if decision.twin.group is not None:
                     note_need(job, decision.twin)
@@ -76,15 +78,14 @@ class Dispatcher:
             else:
                 self._note_run(job, decision, candidate)
                 to_run.append(job)
+        if to_answer:
+            self._board.log_answers(to_answer)
+            self._replays.answer(to_answer, max_ready)
         if to_run:
             self._hand_over(to_run)
 
-    def _log_replay(self, job: Job, candidate: Candidate) -> None:
-        self._board.log_cached(job, candidate.call.call_hash if candidate.call is not None else None)
-        self._finisher.replay(job, candidate)
-
     def _note_run(self, job: Job, decision: Run, candidate: Candidate | None) -> None:
-        job.reason = decision.reason.value
+        job.reason = decision.text
         if candidate is not None:
             self._board.log_miss(job, candidate)
         if self._misses is not None:

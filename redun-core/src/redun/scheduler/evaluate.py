@@ -38,7 +38,8 @@ from redun.values.nested import find_leaves
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
 
-_Step = tuple[ApplyExpression[Any], Job | JobEnv, "Promise[Any]"]
+_Steps = tuple[list[Reduction], Job | JobEnv]
+"""Expressions that are still to be expanded under a job, the last of them first."""
 
 
 class Evaluator:
@@ -69,7 +70,7 @@ class Evaluator:
         self._execution = execution
         self._board = board
         self._tasks = get_task_registry()
-        self._stack: list[_Step] = []
+        self._stack: list[_Steps] = []
         self.ready: deque[Job] = deque()
 
     def evaluate(self, value: Any, parent_job: Job | JobEnv) -> Promise[Any]:
@@ -103,8 +104,12 @@ class Evaluator:
         if not stack or len(ready) >= max_ready:
             return False
         while stack and len(ready) < max_ready:
-            expression, parent_job, promise = stack.pop()
-            _EXPANSIONS[type(expression)](self, expression, parent_job, promise)
+            steps, parent_job = stack[-1]
+            reduction = steps.pop()
+            if not steps:
+                stack.pop()
+            expression = reduction.expression
+            _EXPANSIONS[type(expression)](self, expression, parent_job, reduction)
         return True
 
     @property
@@ -183,7 +188,8 @@ class Evaluator:
 
     def _reduce_all(self, expressions: Sequence[Expression[Any]], parent_job: Job | JobEnv) -> Sequence[Promise[Any]]:
         """Begin to reduce expressions, such that the first is expanded first."""
-        evaluated, steps = parent_job.open_scope().evaluated, []
+        evaluated = parent_job.open_scope().evaluated
+        steps: list[Reduction] = []
         promises: list[Promise[Any]] = []
         for expression in expressions:
             promise: Promise[Any]
@@ -195,13 +201,15 @@ class Evaluator:
                     promise.do_reject(error)
                 else:
                     if known is reduction:
-                        steps.append((expression, parent_job, promise))
+                        steps.append(reduction)
                     promise = known
             else:
                 promise = Promise()
                 promise.do_resolve(expression.value if isinstance(expression, ValueExpression) else expression)
             promises.append(promise)
-        self._stack.extend(reversed(steps))
+        if steps:
+            steps.reverse()
+            self._stack.append((steps, parent_job))
         return promises
 
     def _expand_scheduler_task(

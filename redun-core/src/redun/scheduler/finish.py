@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from redun.arguments import add_defaults
 from redun.backends.base import CallRecord, StoredCall
+from redun.expression import Expression
 from redun.hashing import hash_call_node
 from redun.options import CacheCheckValid, check_tags
 from redun.promise import Promise, wait_promises
@@ -119,14 +120,15 @@ class Finisher:
         """
         assert job.encoded is not None
         result, leaves = returned, find_leaves(returned)
-        if leaves:
+        others = [leaf for leaf in leaves if not isinstance(leaf, Expression)] if leaves else leaves
+        if others:
             result = get_type_registry().postprocess(returned, {"pre_call_hash": job.eval_hash})
-        if leaves or job.watched:
-            self._look_for_drift(job, leaves)
+        if others or job.watched:
+            self._look_for_drift(job, others)
         encoded = self._encode(result)
         check_result(job, encoded, self._max_value_size)
         if job.execution.handles is not None:
-            job.execution.handles.note_result(job, leaves)
+            job.execution.handles.note_result(job, others)
         if (
             not leaves
             and type(result) not in _SINGLE
@@ -165,6 +167,13 @@ class Finisher:
         else:
             outcome = Outcome(candidate.value, None, call.call_hash, call.subtree)
             self._end(job, JobStatus.CACHED, outcome, time.time())
+
+    def end_recorded(self, job: Job, value: Any, call_hash: str) -> None:
+        """End a job with the result of a recorded call that no other calls are below."""
+        if self._observers.on_start is not None:
+            self._start(job)
+        outcome = Outcome(value, None, call_hash, self._join_subtrees(job.task.hash, ()))
+        self._end(job, JobStatus.CACHED, outcome, time.time())
 
     def _replay_error(self, job: Job, recorded: ErrorValue, call: StoredCall) -> None:
         self._start(job)
@@ -251,7 +260,7 @@ class Finisher:
                 self._recorder.note_task(drifted_task)
             upstream = _NO_UPSTREAM if job.has_own_arguments else _find_upstream(job)
             context = job.context.encode() if job.context.values else None
-            edges = [child.call_hash for child in children if child.has_provenance]
+            edges = [child.call_hash for child in children if child.has_provenance] if children else ()
             self._recorder.add_call(
                 CallRecord(
                     call_hash, task.fullname, task.hash, result, arguments, upstream, edges, subtree, now, context

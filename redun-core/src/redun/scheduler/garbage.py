@@ -18,6 +18,18 @@ _saved: tuple[int, int, int] = gc.get_threshold()
 
 
 @contextmanager
+def not_collecting() -> Iterator[None]:
+    """Put the collector off while many objects are made that all go before long."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
 def collecting_rarely() -> Iterator[None]:
     """Raise the collector's first threshold while any execution of this process runs."""
     global _users, _saved

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import Any, NamedTuple
 from weakref import ref
@@ -152,9 +152,10 @@ def _cancel(executor: Executor, future: Future[Any]) -> None:
 
 def find_error(future: Future[Any]) -> Exception | None:
     """Return how a call failed, as an ordinary exception; None if it did not."""
-    if future.cancelled():
+    try:
+        error = future.exception()
+    except CancelledError:
         return CancelledCallError("the executor cancelled the call")
-    error = future.exception()
     if error is None or isinstance(error, Exception):
         return error
     exit_error = TaskExitError(f"the task raised {safe_repr(error)}, which would end the process")

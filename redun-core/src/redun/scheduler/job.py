@@ -321,7 +321,7 @@ class Job:
         self.encoded = self.scope = None
         self.args, self.kwargs, self.watched = (), EMPTY_OPTIONS, NOTHING_WATCHED
         if outcome.error is None:
-            self.promise.do_resolve(outcome.value)
+            self.promise.fulfil(outcome.value)
         else:
             self.promise.do_reject(outcome.error)
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from redun.errors import DryRunResult, SchedulerError, StoppedCallError
 from redun.expression import TaskExpression
 from redun.plugins.host import get_host
-from redun.promise import Promise, collecting_callbacks, run_callbacks
+from redun.promise import CallbackQueue, Promise, collecting_callbacks, run_callbacks
 from redun.scheduler.awaited import AwaitedExpressions
 from redun.scheduler.calls import CallTable
 from redun.scheduler.current import get_current_scheduler, set_current_scheduler
@@ -45,6 +45,7 @@ from redun.scheduler.job import Execution
 from redun.scheduler.observers import Progress
 from redun.scheduler.outside import looking_back
 from redun.scheduler.record import Recorder
+from redun.scheduler.replays import Replays
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
 from redun.scheduler.signals import stopping_on_signals
@@ -106,10 +107,8 @@ class ExecutionLoop:
         execution.progress = Progress(self.board.counts, self._finisher.unfinished)
         self._timers = Timers()
         self._awaited = AwaitedExpressions(self.evaluator, self._post)
-        choose_executor = host.decider("redun_job_executor")
-        self.starter = Starter(
-            scheduler, self._finisher, self.board, self._timers, choose_executor, self._awaited.evaluate
-        )
+        choose = host.decider("redun_job_executor")
+        self.starter = Starter(scheduler, self._finisher, self.board, self._timers, choose, self._awaited.evaluate)
         self._handover = self.starter.handover
         self._mailbox = self._handover.mailbox
         context = copy_context()
@@ -124,6 +123,7 @@ class ExecutionLoop:
             self.evaluator,
             self.calls,
             self._finisher,
+            Replays(self.evaluator, self._finisher, self.recorder),
             self.starter,
             self._rivals,
             self.handles,
@@ -131,7 +131,7 @@ class ExecutionLoop:
             self._misses if settings.dryrun else None,
         )
         self._root: Promise[Any] = Promise()
-        self._callbacks: deque[Any] = deque()
+        self._callbacks = CallbackQueue(is_run=True)
         self._was_led, self._wakes_at = False, 0.0
         self._next_report = time.monotonic() + scheduler.job_status_interval
 
@@ -154,6 +154,7 @@ class ExecutionLoop:
             finally:
                 backend.set_pause(_do_nothing)
                 self.recorder.flush()
+                self.calls.forget()
         if root.is_rejected:
             raise root.error
         return root.value
@@ -193,8 +194,7 @@ class ExecutionLoop:
             return False
         elif evaluator.expand(MAX_READY):
             return True
-        elif evaluator.ready and len(self._handover) - len(self._awaited) < MAX_RUNNING:
-            room = MAX_RUNNING + len(self._awaited) - len(self._handover)
+        elif evaluator.ready and (room := MAX_RUNNING + len(self._awaited) - len(self._handover)) > 0:
             self._dispatcher.dispatch(min(MAX_READY, room, len(evaluator.ready)), MAX_READY)
             self.recorder.flush_if_due()
         else:

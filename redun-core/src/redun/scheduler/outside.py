@@ -19,6 +19,7 @@ from redun.values.external import ExternalValue, looking_at, watch_results
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
 
+_NOTHING: AbstractContextManager[None] = nullcontext()
 _URL = b"://"
 """What is in a stored value that refers to a URL. A look at something on this machine need not be planned."""
 
@@ -26,13 +27,13 @@ _URL = b"://"
 def looking_ahead(results: Iterable[EncodedValue]) -> AbstractContextManager[None]:
     """Look at everything outside that some recorded results refer to, for as long as they are decided on."""
     external = [value for result in results if _URL in result.data for value in _read_external(result)]
-    return looking_at(external) if len(external) > 1 else nullcontext()
+    return looking_at(external) if len(external) > 1 else _NOTHING
 
 
 def looking_back(ended: Iterable[tuple[Job, Future[Any]]]) -> AbstractContextManager[None]:
     """Look at everything outside that some calls took or gave, for as long as their results are read."""
     watched = [value for job, future in ended if job.watched for value in _list_external(job, future)]
-    return looking_at(watched) if len(watched) > 1 else nullcontext()
+    return looking_at(watched) if len(watched) > 1 else _NOTHING
 
 
 def _list_external(job: Job, future: Future[Any]) -> Iterator[ExternalValue]:

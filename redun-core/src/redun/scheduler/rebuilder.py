@@ -86,15 +86,10 @@ class Candidate(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The call runs."""
+    """The call runs. What its reason says is at hand, because asking an enumeration for it takes a while."""
 
     reason: Reason
-
-
-class Replay(NamedTuple):
-    """The call is answered from the store."""
-
-    candidate: Candidate
+    text: str
 
 
 def choose_mode(options: Mapping[str, Any], use_cache: bool) -> Mode:
@@ -144,11 +139,13 @@ def choose_final_result(
     return None
 
 
-_RUNS = {reason: Run(reason) for reason in Reason}
+_NO_CACHE, _NOT_FOUND, _UNREADABLE, _INVALID = (
+    Run(reason, reason.value) for reason in (Reason.NO_CACHE, Reason.NOT_FOUND, Reason.UNREADABLE, Reason.INVALID)
+)
 
 
-def decide(mode: Mode, candidate: Candidate | None, replays_errors: bool = False) -> Run | Replay:
-    """Return what to do with a call that this execution has not made yet.
+def decide(mode: Mode, candidate: Candidate | None, replays_errors: bool = False) -> Run | Candidate:
+    """Return what to do with a call that this execution has not made yet: run it, or answer it with the candidate.
 
     Parameters
     ----------
@@ -160,14 +157,14 @@ def decide(mode: Mode, candidate: Candidate | None, replays_errors: bool = False
         Whether a recorded error may answer it too.
     """
     if not (mode.single_reduction or mode.final_result):
-        return _RUNS[Reason.NO_CACHE]
+        return _NO_CACHE
     if candidate is None or (candidate.is_error and not replays_errors):
-        return _RUNS[Reason.NOT_FOUND]
+        return _NOT_FOUND
     if not candidate.is_readable:
-        return _RUNS[Reason.UNREADABLE]
+        return _UNREADABLE
     if not candidate.is_valid:
-        return _RUNS[Reason.INVALID]
-    return Replay(candidate)
+        return _INVALID
+    return candidate
 
 
 _LACKS_RESULT = frozenset({Reason.NOT_FOUND.value, Reason.INVALID.value, Reason.UNREADABLE.value})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Any
@@ -27,6 +27,7 @@ from redun.backends.base import (
 from redun.backends.handles import HandleRecord
 from redun.errors import BackendError
 from redun.options import check_tags
+from redun.scheduler.garbage import not_collecting
 from redun.scheduler.job import Execution, Job, JobStatus
 from redun.task import Task
 from redun.values.codec import EncodedValue
@@ -109,6 +110,12 @@ class Recorder:
                 self.note_task(self._hidden_tasks.pop(task_hash))
         if self._journal_delay == 0:
             self.journal()
+
+    def find_unrecorded(self, call_hashes: Sequence[str]) -> Collection[str]:
+        """Return those of some calls that need a record; all of them if each job is to be safe as soon as it ends."""
+        if self._backend is None or self._journal_delay == 0:
+            return call_hashes
+        return self._backend.find_unrecorded(call_hashes)
 
     def add_handle(self, record: HandleRecord) -> None:
         """Note a state of a handle."""
@@ -193,7 +200,8 @@ class Recorder:
         self._is_writing = True
         self._only_in_memory.extend(new)
         try:
-            self._backend.record(batch)
+            with not_collecting():
+                self._backend.record(batch)
         except BaseException:
             batch.extend(self._journaled)
             self._journaled = batch

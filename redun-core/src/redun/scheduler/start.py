@@ -73,6 +73,9 @@ class Starter:
         """Start calls, as far as limits have room now; the others start when they have."""
         admitted: list[Job] = []
         for job in jobs:
+            if not job.options:
+                admitted.append(job)
+                continue
             try:
                 read_timeout(job.options)
                 if self._limits.admit(job):

@@ -82,6 +82,12 @@ class StatusBoard:
             call = format_task_call(job.task, job.args, job.kwargs)
             self._logger.info("Wait   Job %s:  %s, which another execution is making", job.id[:8], call)
 
+    def log_answers(self, answers: Sequence[tuple[Job, Candidate]]) -> None:
+        """Log which calls are answered by recorded results."""
+        if self.is_shown:
+            for job, candidate in answers:
+                self.log_cached(job, candidate.call.call_hash if candidate.call is not None else None)
+
     def log_cached(self, job: Job, call_hash: str | None) -> None:
         """Log that a call is answered from the cache, with the address of its final result if that was reused."""
         if self.is_shown and job.eval_hash:

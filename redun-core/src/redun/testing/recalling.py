@@ -163,6 +163,19 @@ class RecallingContract(WritingContract):
         assert before[1] == []
         assert {*hashes[::2], hashes[1]} <= set(found) <= set(hashes)
 
+    def test_unrecorded_calls_are_known(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
+        """Asked about any number of calls, a store names all that it lacks; which of the others is up to it."""
+        calls = [make_call(_TASK, [number], encode(number)) for number in range(1_001)]
+        hashes = [call.call_hash for call in calls]
+        backend.record(make_batch([_TASK], calls=calls[::2]))
+
+        empty = list(backend.find_unrecorded([]))
+
+        found = list(successor(backend).find_unrecorded([*hashes, hashes[0], hashes[1]]))
+
+        assert set(hashes[1::2]) <= set(found) <= set(hashes)
+        assert empty == []
+
     @pytest.fixture
     def past(self, backend: Backend, tmp_path: Path) -> Backend:
         """An open store that knows the past of tasks."""

@@ -48,6 +48,9 @@ class WatchedBackend(Backend):
     def lookup_calls(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[StoredCall]]:
         return self.backend.lookup_calls(keys)
 
+    def find_unrecorded(self, call_hashes: Sequence[str]) -> Collection[str]:
+        return self.backend.find_unrecorded(call_hashes)
+
     def find_calls(self, task_name: str, paths: Sequence[str] = ()) -> Sequence[PastCall]:
         return self.backend.find_calls(task_name, paths)
 

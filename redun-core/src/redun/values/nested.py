@@ -120,16 +120,16 @@ def _find_flat_leaves(items: Collection[Any]) -> Sequence[Any] | None:
         if kinds == {LEAF}:
             return list(items)
         return [item for item in items if get_kind(type(item)) == LEAF] if kinds <= {PLAIN, LEAF} else None
-    leaves: list[Any] = []
+    leaves: list[Any] | None = None
     for item in items:
         kind = kind_cache.get(type(item))
         if kind is None:
             kind = get_kind(type(item))
         if kind == LEAF:
-            leaves.append(item)
+            leaves = [item] if leaves is None else [*leaves, item]
         elif kind != PLAIN:
             return None
-    return leaves
+    return leaves or ()
 
 
 def _is_interesting(items: Collection[Any]) -> bool:
