@@ -21,6 +21,8 @@ MISSING = [
     ("from redun.handle import Handle", "redun.handle", "redun-value-handle"),
     ("from redun.file import File", "redun.file", "redun-value-file"),
     ("from redun.cli import main", "redun.cli", "redun-cli"),
+    ("from redun import DockerExecutor", "redun.DockerExecutor", "redun-remote"),
+    ("from redun.job_array import get_job_array_index", "redun.job_array", "redun-remote"),
 ]
 
 

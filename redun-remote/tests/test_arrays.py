@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from redun_remote.arrays import JobArrayer, group_calls, split_group
+from redun_remote.arrays import JobArrayer, get_job_array_index, group_calls, split_group
+from redun_remote.errors import WorkerSetupError
 
 
 class Recorder:
@@ -154,3 +155,43 @@ def test_group_of_calls_is_by_task_and_options(make_call):
     ]
     assert len({group_calls(call), *map(group_calls, others)}) == 5
     assert group_calls(others[-1]) is None
+
+
+def test_names_of_workflows_are_the_same_objects():
+    """`redun.job_array` has the names that it had, and they are those of this distribution."""
+    from redun import job_array
+    from redun_remote import arrays
+
+    for name in ("JobArrayer", "JobDescription", "get_job_array_index"):
+        assert getattr(job_array, name) is getattr(arrays, name)
+
+
+def test_calls_are_grouped_by_default(make_call):
+    """Without further words, jobs are calls: those of a task make an array; settings come in the order of 0.46."""
+    recorder = Recorder()
+    calls = [make_call("echo", number) for number in range(3)]
+    arrayer = JobArrayer(recorder.submit, recorder.fail, 0.0, 60, 2, 3)
+
+    arrayer.add_many([*calls, make_call("defer", 3)])
+    arrayer.stop()
+
+    assert [[call.args[0] for call in batch] for batch in recorder.batches] == [[0, 1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("environment", "index"),
+    [
+        ({}, None),
+        ({"JOB_COMPLETION_INDEX": "7"}, 7),
+        ({"BATCH_TASK_INDEX": "1", "AWS_BATCH_JOB_ARRAY_INDEX": "0"}, 0),
+    ],
+)
+def test_index_of_a_job(environment, index):
+    """The index of a job in its array comes from the environment, AWS Batch first; elsewhere there is none."""
+    assert get_job_array_index(environment) == index
+
+
+def test_index_that_is_no_number():
+    """An index that can't be one is an error which names the variable."""
+    with pytest.raises(WorkerSetupError, match="must be a number; BATCH_TASK_INDEX is 'x'"):
+        get_job_array_index({"BATCH_TASK_INDEX": "x"})

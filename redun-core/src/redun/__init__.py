@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from redun.scheduler import set_current_scheduler as set_current_scheduler
     from redun_executor_spark import ShardedDataset as ShardedDataset
     from redun_executor_spark import ShardedS3Dataset as ShardedS3Dataset
+    from redun_remote.docker import DockerExecutor as DockerExecutor
     from redun_value_file import Dir as Dir
     from redun_value_file import File as File
     from redun_value_file import FileSet as FileSet

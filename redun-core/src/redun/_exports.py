@@ -31,6 +31,7 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
     "script": ("redun_value_file", "redun-value-file"),
     "Handle": ("redun_value_handle", "redun-value-handle"),
     "merge_handles": ("redun_value_handle", "redun-value-handle"),
+    "DockerExecutor": ("redun_remote.docker", "redun-remote"),
     "ShardedDataset": ("redun_executor_spark", "redun-executor-spark"),
     "ShardedS3Dataset": ("redun_executor_spark", "redun-executor-spark"),
 }

@@ -63,10 +63,10 @@ class Session:
         self._arrayer = JobArrayer[Ticket](
             self._submit,
             self._fail_batch,
-            lambda ticket: None if ticket.options.num_nodes else group_calls(ticket.call),
-            options.job_stale_time,
-            options.min_array_size,
-            min(options.max_array_size, options.max_jobs or options.max_array_size),
+            stale_time=options.job_stale_time,
+            min_array_size=options.min_array_size,
+            max_array_size=min(options.max_array_size, options.max_jobs or options.max_array_size),
+            group=lambda ticket: None if ticket.options.num_nodes else group_calls(ticket.call),
         )
         self._changed = threading.Condition()
         self._open: set[Ticket] = set()

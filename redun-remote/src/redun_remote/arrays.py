@@ -6,30 +6,65 @@ when it is as large as an array may be. Then it is submitted: as arrays, or one 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from redun.executors.base import Call
 from redun.traceback import safe_repr
+from redun_remote.errors import WorkerSetupError
 
 T = TypeVar("T")
 
 MAX_ARRAY_SIZE = 10_000
 """How large an array may be at most, on any platform."""
 
+INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "JOB_COMPLETION_INDEX", "BATCH_TASK_INDEX")
+"""The environment variables that say which job of an array this is, in the order in which they are looked at."""
+
 _MAX_OPTION = 10_000
 
 
-class GroupKey(NamedTuple):
+def get_job_array_index(
+    environment: Mapping[str, str] = os.environ, names: Sequence[str] = INDEX_VARIABLES
+) -> int | None:
+    """Return which job of an array this process is, counted from 0; None if it is none.
+
+    Parameters
+    ----------
+    environment
+        The environment variables.
+    names
+        Those that may say so.
+
+    Raises
+    ------
+    WorkerSetupError
+        When the variable has something else than a number.
+
+    Examples
+    --------
+    >>> get_job_array_index({"AWS_BATCH_JOB_ARRAY_INDEX": "3"}), get_job_array_index({})
+    (3, None)
+    """
+    name = next((name for name in names if name in environment), None)
+    if name is None:
+        return None
+    if not environment[name].isdecimal():
+        raise WorkerSetupError(f"the index of a job in its array must be a number; {name} is {environment[name]!r}")
+    return int(environment[name])
+
+
+class JobDescription(NamedTuple):
     """What the calls of an array have in common: the task, and the options that say how it runs."""
 
     task_name: str
     options: tuple[tuple[str, str], ...]
 
 
-def group_calls(call: Call) -> GroupKey | None:
+def group_calls(call: Call) -> JobDescription | None:
     """Return with which other calls one may be in an array; None for a script, which may be in none.
 
     Examples
@@ -41,7 +76,7 @@ def group_calls(call: Call) -> GroupKey | None:
     if call.is_script:
         return None
     shown = {name: safe_repr(value, _MAX_OPTION) for name, value in call.options.items()}
-    return GroupKey(call.task_name, (("may_reuse", str(call.may_reuse)), *sorted(shown.items())))
+    return JobDescription(call.task_name, (("may_reuse", str(call.may_reuse)), *sorted(shown.items())))
 
 
 def split_group(members: Sequence[T], min_size: int, max_size: int) -> list[Sequence[T]]:
@@ -77,17 +112,17 @@ class JobArrayer(Generic[T]):
         Submits a batch: an array of jobs of one group, or a single job. Called by one thread at a time.
     on_error
         Called with what `submit_jobs` raised, and the batch.
-    group
-        Returns what jobs of an array have in common, or None for one that is always submitted alone; `group_calls` for
-        calls.
+    submit_interval
+        How long to wait between two batches at least, in seconds.
     stale_time
         How long a group waits for another member, in seconds.
     min_array_size
         How many jobs make an array at least; 0 for no arrays.
     max_array_size
         How many jobs an array has at most, no more than `MAX_ARRAY_SIZE`.
-    submit_interval
-        How long to wait between two batches at least, in seconds.
+    group
+        Returns what jobs of an array have in common, or None for one that is always submitted alone; by default jobs
+        are calls.
 
     Raises
     ------
@@ -96,7 +131,7 @@ class JobArrayer(Generic[T]):
 
     Examples
     --------
-    >>> arrayer = JobArrayer(print, print, group=len, stale_time=60, min_array_size=2, max_array_size=3)
+    >>> arrayer = JobArrayer(print, print, stale_time=60, min_array_size=2, max_array_size=3, group=len)
     >>> for word in ("one", "two", "four", "six", "ten"):
     ...     arrayer.add(word)
     >>> arrayer.stop()
@@ -109,11 +144,11 @@ class JobArrayer(Generic[T]):
         self,
         submit_jobs: Callable[[Sequence[T]], None],
         on_error: Callable[[Exception, Sequence[T]], None],
-        group: Callable[[T], Hashable | None],
+        submit_interval: float = 0.0,
         stale_time: float = 3.0,
         min_array_size: int = 5,
         max_array_size: int = 1000,
-        submit_interval: float = 0.0,
+        group: Callable[[Any], Hashable | None] = group_calls,
     ) -> None:
         if max_array_size < max(min_array_size, 1):
             raise ValueError(

@@ -15,9 +15,6 @@ from redun_remote.errors import WorkerSetupError
 NEEDED_VERSION = ">=0.47.0"
 """What a worker's version of redun has to be, to understand the command line and the files."""
 
-INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "JOB_COMPLETION_INDEX", "BATCH_TASK_INDEX")
-"""The environment variables that say which job of an array a worker is, in the order in which they are looked at."""
-
 PROGRAM = ("redun", "--check-version", NEEDED_VERSION, "oneshot")
 """The worker as the command of an image that redun is installed in."""
 

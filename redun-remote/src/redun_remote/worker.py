@@ -36,8 +36,9 @@ from redun.utils import add_import_path
 from redun.values.external import Watched, find_changed, watch_arguments
 from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
+from redun_remote.arrays import INDEX_VARIABLES, get_job_array_index
 from redun_remote.code_package import unpack_code
-from redun_remote.command import INDEX_VARIABLES, Order, parse_order
+from redun_remote.command import Order, parse_order
 from redun_remote.errors import ScratchError, WorkerSetupError
 from redun_remote.formats import dump_error, dump_raised, dump_result, load_input, load_path, seal, unseal
 from redun_remote.heartbeat import beating
@@ -118,13 +119,12 @@ def find_place(order: Order, environment: Mapping[str, str]) -> Place:
     """
     if not order.is_array:
         return Place(order.input, order.output, order.error, None)
-    names = [order.index_variable] if order.index_variable else [*INDEX_VARIABLES]
-    text = next((environment[name] for name in names if name in environment), "")
-    if not text.isdigit():
+    names = [order.index_variable] if order.index_variable else INDEX_VARIABLES
+    index = get_job_array_index(environment, names)
+    if index is None:
         raise WorkerSetupError(
-            f"a job of an array must know its index, and the environment has none in {' or '.join(names)}: {text!r}"
+            f"a job of an array must know its index, and the environment has none in {' or '.join(names)}"
         )
-    index = int(text)
     output = load_path(read_bytes(order.output), order.output, index)
     error = load_path(read_bytes(order.error), order.error, index)
     return Place(order.input, output, error, index)
