@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from postgres_server import GUARDED, PASSWORD
 
+from redun.boto import BOTO_VARIABLE
 from redun.errors import BackendError, ConfigError
 from redun_backend_sql.aws_secret import parse_secret
 from redun_backend_sql.backend import SqlBackend
@@ -36,6 +37,7 @@ class SecretsManager(BaseHTTPRequestHandler):
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append((self.headers["X-Amz-Target"], request, self.headers["Authorization"]))
+        self.server.agents.append(self.headers["User-Agent"])
         secret = self.server.secrets.get(request["SecretId"])
         if secret is None:
             error = {
@@ -63,7 +65,7 @@ def secrets_manager(monkeypatch):
     """A service with secrets, to which boto3 turns; skipped where that can't be had."""
     pytest.importorskip("boto3", reason="boto3 is not installed")
     server = HTTPServer(("127.0.0.1", 0), SecretsManager)
-    server.secrets, server.requests = {}, []
+    server.secrets, server.requests, server.agents = {}, [], []
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     settings = {
@@ -103,6 +105,16 @@ def test_missing_secret_is_named(secrets_manager):
     """A secret that does not exist is an error that names it and says what the service said."""
     with pytest.raises(BackendError, match=r"db_aws_secret_name = 'nope' can't be read: .*ResourceNotFoundException"):
         SqlBackend(SqlOptions(db_aws_secret_name="nope")).load()
+
+
+def test_secret_is_asked_for_as_configured(secrets_manager, monkeypatch):
+    """The client of the service has the settings of option `boto_config`."""
+    monkeypatch.setenv(BOTO_VARIABLE, '{"user_agent_extra": "team/a"}')
+
+    with pytest.raises(BackendError, match="ResourceNotFoundException"):
+        SqlBackend(SqlOptions(db_aws_secret_name="nope")).load()
+
+    assert [agent.split()[-1] for agent in secrets_manager.agents] == ["team/a"]
 
 
 def test_service_that_does_not_answer_is_named(secrets_manager, monkeypatch):

@@ -10,6 +10,8 @@ from contextlib import closing
 
 import pytest
 
+from redun.boto import apply_boto_config
+from redun.config import Config
 from redun.testing import CommandContract
 from redun_cli.main import main
 
@@ -70,7 +72,8 @@ def redun(folder, monkeypatch, capfd):
         assert code == status, errors
         return output if status == 0 else errors
 
-    return run
+    yield run
+    apply_boto_config(Config())
 
 
 @pytest.fixture
@@ -133,6 +136,32 @@ def test_logs_are_followed(redun, submit, folder):
     shown = redun("aws", "logs", "-b", job_id, "--follow", "--short", "--all", "--interval", "0.05")
 
     assert shown.splitlines() == [*map(str, range(1, 1501)), "end"]
+
+
+def test_requests_are_made_as_configured(redun, folder, held):
+    """Requests have the settings of option `boto_config`, but for retries, which are made here alone."""
+    from redun_executor_batch.api import _clients
+
+    ini = folder / ".redun" / "redun.ini"
+    settings = {"connect_timeout": 7, "retries": {"max_attempts": 9}}
+    ini.write_text(f"{ini.read_text()}\n[scheduler]\nboto_config = {json.dumps(settings)}\n")
+
+    shown = redun("aws", "list-jobs")
+    config = _clients.get("batch", None).meta.config
+
+    assert held[0] in shown
+    assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (7, 60, 1)
+
+
+def test_wrong_settings_of_requests_are_explained(redun, folder):
+    """Settings that boto3 does not know are told in one sentence."""
+    ini = folder / ".redun" / "redun.ini"
+    ini.write_text(f'{ini.read_text()}\n[scheduler]\nboto_config = {{"conect_timeout": 7}}\n')
+
+    said = redun("aws", "list-jobs", status=1)
+
+    assert "boto_config has 'conect_timeout', which botocore.config.Config does not know; did you mean" in said
+    assert "Traceback" not in said
 
 
 WRONG = {

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+from redun.boto import make_boto_config
 from redun.errors import BackendError, ConfigError
 from redun_backend_sql.location import PostgresLocation
 
@@ -38,7 +39,7 @@ def read_secret(name: str) -> PostgresLocation:
             f"[backend] db_aws_secret_name = {name!r} needs boto3 ({error}): pip install 'redun-backend-sql[aws]'"
         ) from error
     try:
-        client = boto3.client("secretsmanager", region_name=os.environ.get(REGION_VARIABLE))
+        client = boto3.client("secretsmanager", region_name=os.environ.get(REGION_VARIABLE), config=make_boto_config())
         answer = client.get_secret_value(SecretId=name)
     except (BotoCoreError, ClientError) as error:
         raise BackendError(f"[backend] db_aws_secret_name = {name!r} can't be read: {error}") from error

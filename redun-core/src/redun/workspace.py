@@ -77,14 +77,14 @@ class Workspace:
 
         What is wrong with the configuration otherwise is left to the commands that need it.
         """
-        from redun.scheduler.setup import apply_plugin_options
+        from redun.scheduler.setup import apply_process_options
 
         if self.is_configured:
             try:
                 config = Config.read(self.config_dir)
             except ConfigError:
                 return
-            apply_plugin_options(config)
+            apply_process_options(config)
 
     def read_config(self, create: bool = True) -> Config:
         """Return the configuration of the repository to work in.

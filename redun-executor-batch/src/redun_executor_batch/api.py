@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
+from redun.boto import BOTO_VARIABLE, make_boto_config
 from redun.errors import ExecutorError, MissingPluginError
 from redun.logging import logger
 from redun_executor_batch.errors import BatchError, BatchRefusedError
@@ -30,7 +31,7 @@ _CLOSING_SECONDS = 10.0
 _LOOKS = 4
 """How often one looks for a job whose submission was not answered, before it is submitted again."""
 
-_IDENTIFYING = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION")
+_IDENTIFYING = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", BOTO_VARIABLE)
 
 _BUSY = {
     "RequestLimitExceeded",
@@ -306,16 +307,15 @@ _clients = _Clients()
 def _make_client(service: str, region: str | None) -> Any:
     try:
         import boto3
-        from botocore.config import Config
     except ImportError as error:
         raise MissingPluginError(
             "AWS Batch needs boto3, which is not installed: pip install boto3", name="boto3"
         ) from error
-    config = Config(
+    config = make_boto_config(
+        fixed={"retries": {"mode": "standard", "total_max_attempts": 1}},
         connect_timeout=_CONNECT_SECONDS,
         max_pool_connections=_MAX_CONNECTIONS,
         read_timeout=_READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": 1},
     )
     session = boto3.session.Session()
     return session.client(service, region_name=region or session.region_name or DEFAULT_REGION, config=config)

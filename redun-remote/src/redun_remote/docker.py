@@ -72,6 +72,12 @@ class DockerExecutor(LocalJobExecutor):
         The name that tasks ask for with option ``executor``.
     options
         The image, and what a container gets.
+
+    Examples
+    --------
+    >>> from redun import DockerExecutor, Scheduler
+    >>> executor = DockerExecutor("container", DockerOptions(image="workflow:1", scratch="scratch", memory=8))
+    >>> scheduler = Scheduler(executor=executor)
     """
 
     options_type = DockerOptions

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from redun.boto import make_boto_config
 from redun.config import Config
 from redun.errors import MissingPluginError, RedunError
 from redun.expression import SchedulerExpression, TaskExpression
@@ -271,7 +272,7 @@ def invoke(function_name: str, data: Mapping[str, Any]) -> None:
             "AWS Lambda needs boto3, which is not installed: pip install 'redun-remote[lambda]'", name="boto3"
         ) from error
     try:
-        client = boto3.session.Session().client("lambda")
+        client = boto3.session.Session().client("lambda", config=make_boto_config())
         answer = client.invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(data).encode())
     except (BotoCoreError, ClientError) as error:
         raise InvocationException(f"the function {function_name!r} can't be invoked: {error}") from error

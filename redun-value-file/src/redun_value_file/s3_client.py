@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from redun.boto import get_boto_settings, make_boto_config
 from redun.errors import MissingPluginError
 from redun_value_file.errors import RedunFileNotFoundError, RedunOSError, RedunPermissionError
 
@@ -36,16 +37,18 @@ _BUSY = {"503", "RequestLimitExceeded", "ServiceUnavailable", "SlowDown", "Throt
 
 
 class _Clients:
-    """The client of this process, made when it is first asked for."""
+    """The client of this process, made when it is first asked for, and anew for other settings."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._client: Any = None
+        self._settings = ""
 
     def get(self) -> Any:
         with self._lock:
-            if self._client is None:
-                self._client = _make_client()
+            settings = get_boto_settings()
+            if self._client is None or settings != self._settings:
+                self._client, self._settings = _make_client(), settings
             return self._client
 
 
@@ -66,13 +69,13 @@ def get_client() -> Any:
 def _make_client() -> Any:
     try:
         import boto3
-        from botocore.config import Config
     except ImportError as error:
         raise MissingPluginError(
             "files in S3 need boto3, which is not installed: pip install 'redun-value-file[s3]'", name="boto3"
         ) from error
     retries = {"mode": "standard", "max_attempts": MAX_ATTEMPTS}
-    return boto3.session.Session().client("s3", config=Config(retries=retries, max_pool_connections=MAX_CONNECTIONS))
+    config = make_boto_config(retries=retries, max_pool_connections=MAX_CONNECTIONS)
+    return boto3.session.Session().client("s3", config=config)
 
 
 def forget_client() -> None:

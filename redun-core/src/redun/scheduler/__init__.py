@@ -41,7 +41,7 @@ from redun.scheduler.root import needs_root_task, wrap_root
 from redun.scheduler.settings import OnError, RunSettings
 from redun.scheduler.setup import (
     Executors,
-    apply_plugin_options,
+    apply_process_options,
     make_backend,
     read_context,
     read_scheduler_options,
@@ -103,7 +103,7 @@ class Scheduler:
         migrate: bool | None = None,
     ) -> None:
         self.config = config if isinstance(config, Config) else Config(config)
-        apply_plugin_options(self.config)
+        apply_process_options(self.config)
         self.logger = logger
         self.backend = make_backend(self.config) if backend is None else backend
         self._executors = Executors(self.config, executor)

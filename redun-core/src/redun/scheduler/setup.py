@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from redun.backends.base import Backend
+from redun.boto import BOTO_VARIABLE, apply_boto_config, check_boto_settings
 from redun.config import Config
 from redun.errors import ConfigError, PluginError, RedunError, SchedulerError, UnknownNameError
 from redun.executors.base import Executor
@@ -42,6 +43,13 @@ class SchedulerOptions:
         metadata={"help": "what a failure means for the rest", "choices": [policy.value for policy in OnError]},
     )
     context: dict[str, Any] = field(default_factory=dict, metadata={"help": "values for get_context, as a JSON object"})
+    boto_config: dict[str, Any] = field(
+        default_factory=dict,
+        metadata={
+            "help": "settings of botocore.config.Config for whatever talks to AWS, as a JSON object",
+            "variable": BOTO_VARIABLE,
+        },
+    )
     federated_configs: str = field(
         default="", metadata={"help": "folders of other configurations whose executors and entry points to take in"}
     )
@@ -55,6 +63,9 @@ class SchedulerOptions:
             "for in the configuration folder, then in the working directory"
         },
     )
+
+    def __post_init__(self) -> None:
+        check_boto_settings(self.boto_config)
 
 
 def read_scheduler_options(config: Config) -> SchedulerOptions:
@@ -98,8 +109,9 @@ def read_tags(section: Mapping[str, str]) -> list[tuple[str, Any]]:
         raise ConfigError(f"[tags]: {error}") from error
 
 
-def apply_plugin_options(config: Config) -> None:
-    """Load the plugins that a configuration wants, if it says anything about plugins."""
+def apply_process_options(config: Config) -> None:
+    """Apply what a configuration says of the whole process: which plugins it wants, and how clients of AWS are made."""
+    apply_boto_config(config)
     section = config.section("plugins")
     if section:
         options = parse_options(PluginOptions, section, "[plugins]")
