@@ -14,7 +14,7 @@ from redun.file import File
 from redun.traceback import Traceback
 from redun_remote import worker
 from redun_remote.code_package import CodeOptions, CodeSource
-from redun_remote.command import MODULE, Order, parse_order, render_order
+from redun_remote.command import MODULE, parse_order, render_order
 from redun_remote.errors import JobLostError, OutputNotFoundError, ScratchError, WorkerSetupError
 from redun_remote.heartbeat import read_heartbeat
 from redun_remote.jobs import (
@@ -33,14 +33,11 @@ pytestmark = pytest.mark.usefixtures("in_worker")
 
 def order_of(staged, **changes):
     """Return what a worker of a staged call is to do, by way of its command line."""
-    from redun_remote.commands.oneshot import oneshot
+    from redun_remote.commands.oneshot import make_order, oneshot
 
     words = make_command(staged, program=())
-    context = oneshot.make_context("oneshot", words)
-    given = dict(context.params)
-    names = {"module": "load_module", "task": "task_name"}
-    kept = {names.get(key, key.removesuffix("_path")): value for key, value in given.items() if key != "requirement"}
-    return replace(Order(**kept), **changes)
+    given = oneshot.make_context("oneshot", words).params
+    return replace(make_order(given["module"], given["task"], given), **changes)
 
 
 def run(staged, environment=None, **changes):

@@ -72,6 +72,20 @@ def find_values(ctx: click.Context, script: str, task_name: str, name: str) -> C
     return [ctx.params[name], before.params[name]]
 
 
+def list_words_after_task(ctx: click.Context, script: str, task_name: str) -> Sequence[str]:
+    """Return the words of the command line that follow the name of the task.
+
+    Parameters
+    ----------
+    ctx
+        The context of the command, with what click made of the arguments.
+    script, task_name
+        The two names that were given.
+    """
+    raw: list[str] = ctx.meta[_RAW]
+    return raw[_find_end(raw, script, task_name) :]
+
+
 def split_options(
     ctx: click.Context, script: str, task_name: str, task_options: Collection[str]
 ) -> tuple[dict[str, Any], Sequence[str]]:

@@ -31,7 +31,8 @@ class Order:
     load_module, task_name : str
         The module that defines the task, and the task's full name.
     input, output, error : str
-        The paths of the files; those of the array, for a job of one.
+        The paths of the files; those of the array, for a job of one. Empty where arguments are given otherwise, the
+        result is to be printed, or an error is only to be shown.
     task_hash : str or None
         The hash of the task's definition; a worker with another definition refuses to run it.
     import_paths : tuple of str

@@ -143,8 +143,8 @@ def load_input(data: bytes, path: str, index: int | None = None) -> tuple[Sequen
     """
     loaded = _load(unseal(data, path).payload, path)
     try:
-        args, kwargs = loaded
-        return (args, kwargs) if index is None else (args[index], kwargs[index])
+        args, kwargs = loaded if index is None else (loaded[0][index], loaded[1][index])
+        return tuple(args), dict(kwargs)
     except (TypeError, ValueError, LookupError):
         part = "" if index is None else f" of a call with index {index}"
         raise ScratchError(f"{path} is damaged: it does not hold the arguments{part}") from None

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from pprint import pprint
 from typing import Any, NamedTuple
 
 from redun._version import __version__
@@ -71,7 +72,15 @@ class Place(NamedTuple):
     number: int | None
 
 
-def run_order(order: Order, environment: Mapping[str, str] = os.environ) -> int:
+class GivenCall(NamedTuple):
+    """A call whose arguments are not in a file alone."""
+
+    task: Task[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+
+def run_order(order: Order, environment: Mapping[str, str] = os.environ, given: GivenCall | None = None) -> int:
     """Do what a worker is to do, and return its exit status.
 
     Parameters
@@ -80,6 +89,8 @@ def run_order(order: Order, environment: Mapping[str, str] = os.environ) -> int:
         What to do.
     environment
         What says which job of an array this is.
+    given
+        The call, if it is known already.
 
     Raises
     ------
@@ -91,14 +102,15 @@ def run_order(order: Order, environment: Mapping[str, str] = os.environ) -> int:
     with _listening(log), _terminable():
         try:
             func: Any = None
-            remove(place.error)
-            task = prepare(order)
+            if place.error:
+                remove(place.error)
+            task = prepare(order) if given is None else given.task
             func = task.func
-            if not order.no_cache and has_valid_output(place.output):
+            if place.output and not order.no_cache and has_valid_output(place.output):
                 print(f"Existing output found in {place.output}")
                 return DONE
-            args, kwargs = _read_arguments(order, place)
-            with beating(locate_heartbeat(place.output), order.heartbeat):
+            args, kwargs = _read_arguments(order, place) if given is None else given[1:]
+            with beating(locate_heartbeat(place.output), order.heartbeat if place.output else 0):
                 return _make_call(order, place, task, args, kwargs, log)
         except Terminated:
             text = f"the worker of task {order.task_name} was asked to end (SIGTERM) before the call was done"
@@ -145,13 +157,14 @@ def prepare(order: Order) -> Task[..., Any]:
     for path in (str(Path.cwd()), *(str(Path(path).resolve()) for path in reversed(order.import_paths))):
         add_import_path(path)
     try:
-        import_module(order.load_module)
+        module = import_module(order.load_module)
     except ImportError as error:
         raise WorkerSetupError(_explain_import(order, error)) from error
     except SystemExit as error:
         text = f"module {order.load_module} of task {order.task_name} ends the program when it is imported: {error!r}"
         raise WorkerSetupError(text) from error
-    task = get_task_registry().get(order.task_name)
+    known, namespace = get_task_registry(), getattr(module, "redun_namespace", None)
+    task = known.get(order.task_name) or (known.get(f"{namespace}.{order.task_name}") if namespace else None)
     if task is None:
         raise WorkerSetupError(
             f"module {order.load_module} does not define task {order.task_name} here ({_MACHINE}); "
@@ -184,10 +197,14 @@ def _make_call(
 ) -> int:
     watched = watch_arguments(find_leaves([list(args), dict(kwargs)]))
     result = task.func(*args, **kwargs)
+    if not place.output:
+        pprint(result)
+        return DONE
     reply = dump_result(order.task_name, task.func, result, log.read())
     if isinstance(reply, Raised):
         print(reply.summary, file=sys.stderr)
-        write_bytes(place.error, dump_raised(reply, _find_unpacked(order)))
+        if place.error:
+            write_bytes(place.error, dump_raised(reply, _find_unpacked(order)))
         return FAILED
     write_bytes(place.output, seal(reply.payload, is_reusable=not _have_drifted(watched)))
     return DONE
@@ -201,6 +218,19 @@ def _find_unpacked(order: Order) -> str | None:
 def _have_drifted(watched: Sequence[Watched]) -> bool:
     """Whether an argument changed during the call, so that nobody knows which state the result was made of."""
     return bool(watched and find_changed(watched))
+
+
+def read_input(order: Order) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Return the arguments that are in the file of a call.
+
+    Raises
+    ------
+    ScratchError
+        When there is no such file, or it is damaged.
+    WorkerSetupError
+        When something is missing that they are made of.
+    """
+    return _read_arguments(order, Place(order.input, order.output, order.error, None))
 
 
 def _read_arguments(order: Order, place: Place) -> tuple[Sequence[Any], Mapping[str, Any]]:
@@ -244,7 +274,8 @@ def _leave_error(
     is_own = isinstance(error, RedunError)
     lines = [summarize_error(error)] if is_own else Traceback.from_error(error).format()
     print(make_printable("\n".join(lines)), file=sys.stderr)
-    write_bytes(place.error, dump_error(order.task_name, func, error, logs, _find_unpacked(order)))
+    if place.error:
+        write_bytes(place.error, dump_error(order.task_name, func, error, logs, _find_unpacked(order)))
     return status
 
 
