@@ -109,13 +109,14 @@ def tagged(x):
 
 def test_tags_of_jobs_are_found_by_the_start_of_their_ids(run, backend, query):
     """The tags of all jobs that a key may mean are found, those of jobs without any too."""
-    run(tagged.options(tags=[("of", [1, "job"])])(1))
+    run(tagged.options(tags=[("of", [1, "job"]), ("try", 1), ("try", 2)])(1))
     run(add(1))
     names = dict(query("SELECT job.id, name FROM job JOIN task ON hash = task_hash"))
 
     found = {names[job_id]: backend.find_job_tags(job_id[:20]) for job_id in names}
 
-    assert list(found["tagged"].values()) == [{"of": [1, "job"]}]
+    [tags] = found["tagged"].values()
+    assert (tags["of"], sorted(tags["try"])) == ([[1, "job"]], [1, 2])
     assert list(found["add"].values()) == [{}]
     assert backend.find_job_tags("zzzz") == {}
 

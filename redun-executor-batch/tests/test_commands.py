@@ -6,7 +6,9 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import threading
+import time
+from contextlib import closing, suppress
 
 import pytest
 
@@ -37,6 +39,11 @@ redun_namespace = "batch_commands"
 @task(executor="batch", script=True)
 def talk(words: str) -> str:
     return f"set +x; for word in {words}; do echo $word; done; echo done"
+
+
+@task(executor="batch", script=True)
+def wait(gate: str) -> str:
+    return f"set +x; echo started; while [ ! -e {gate} ]; do sleep 0.05; done; echo ended"
 """
 
 
@@ -73,6 +80,7 @@ def redun(folder, monkeypatch, capfd):
         return output if status == 0 else errors
 
     yield run
+    sys.modules.pop("workflow", None)
     apply_boto_config(Config())
 
 
@@ -127,6 +135,58 @@ def test_logs_of_a_redun_job(redun, folder):
     lines = [line for line in short.splitlines() if not line.startswith("+")]
     assert lines == ["one", "two", "done"]
     assert sorted(line[len("2000-01-01 00:00:00  ") :] for line in timed.splitlines()) == sorted(short.splitlines())
+
+
+def test_logs_of_a_job_that_runs(redun, folder):
+    """What a job of redun printed so far is shown while it runs, and followed to its end."""
+    gate = folder / "gate"
+    command = [sys.executable, "-m", "redun_cli", "run", "workflow.py", "wait", "--gate", str(gate)]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        job_id = wait_for_row(folder, "select entity_id from tag where key = 'aws_batch_job'")
+        threading.Timer(1, gate.touch).start()
+        followed = redun("aws", "logs", "-j", job_id[:12], "--short", "--all", "--follow", "--interval", "0.05")
+        run.communicate(timeout=60)
+    after = redun("aws", "logs", "-j", job_id, "--short", "--all")
+
+    assert (run.returncode, [line for line in followed.splitlines() if line[0] != "+"]) == (0, ["started", "ended"])
+    assert after == followed
+
+
+def test_logs_of_the_latest_attempt(redun, folder, submit):
+    """Of a job of redun that had several jobs of AWS Batch, the logs of the last one are shown."""
+    redun("run", "workflow.py", "talk", "--words", "first")
+    again = submit("echo second")
+    submit.wait(again)
+    with closing(sqlite3.connect(folder / ".redun" / "redun.db")) as connection:
+        ((job_id,),) = connection.execute("select entity_id from tag where key = 'aws_batch_job'").fetchall()
+    redun("tag", "add", job_id, f"aws_batch_job={again}")
+
+    assert redun("aws", "logs", "-j", job_id, "--short") == "second\n"
+
+
+def test_user_is_recorded(redun, folder):
+    """An execution that uses AWS Batch is tagged with whom AWS takes the user for, unless that is not wanted."""
+    redun("run", "workflow.py", "talk", "--words", "one")
+    redun("run", "workflow.py", "talk", "--words", "two", "--exclude-user", "aws")
+    refused = redun("run", "workflow.py", "talk", "--exclude-user", "asw", "--words", "three", status=2)
+
+    with closing(sqlite3.connect(folder / ".redun" / "redun.db")) as connection:
+        text = "select key, value from tag where entity_type = 'Execution' and key like 'user_aws%' order by key"
+        tags = connection.execute(text).fetchall()
+    assert tags == [("user_aws", '"ada"'), ("user_aws_arn", '"arn:aws:iam::123456789012:user/ada"')]
+    assert "--exclude-user 'asw' must be one of aws, gcp" in refused
+
+
+def wait_for_row(folder, text):
+    """Return the first value that a query of the database gives, as soon as it gives one."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(folder / ".redun" / "redun.db")) as connection:
+            row = connection.execute(text).fetchone()
+            if row:
+                return row[0]
+        time.sleep(0.05)
+    raise TimeoutError(text)
 
 
 def test_logs_are_followed(redun, submit, folder):

@@ -45,6 +45,19 @@ def test_what_passes_is_not_noticed(make_executor, make_call, endpoint, faults, 
     assert len(endpoint.jobs()) == 1
 
 
+def test_name_of_the_user_is_not_waited_for(make_executor, make_call, endpoint, monkeypatch):
+    """Where AWS does not say who the user is, jobs run without that tag, and soon."""
+    monkeypatch.setattr("redun_executor_batch.submitter._USER_SECONDS", 0.2)
+    endpoint.set_faults(fail={"GetCallerIdentity": 1_000})
+    executor = make_executor(role="none", api_patience=600.0)
+
+    begun = time.monotonic()
+    results = [executor.submit(make_call("echo", 7)).result(SECONDS), executor.submit(make_call("echo", 8)).result(9)]
+
+    assert results == [7, 8]
+    assert time.monotonic() - begun < 30
+
+
 def test_array_whose_answer_is_lost(make_executor, make_call, endpoint):
     """An array is found again, too, when the answer to its submission is lost."""
     endpoint.set_faults(lost={"SubmitJob": 1})

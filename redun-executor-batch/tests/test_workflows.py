@@ -161,6 +161,7 @@ def test_jobs_have_tags(project, endpoint, batch):
     tags = batch.describe_jobs(jobs=[job["id"]])["jobs"][0]["tags"]
     assert (tags["team"], tags["step"], tags["redun_aws_user"]) == ("moon", "1", "ada")
     assert tags["redun_task_name"] == f"{project.name}.double"
+    assert tags["redun_project"] == project.name
     assert {"redun_job_id", "redun_execution_id", "redun_scheduler"} <= set(tags)
 
 

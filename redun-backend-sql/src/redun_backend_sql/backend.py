@@ -260,7 +260,7 @@ class SqlBackend(QueryableBackend):
         rows = self.database.select("SELECT execution_id FROM job WHERE id = ?", job_id)
         return next((execution_id for (execution_id,) in rows), None)
 
-    def find_job_tags(self, key: str) -> Mapping[str, Mapping[str, Any]]:
+    def find_job_tags(self, key: str) -> Mapping[str, Mapping[str, Sequence[Any]]]:
         from redun_backend_sql.job_calls import find_job_tags
 
         return find_job_tags(self.database, key)

@@ -67,11 +67,11 @@ def find_job_call(database: Database, key: str, read_bytes: ReadBytes) -> JobCal
     )
 
 
-def find_job_tags(database: Database, key: str) -> Mapping[str, Mapping[str, Any]]:
+def find_job_tags(database: Database, key: str) -> Mapping[str, Mapping[str, Sequence[Any]]]:
     """Return the tags of the jobs whose ids begin with a key, by job."""
-    tags: dict[str, dict[str, Any]] = {job_id: {} for (job_id,) in database.select(_IDS, key, f"{key}~")}
+    tags: dict[str, dict[str, list[Any]]] = {job_id: {} for (job_id,) in database.select(_IDS, key, f"{key}~")}
     for job_id, name, value in database.select_in(_TAGS, list(tags)) if tags else ():
-        tags[job_id][name] = json.loads(value)
+        tags[job_id].setdefault(name, []).append(json.loads(value))
     return tags
 
 

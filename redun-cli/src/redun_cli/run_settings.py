@@ -14,6 +14,15 @@ from redun.options import normalize_options
 from redun.tags import parse_tag_key_value, parse_tag_value
 from redun.utils import merge_dicts
 
+_PLATFORMS = ("aws", "gcp")
+
+
+def check_platforms(names: Sequence[str]) -> None:
+    """Refuse names of platforms that there are not, so that nobody is recorded because of a slip."""
+    for name in names:
+        if name not in _PLATFORMS:
+            raise click.UsageError(f"--exclude-user {name!r} must be one of {', '.join(_PLATFORMS)}")
+
 
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:
     """Return task options written as ``KEY=VALUE``; a value that is JSON is what it says, everything else is text."""

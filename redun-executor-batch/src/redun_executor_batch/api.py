@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from redun.boto import BOTO_VARIABLE, make_boto_config
 from redun.errors import ExecutorError, MissingPluginError
@@ -61,6 +61,26 @@ class Problem(Enum):
     REFUSED = "refused"
 
 
+class Caller(NamedTuple):
+    """Who AWS takes the caller for.
+
+    Attributes
+    ----------
+    account : str
+        The account.
+    arn : str
+        The address of the user, or of the role that is assumed.
+    """
+
+    account: str
+    arn: str
+
+    @property
+    def name(self) -> str:
+        """The name of the user, or of the session of a role."""
+        return self.arn.rpartition("/")[2]
+
+
 class BatchApi:
     """AWS Batch, its logs and the caller's account.
 
@@ -80,7 +100,7 @@ class BatchApi:
         self._patience = patience
         self._lock = threading.Lock()
         self._rates: dict[str, Rate] = {}
-        self._caller: tuple[str, str] | None = None
+        self._caller: Caller | None = None
         self._closing = threading.Event()
         self._log_rate = Rate(5)
 
@@ -187,11 +207,11 @@ class BatchApi:
             logger.debug("the log stream %s can't be read: %s", stream, error)
             return []
 
-    def find_caller(self) -> tuple[str, str]:
-        """Return the account and the name of the caller."""
+    def find_caller(self) -> Caller:
+        """Return who AWS takes the caller for."""
         if self._caller is None:
             found = self.call("get_caller_identity", "sts")
-            self._caller = (str(found["Account"]), str(found["Arn"]).rpartition("/")[2])
+            self._caller = Caller(str(found["Account"]), str(found["Arn"]))
         return self._caller
 
     def _call_once(self, operation: str, service: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:

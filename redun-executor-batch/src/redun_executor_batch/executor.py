@@ -10,7 +10,6 @@ from redun.errors import ExecutorError
 from redun.executors.base import Call, Executor, settle
 from redun_executor_batch.api import BatchApi
 from redun_executor_batch.debugging import make_local_executor
-from redun_executor_batch.execution import describe_execution
 from redun_executor_batch.options import BatchOptions, apply_task_options, plan_retries
 from redun_executor_batch.session import Session
 from redun_executor_batch.submitter import Submitter
@@ -70,7 +69,7 @@ class BatchExecutor(Executor):
         if tickets:
             if self._session is None:
                 self._api.open()
-                self._session = Session(self.options, self._api, describe_execution())
+                self._session = Session(self.options, self._api, calls[0].origin)
             self._session.add(tickets)
         return futures
 
@@ -86,7 +85,7 @@ class BatchExecutor(Executor):
         options = apply_task_options(self.options, call)
         self._api.open()
         ticket = Ticket(call, Future(), options, plan_retries(options, call))
-        job_id = Submitter(self.options, self._api, describe_execution()).submit_one(ticket)
+        job_id = Submitter(self.options, self._api, call.origin).submit_one(ticket)
         return f"AWS Batch job {job_id} in queue {options.queue}"
 
     def supports(self, feature: str) -> bool:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from redun.plugins.provider import Provider
 from redun.plugins.specs import hookimpl
-from redun_executor_batch.execution import note_execution
-
-if TYPE_CHECKING:
-    from redun.scheduler.job import Execution
 
 redun_api = 1
 
@@ -25,9 +20,3 @@ def redun_executors() -> Iterable[Provider]:
 def redun_commands() -> Iterable[Provider]:
     """Offer the command that looks at jobs of AWS Batch, and ends them."""
     yield Provider("aws", "redun_executor_batch.commands:aws", "Look at jobs of AWS Batch, read their logs, end them")
-
-
-@hookimpl
-def redun_execution_start(execution: Execution) -> None:
-    """Remember what the scheduler of this thread runs, for the tags of jobs."""
-    note_execution(execution)

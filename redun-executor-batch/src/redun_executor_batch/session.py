@@ -9,12 +9,12 @@ others share a pool.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from redun.errors import CancelledCallError, ExecutorError, FailureKind
-from redun.executors.base import settle
+from redun.executors.base import Origin, settle
 from redun.logging import logger
 from redun_executor_batch.api import BatchApi
 from redun_executor_batch.budget import Budget
@@ -25,7 +25,7 @@ from redun_executor_batch.options import BatchOptions, plan_delay
 from redun_executor_batch.presence import SCHEDULER_TAG, Presence
 from redun_executor_batch.reunion import InFlight
 from redun_executor_batch.submitter import Submitter
-from redun_executor_batch.ticket import Ticket
+from redun_executor_batch.ticket import BATCH_JOB_TAG, Ticket
 from redun_remote.arrays import JobArrayer, group_calls
 from redun_remote.jobs import StagedCall, collect, discard, has_output, locate_call
 from redun_remote.worker import has_valid_output
@@ -45,16 +45,16 @@ class Session:
         The options of the executor.
     api
         AWS Batch.
-    known
-        What is known of the execution, for the tags of jobs.
+    origin
+        The execution.
     """
 
-    def __init__(self, options: BatchOptions, api: BatchApi, known: Mapping[str, str]) -> None:
+    def __init__(self, options: BatchOptions, api: BatchApi, origin: Origin) -> None:
         self._options = options
         self._scratch = options.s3_scratch
         self._api = api
         self._presence = Presence(self._scratch)
-        self._submitter = Submitter(options, api, {**known, SCHEDULER_TAG: self._presence.id})
+        self._submitter = Submitter(options, api, origin, {SCHEDULER_TAG: self._presence.id})
         self._in_flight = InFlight(api, self._scratch)
         self._budget = Budget(options.max_jobs, options.max_vcpus)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="redun-batch")
@@ -206,7 +206,7 @@ class Session:
         """Look after the jobs of tickets; end those that nobody wants any more."""
         for ticket, job_id in zip(tickets, job_ids, strict=True):
             ticket.job_id = job_id
-            ticket.note_tags()
+            ticket.call.origin.tag_job(ticket.call.job_id, [(BATCH_JOB_TAG, job_id)])
         self._monitor.watch(tickets, array_id)
         unwanted = [ticket for ticket in tickets if not ticket.is_wanted]
         if unwanted:
@@ -245,7 +245,7 @@ class Session:
         if ticket.options.num_nodes is not None:
             ending = self._find_main_node(ending)
         ticket.log_stream = ending.log_stream
-        ticket.note_tags()
+        ticket.note_log()
         if ending.has_succeeded or (ending.may_have_succeeded and has_output(staged)):
             self._settle_with(ticket, True)
             return

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from queue import Empty, SimpleQueue
 from uuid import uuid4
 
 from redun.errors import ExecutorError
+from redun.executors.base import Origin
+from redun.logging import logger
+from redun.options import EMPTY_OPTIONS
 from redun_executor_batch.api import BatchApi
 from redun_executor_batch.definitions import Definitions
 from redun_executor_batch.options import BatchOptions
@@ -15,7 +20,17 @@ from redun_remote.code_package import CodeSource
 from redun_remote.command import list_import_paths
 from redun_remote.jobs import StagedArray, StagedCall, make_command, stage_array, stage_call
 
-USER_TAG = "redun_aws_user"
+EXECUTION_TAG, PROJECT_TAG, USER_TAG = "redun_execution_id", "redun_project", "redun_aws_user"
+"""The tags of jobs of AWS Batch that tell their execution, and who runs it."""
+
+USER_KEY, ARN_KEY = "user_aws", "user_aws_arn"
+"""The tags of executions that tell who AWS takes the user for."""
+
+PLATFORM = "aws"
+"""The kind of platform whose name for the user is not found out where that is excluded."""
+
+_USER_SECONDS = 3.0
+"""How long the first job waits for the name of the user."""
 
 
 class Submitter:
@@ -27,14 +42,21 @@ class Submitter:
         The options of the executor.
     api
         AWS Batch.
-    known
-        The tags that all jobs have, unless tags are not wanted.
+    origin
+        The execution.
+    tags
+        Tags that all jobs have besides those that tell the execution, unless tags are not wanted.
     """
 
-    def __init__(self, options: BatchOptions, api: BatchApi, known: Mapping[str, str]) -> None:
+    def __init__(
+        self, options: BatchOptions, api: BatchApi, origin: Origin, tags: Mapping[str, str] = EMPTY_OPTIONS
+    ) -> None:
         self._scratch = options.s3_scratch
         self._api = api
-        self._known = dict(known)
+        self._origin = origin
+        self._tags = tags
+        self._lock = threading.Lock()
+        self._known: Mapping[str, str] | None = None
         self._has_tags = options.default_batch_tags
         self._code = CodeSource(self._scratch, options)
         self._import_paths = list_import_paths()
@@ -78,10 +100,36 @@ class Submitter:
         )
         return self._api.submit(asked, token)
 
+    def _find_user(self) -> str:
+        """Return who AWS takes the user for, if it says so soon; whenever it does, the execution is tagged."""
+        answer: SimpleQueue[str] = SimpleQueue()
+
+        def find() -> None:
+            try:
+                caller = self._api.find_caller()
+            except Exception as error:  # A run does not fail for the lack of a tag.
+                logger.debug("AWS does not say who the user is: %s", error)
+                answer.put("")
+                return
+            answer.put(caller.name)
+            self._origin.tag_execution([(USER_KEY, caller.name), (ARN_KEY, caller.arn)])
+
+        threading.Thread(target=find, name="redun-batch-user", daemon=True).start()
+        try:
+            return answer.get(timeout=_USER_SECONDS)
+        except Empty:
+            return ""
+
     def _know_all(self) -> Mapping[str, str]:
-        if self._has_tags and USER_TAG not in self._known:
-            self._known[USER_TAG] = self._api.find_caller()[1]
-        return self._known
+        """Return the tags of all jobs; the execution gets those that tell who AWS takes the user for."""
+        with self._lock:
+            if self._known is None:
+                origin = self._origin
+                known = {EXECUTION_TAG: origin.execution_id, PROJECT_TAG: origin.project}
+                if self._has_tags and PLATFORM not in origin.excluded_users:
+                    known[USER_TAG] = self._find_user()
+                self._known = {**self._tags, **{key: value for key, value in known.items() if value}}
+            return self._known
 
 
 def _for_other_nodes(staged: StagedCall) -> StagedCall:

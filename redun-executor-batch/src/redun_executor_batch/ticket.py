@@ -72,8 +72,7 @@ class Ticket:
         """The processors of its job, on all its machines."""
         return self.options.vcpus * (self.options.num_nodes or 1)
 
-    def note_tags(self) -> None:
-        """Leave the tags of the redun job with the future, where the scheduler finds them."""
-        known = {BATCH_JOB_TAG: self.job_id, LOG_STREAM_TAG: self.log_stream}
-        tags = [(key, value) for key, value in known.items() if value is not None]
-        self.future.redun_tags = tags  # type: ignore[attr-defined]
+    def note_log(self) -> None:
+        """Leave where the log is with the future, where the scheduler finds it."""
+        if self.log_stream is not None:
+            self.future.redun_tags = [(LOG_STREAM_TAG, self.log_stream)]  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from typing import Any
 
 from redun.config import Config
 from redun.errors import ExecutorError
-from redun.executors.base import Call, Executor
+from redun.executors.base import Call, Executor, Origin
 from redun.hashing import hash_struct
 from redun.ids import new_id
 from redun.options import EMPTY_OPTIONS
@@ -67,7 +67,8 @@ def make_script_call(command: str, task_options: Mapping[str, Any], execution_id
     task = script_task
     address = hash_struct(["launch", command, execution_id])
     options = {**task.get_task_options(), **task_options}
-    return Call(task.fullname, task.func, (command,), {}, options, address, execution_id, task.load_module, True)
+    module, origin = task.load_module, Origin(execution_id)
+    return Call(task.fullname, task.func, (command,), {}, options, address, execution_id, module, True, origin=origin)
 
 
 def add_code(command: str, scratch: str, options: CodeOptions = CodeOptions()) -> str:

@@ -34,7 +34,7 @@ from redun_cli.progress.modes import ProgressMode
 from redun_cli.progress.watching import sums_up, watching
 from redun_cli.reproduce import write_command
 from redun_cli.run_command import LateChoice, RunCommand, find_values, split_options
-from redun_cli.run_settings import check_execution_id, parse_options, parse_tags, read_context
+from redun_cli.run_settings import check_execution_id, check_platforms, parse_options, parse_tags, read_context
 from redun_cli.script import import_script
 from redun_cli.styles import style_terminals
 from redun_cli.task_arguments import name_options, parse_task_arguments
@@ -65,6 +65,7 @@ class RunOptions:
     on_error: str | None
     tags: tuple[str, ...]
     user: str | None
+    exclude_users: tuple[str, ...]
     project: str | None
     doc: str | None
     context: tuple[str, ...]
@@ -100,6 +101,13 @@ class RunOptions:
 @click.option("--on-error", type=_POLICIES, help="What a failure means for the rest.")
 @click.option("-t", "--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Tag the execution.")
 @click.option("-u", "--user", metavar="NAME", help="Who runs it, as a tag; default $REDUN_USER, or the user.")
+@click.option(
+    "--exclude-user",
+    "exclude_users",
+    metavar="PLATFORM",
+    multiple=True,
+    help="Do not record whom a platform takes the user for: aws (user_aws, user_aws_arn) or gcp.",
+)
 @click.option("-p", "--project", metavar="NAME", help="What it belongs to, as a tag; default the task's namespace.")
 @click.option("--doc", metavar="TEXT", help="What there is to say about it, as a tag.")
 @click.option("--context", metavar="PATH=VALUE", multiple=True, help="Set a value of the context, as in db.host=pg.")
@@ -207,6 +215,7 @@ def _run(
 ) -> Any:
     """Return the value of an expression; a failure that the scheduler has reported is not reported again."""
     execution_id = check_execution_id(settings.execution_id)
+    check_platforms(settings.exclude_users)
     given = parse_tags(settings.tags)
     scheduler = workspace.open_scheduler()
     if settings.form == JSON and events is not None:
@@ -223,6 +232,7 @@ def _run(
                 tags=[*own, *given],
                 execution_id=execution_id,
                 on_error=settings.on_error,
+                exclude_users=settings.exclude_users,
             )
     except DryRunResult as found:
         for line in describe_misses(found.misses):

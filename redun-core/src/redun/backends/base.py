@@ -161,8 +161,10 @@ class Backend(HandleLookups, ABC):
         """Return the id of the execution of a recorded job, ended or not; None, the default, where there is none."""
         return None
 
-    def find_job_tags(self, key: str) -> Mapping[str, Mapping[str, Any]]:
+    def find_job_tags(self, key: str) -> Mapping[str, Mapping[str, Sequence[Any]]]:
         """Return the tags of the recorded jobs whose ids begin with a key, by job; none, the default, if none is known.
+
+        A key may have several values: those of all attempts of a call, for example.
 
         Parameters
         ----------

@@ -9,17 +9,60 @@ from another process has the frames there in its attribute ``redun_traceback`` (
 last lines that the call printed, where the executor has them, in ``redun_logs`` (a list of lines).
 
 A future may have an attribute ``redun_tags``, pairs of a key and a JSON value, which are recorded with the job when it
-is settled: under which name the call is known where it ran, for example.
+is settled: under which name the call is known where it ran, for example. What users should see while the call runs is
+told to the call's `Origin`, which also says which execution it belongs to.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, ClassVar, NamedTuple
 
 from redun.errors import ExecutorError
+
+
+class Origin:
+    """The execution that calls belong to, as far as executors are concerned. All calls of an execution have the same.
+
+    Outside of a running execution, for a call that is launched for example, it is nothing but data.
+
+    Parameters
+    ----------
+    execution_id
+        The id of the execution; empty for calls that belong to none.
+    project
+        What the execution is part of.
+    excluded_users
+        Kinds of platforms, such as ``"aws"``, whose name for the user is not to be found out or recorded.
+
+    Examples
+    --------
+    >>> origin = Origin("0c5f", "genomics")
+    >>> origin.execution_id, origin.project, origin.tag_job("1a2b", [("slurm_job", 7)])
+    ('0c5f', 'genomics', None)
+    """
+
+    def __init__(self, execution_id: str = "", project: str = "", excluded_users: Collection[str] = ()) -> None:
+        self.execution_id = execution_id
+        self.excluded_users = excluded_users
+        self._project = project
+
+    @property
+    def project(self) -> str:
+        """What the execution is part of: its tag ``project``, or the namespace of its first task; may be empty."""
+        return self._project
+
+    def tag_execution(self, tags: Iterable[tuple[str, Any]]) -> None:
+        """Record tags of the execution, pairs of a key and a JSON value. For any thread; too late when it has ended."""
+
+    def tag_job(self, job_id: str, tags: Iterable[tuple[str, Any]]) -> None:
+        """Record tags of a job whose call still runs, so that users see them meanwhile. For any thread."""
+
+
+NO_ORIGIN = Origin()
+"""The origin of calls that belong to no execution."""
 
 
 class Call(NamedTuple):
@@ -46,6 +89,8 @@ class Call(NamedTuple):
         output, as bytes, wherever it runs; it fails with a `redun.scripting.ScriptError`.
     may_reuse : bool
         Whether a result that an earlier execution left under `eval_hash`, outside of the store, may answer the call.
+    origin : Origin
+        The execution that the call belongs to.
     """
 
     task_name: str
@@ -58,6 +103,7 @@ class Call(NamedTuple):
     load_module: str
     is_script: bool
     may_reuse: bool = False
+    origin: Origin = NO_ORIGIN
 
 
 class LendingFuture(Future[Any]):

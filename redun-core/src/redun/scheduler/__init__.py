@@ -10,7 +10,7 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from redun._exports import import_first_party
@@ -149,6 +149,7 @@ class Scheduler:
         context: Mapping[str, Any] = EMPTY_OPTIONS,
         execution_id: str | None = None,
         on_error: OnError | str | None = None,
+        exclude_users: Collection[str] = (),
     ) -> R:
         """Return the value of an expression, or of a nested value with expressions in it.
 
@@ -169,8 +170,9 @@ class Scheduler:
         execution_id
             The id of the execution; a new one by default.
         on_error
-            What a failure means for the rest: ``"drain"`` finishes what runs, ``"keep-going"`` runs everything that
-            does not depend on what failed, ``"stop"`` stops what runs. Default: as configured, else ``"drain"``.
+            What a failure means for the rest, see `OnError`. Default: as configured, else ``"drain"``.
+        exclude_users
+            Platforms, such as ``"aws"``, whose name for the user is not to be recorded.
 
         Raises
         ------
@@ -181,8 +183,8 @@ class Scheduler:
         """
         argv = list(exec_argv) if exec_argv is not None else ["scheduler.run", safe_repr(expr)]
         settings = RunSettings(cache, dryrun, OnError(on_error or self._options.on_error))
-        values = Context(merge_dicts([self._context, context]))
-        execution = Execution(execution_id or new_id(), argv, values, [*self._tags, *check_tags(tags)])
+        values, given = Context(merge_dicts([self._context, context])), [*self._tags, *check_tags(tags)]
+        execution = Execution(execution_id or new_id(), argv, values, given, None, exclude_users)
         return cast("R", self.run_execution(execution, expr, settings))
 
     def run_execution(self, execution: Execution, expr: Any, settings: RunSettings) -> Any:
@@ -192,8 +194,7 @@ class Scheduler:
         ensure_handler()
         self.load()
         self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(execution.args[1:]))
-        start = time.monotonic()
-        self.failure = None
+        start, self.failure = time.monotonic(), None
         self._loop = loop = ExecutionLoop(self, execution, settings)
         set_current_scheduler(self)
         failure: BaseException | None = None

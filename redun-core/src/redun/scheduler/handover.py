@@ -174,6 +174,5 @@ def _make_call(job: Job, executor: Executor, evaluate: Callable[[Job, Any], Futu
     if task.script and not executor.supports("script"):
         raise SchedulerError(f'Executor "{executor.name}" does not support script tasks')
     options, reuses = job.options, may_reuse(job.options, job.reason)
-    return Call(
-        task.fullname, func, args, kwargs, options, job.eval_hash, job.id, task.load_module, task.script, reuses
-    )
+    module, origin = task.load_module, job.execution.origin
+    return Call(task.fullname, func, args, kwargs, options, job.eval_hash, job.id, module, task.script, reuses, origin)

@@ -7,12 +7,13 @@ runs, the `Scope` of expressions reduced under the job until it is resolved; the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.arguments import EncodedArguments, encode_values, find_argument_leaves
 from redun.context import EMPTY_CONTEXT, Context
+from redun.executors.base import Origin
 from redun.hashing import hash_eval
 from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, check_tags, merge_options, normalize_options
 from redun.promise import Promise
@@ -63,9 +64,11 @@ class Execution:
         What is known of handles, once it runs.
     progress : Progress or None
         How far it is, once it runs.
+    origin : Origin
+        What executors know of it; once it runs, they can tell of it, too.
     """
 
-    __slots__ = ("args", "context", "handles", "id", "job", "parent_job_id", "progress", "tags")
+    __slots__ = ("args", "context", "handles", "id", "job", "origin", "parent_job_id", "progress", "tags")
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Execution:
         context: Context = EMPTY_CONTEXT,
         tags: Sequence[tuple[str, Any]] = (),
         parent_job_id: str | None = None,
+        excluded_users: Collection[str] = (),
     ) -> None:
         self.id = id
         self.args = args
@@ -83,6 +87,7 @@ class Execution:
         self.parent_job_id = parent_job_id
         self.handles: HandleStates | None = None
         self.progress: Progress | None = None
+        self.origin = Origin(id, excluded_users=excluded_users)
 
     @property
     def shared_as(self) -> str:

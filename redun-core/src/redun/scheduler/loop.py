@@ -43,6 +43,7 @@ from redun.scheduler.handles import HandleStates
 from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution
 from redun.scheduler.observers import Progress
+from redun.scheduler.origin import RunningOrigin
 from redun.scheduler.outside import looking_back
 from redun.scheduler.record import Recorder
 from redun.scheduler.replays import Replays
@@ -96,7 +97,7 @@ class ExecutionLoop:
         self.handles = execution.handles = HandleStates(scheduler.backend, self.recorder)
         self.calls = CallTable(scheduler.backend, settings.cache, self.handles, host.decider("redun_cache_lookup"))
         self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
-        find = scheduler.observers.find
+        find, context = scheduler.observers.find, copy_context()
         observers = JobObservers(find("redun_job_start"), find("redun_job_finish"))
         self._max_value_size = find_limit(scheduler.backend)
         self.failures = Failures(self._max_value_size)
@@ -111,8 +112,8 @@ class ExecutionLoop:
         self.starter = Starter(scheduler, self._finisher, self.board, self._timers, choose, self._awaited.evaluate)
         self._handover = self.starter.handover
         self._mailbox = self._handover.mailbox
-        context = copy_context()
         self._mailbox.lead = lambda future: context.run(self._lead, future)
+        execution.origin = RunningOrigin(execution, self._post, self.recorder, self._finisher.unfinished)
         self._rivals = Rivals(
             self.calls, self._handover.list_jobs, self.evaluator.ready, self.board, self.recorder.publish
         )

@@ -42,11 +42,12 @@ def logs(
     interval: float,
     executor: str | None,
 ) -> None:
-    """Print what jobs printed, as CloudWatch keeps it.
+    """Print what jobs printed, as CloudWatch keeps it, also while they run.
 
     \b
     Examples:
       redun aws logs --job 0a1b2c3d
+      redun aws logs --job 0a1b2c3d --follow
       redun aws logs --batch-job 7f3c1c1e-4a32-4ee3-a3ac-5bd0cbd7a0e6:17 --all
       redun aws logs --follow --batch-job 7f3c1c1e-4a32-4ee3-a3ac-5bd0cbd7a0e6
     """
@@ -54,14 +55,14 @@ def logs(
         raise click.UsageError("give one of --job, --batch-job and --log-stream")
     api = find_places(workspace, executor)[0].api
     if job is not None:
-        batch_job, log_stream = _find_by_tags(workspace, job)
+        batch_job, log_stream = _find_by_tags(workspace, api, job)
     stream = log_stream or _wait_for_stream(api, str(batch_job), interval if follow else None)
     for event in _read(api, stream, is_all, batch_job if follow else None, interval):
         click.echo(event["message"] if is_short else f"{show_time(event['timestamp'])}  {event['message']}")
 
 
-def _find_by_tags(workspace: Workspace, key: str) -> tuple[str | None, str | None]:
-    """Return the job of AWS Batch and the log stream of a job of redun."""
+def _find_by_tags(workspace: Workspace, api: BatchApi, key: str) -> tuple[str, str | None]:
+    """Return the latest job of AWS Batch that a job of redun had, and its log stream if that job has ended."""
     backend = workspace.open_backend(create=False)
     try:
         found = backend.find_job_tags(key)
@@ -69,12 +70,16 @@ def _find_by_tags(workspace: Workspace, key: str) -> tuple[str | None, str | Non
         backend.close()
     tagged = {job_id: tags for job_id, tags in found.items() if BATCH_JOB_TAG in tags}
     if not tagged:
-        what = "no job begins with" if not found else "AWS Batch did not run the job, or it has not ended yet:"
+        what = "no job begins with" if not found else "AWS Batch did not run the job, or has not got it yet:"
         raise ExecutorError(f"there is no log of {key!r}: {what} {key!r}; see `redun aws list-jobs`")
     if len(tagged) > 1:
         raise ExecutorError(f"{key!r} is the start of {len(tagged)} ids of jobs: give more of the one that is meant")
     [tags] = tagged.values()
-    return tags[BATCH_JOB_TAG], tags.get(LOG_STREAM_TAG)
+    batch_jobs = tags[BATCH_JOB_TAG]
+    if len(batch_jobs) == 1:
+        return batch_jobs[0], next(iter(tags.get(LOG_STREAM_TAG, ())), None)
+    known = api.describe_all(batch_jobs)
+    return max(batch_jobs, key=lambda job_id: known.get(job_id, {}).get("createdAt", 0)), None
 
 
 def _wait_for_stream(api: BatchApi, job_id: str, interval: float | None) -> str:
