@@ -42,7 +42,9 @@ def logs(
     interval: float,
     executor: str | None,
 ) -> None:
-    """Print what jobs printed, as CloudWatch keeps it, also while they run.
+    """Print what jobs printed, as CloudWatch keeps it.
+
+    A job may still run; of one that AWS Batch was given several times the latest attempt is shown.
 
     \b
     Examples:
