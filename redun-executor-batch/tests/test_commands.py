@@ -153,12 +153,14 @@ def test_logs_of_a_job_that_runs(redun, folder):
 
 
 def test_logs_of_the_latest_attempt(redun, folder, submit):
-    """Of a job of redun that had several jobs of AWS Batch, the logs of the last one are shown."""
+    """Of a job of redun that runs and has had several jobs of AWS Batch, the logs of the last one are shown."""
     redun("run", "workflow.py", "talk", "--words", "first")
     again = submit("echo second")
     submit.wait(again)
     with closing(sqlite3.connect(folder / ".redun" / "redun.db")) as connection:
         ((job_id,),) = connection.execute("select entity_id from tag where key = 'aws_batch_job'").fetchall()
+        connection.execute("delete from tag where key = 'aws_log_stream'")
+        connection.commit()
     redun("tag", "add", job_id, f"aws_batch_job={again}")
 
     assert redun("aws", "logs", "-j", job_id, "--short") == "second\n"

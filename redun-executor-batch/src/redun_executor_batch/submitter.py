@@ -111,8 +111,8 @@ class Submitter:
                 logger.debug("AWS does not say who the user is: %s", error)
                 answer.put("")
                 return
-            answer.put(caller.name)
             self._origin.tag_execution([(USER_KEY, caller.name), (ARN_KEY, caller.arn)])
+            answer.put(caller.name)
 
         threading.Thread(target=find, name="redun-batch-user", daemon=True).start()
         try:

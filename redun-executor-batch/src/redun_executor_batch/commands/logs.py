@@ -77,9 +77,9 @@ def _find_by_tags(workspace: Workspace, api: BatchApi, key: str) -> tuple[str, s
     if len(tagged) > 1:
         raise ExecutorError(f"{key!r} is the start of {len(tagged)} ids of jobs: give more of the one that is meant")
     [tags] = tagged.values()
-    batch_jobs = tags[BATCH_JOB_TAG]
-    if len(batch_jobs) == 1:
-        return batch_jobs[0], next(iter(tags.get(LOG_STREAM_TAG, ())), None)
+    batch_jobs, streams = tags[BATCH_JOB_TAG], tags.get(LOG_STREAM_TAG, ())
+    if streams or len(batch_jobs) == 1:
+        return batch_jobs[0], streams[0] if streams else None
     known = api.describe_all(batch_jobs)
     return max(batch_jobs, key=lambda job_id: known.get(job_id, {}).get("createdAt", 0)), None
 
