@@ -23,6 +23,8 @@ from redun.wrapping import wraps_task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Func = TypeVar("Func", bound=Callable[..., Any])
+"""The type of a function, for the annotations of decorators that make tasks."""
 
 
 @overload
@@ -121,6 +123,7 @@ __all__ = [
     "CacheCheckValid",
     "CacheResult",
     "CacheScope",
+    "Func",
     "PartialTask",
     "SchedulerTask",
     "Task",
