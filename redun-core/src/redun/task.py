@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from redun.definition import define_task
+from redun.namespace import split_task_fullname
 from redun.options import EMPTY_OPTIONS, CacheCheckValid, CacheResult, CacheScope
 from redun.partial_task import PartialTask
 from redun.registry import TaskRegistry, get_task_registry
@@ -130,6 +131,7 @@ __all__ = [
     "TaskRegistry",
     "get_task_registry",
     "scheduler_task",
+    "split_task_fullname",
     "task",
     "wraps_task",
 ]
