@@ -20,7 +20,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import Any, ClassVar, NamedTuple
 
 from redun.errors import ExecutorError
-from redun.settings import parse_options
+from redun.settings import parse_options, write_option
 
 
 class Call(NamedTuple):
@@ -118,10 +118,10 @@ class Executor(ABC):
 
     def __init__(self, name: str, options: Any = None, *, config: Mapping[str, Any] | None = None) -> None:
         self.name = name
-        if config is not None:
-            section = {key: str(value) for key, value in config.items()}
+        if options is None or config is not None:
+            section = {key: write_option(value) for key, value in (config or {}).items()}
             options = parse_options(self.options_type, section, f"[executors.{name}]", ignore=("type",))
-        self.options = self.options_type() if options is None else options
+        self.options = options
 
     @property
     def is_remote(self) -> bool:
