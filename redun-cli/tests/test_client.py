@@ -28,7 +28,7 @@ def double(x: int):
 
 @task()
 def fail():
-    raise ZeroDivisionError("nothing to share")
+    raise ZeroDivisionError("nothing to share") from KeyError("guests")
 """
 
 
@@ -69,9 +69,11 @@ def test_command_without_result_gives_none(client, flow):
 
 
 def test_failure_of_a_task_is_raised_as_it_is(client, flow):
-    """What a workflow fails with is raised, so that programs can catch it."""
-    with pytest.raises(ZeroDivisionError, match="nothing to share"):
+    """What a workflow fails with is raised with its cause, so that programs can catch it."""
+    with pytest.raises(ZeroDivisionError, match="nothing to share") as caught:
         client.execute(["redun", "run", flow, "fail"])
+
+    assert repr(caught.value.__cause__) == "KeyError('guests')"
 
 
 def test_dry_run_says_that_something_would_run(client, flow):

@@ -93,6 +93,7 @@ def _keeping_log_level() -> Iterator[None]:
 @contextmanager
 def _raising_errors(words: Sequence[str]) -> Iterator[None]:
     """Turn the ways in which a command says that it failed into errors."""
+    reason: BaseException | None = None
     try:
         yield
     except (click.exceptions.Exit, SystemExit) as request:  # The latter by the parser of a task's arguments.
@@ -102,8 +103,9 @@ def _raising_errors(words: Sequence[str]) -> Iterator[None]:
     except click.ClickException as error:
         raise RedunError(error.format_message()) from error
     except WorkflowFailed as failed:
-        reason = failed.__cause__ or failed.__context__
-        raise (failed if reason is None else reason) from None
+        reason = failed.__cause__ or failed.__context__ or failed
+    if reason is not None:  # Raised here, so that it keeps its own cause and context.
+        raise reason
 
 
 def setup_config(config_dir: str | None = None, repo: str = DEFAULT_REPOSITORY) -> Config:
