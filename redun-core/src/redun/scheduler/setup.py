@@ -63,6 +63,9 @@ class SchedulerOptions:
             "for in the configuration folder, then in the working directory"
         },
     )
+    ignore_warnings: str = field(
+        default="", metadata={"help": "read by nobody, for nobody is warned of tasks without a namespace; 0.46 was"}
+    )
 
     def __post_init__(self) -> None:
         check_boto_settings(self.boto_config)
