@@ -19,6 +19,7 @@ from redun.arguments import add_defaults
 from redun.backends.base import CallRecord, StoredCall
 from redun.expression import Expression
 from redun.hashing import hash_call_node
+from redun.logging import logger
 from redun.options import CacheCheckValid, check_tags
 from redun.promise import Promise, wait_promises
 from redun.scheduler.calls import was_stopped
@@ -193,7 +194,10 @@ class Finisher:
         """Note the tags that a call's executor left with its future."""
         tags = getattr(future, "redun_tags", None)
         if tags and job.has_provenance:
-            self._recorder.add_tags("Job", job.id, check_tags(tags))
+            try:
+                self._recorder.add_tags("Job", job.id, check_tags(tags))
+            except ValueError as error:  # The call is finished, whatever its executor has to say about it.
+                logger.warning("Job %s:  the tags of its executor are not recorded: %s", job.id[:8], error)
 
     def reject(self, job: Job, error: BaseException) -> None:
         """End a job that failed of itself."""

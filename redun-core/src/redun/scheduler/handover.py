@@ -85,6 +85,9 @@ class Handover:
             When it can't run them.
         """
         futures = executor.submit_many([_make_call(job, executor, evaluate) for job in jobs])
+        strangers = [future for future in futures if not isinstance(future, Future)]
+        if strangers:  # Nothing of them may be held: what is held is waited for.
+            raise ExecutorError(f"executor {executor.name!r} returned {safe_repr(strangers[0])} in place of a future")
         if len(set(futures)) != len(jobs):
             raise ExecutorError(
                 f"executor {executor.name!r} returned {len(set(futures))} futures for {len(jobs)} calls"
