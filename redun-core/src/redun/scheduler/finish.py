@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from redun.arguments import add_defaults
 from redun.backends.base import CallRecord, StoredCall
+from redun.context import EMPTY_CONTEXT
 from redun.expression import Expression
 from redun.hashing import hash_call_node
 from redun.logging import logger
@@ -265,11 +266,12 @@ class Finisher:
             upstream = _NO_UPSTREAM if job.has_own_arguments else _find_upstream(job)
             context = job.context.encode() if job.context.values else None
             edges = [child.call_hash for child in children if child.has_provenance] if children else ()
-            self._recorder.add_call(
-                CallRecord(
-                    call_hash, task.fullname, task.hash, result, arguments, upstream, edges, subtree, now, context
-                )
+            call = CallRecord(
+                call_hash, task.fullname, task.hash, result, arguments, upstream, edges, subtree, now, context
             )
+            self._recorder.add_call(call)
+            if call_hash in job.told_apart:
+                self._recorder.add_call(call._replace(context=EMPTY_CONTEXT.encode()))
         self._end(job, status, Outcome(value, error, call_hash, subtree, job.has_provenance), now)
 
     def _end(self, job: Job, status: JobStatus, outcome: Outcome, now: float) -> None:
