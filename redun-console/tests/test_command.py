@@ -157,7 +157,7 @@ def test_dumb_terminal_is_none(repository, open_terminal):
         (["nothing"], "nothing is recorded under 'nothing': give a screen"),
         (["jobs/ffff"], "nothing is recorded under 'ffff'"),
         (["search", "--job-status", "LATE", "--wrong"], "the search can't be read"),
-        (["executions/1aaa", "--job", "ffff"], "there is not one job whose id starts with 'ffff'"),
+        (["executions/1aaa", "--job", "ffff"], "no job is recorded under 'ffff'"),
     ],
 )
 def test_what_cannot_be_shown_is_said_before_a_screen_opens(repository, on_terminal, words, message):

@@ -288,7 +288,7 @@ def test_ambiguous_key(run, repository):
         database.execute("UPDATE job SET id = 'same-' || id, parent_id = 'same-' || parent_id")
         database.execute("UPDATE execution SET job_id = 'same-' || job_id")
 
-    with pytest.raises(RedunError, match="'same-' is the start of the ids of 2 executions and jobs: give more"):
+    with pytest.raises(RedunError, match=r"'same-' stands for 2 records, job same-.* and job same-.*: give more"):
         ask("same-")
 
 
