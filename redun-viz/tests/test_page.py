@@ -289,6 +289,20 @@ def test_timeline_shows_the_critical_path(open_page, small_page):
     assert len(page.list_texts("button.rowname")) == 6
 
 
+def test_timeline_says_that_it_has_no_critical_path(open_page, make_page, monkeypatch):
+    """Where there are too many jobs to find the critical path, that is said in its place."""
+    monkeypatch.setattr("redun_viz.read.MAX_JOBS", 5)
+    monkeypatch.setattr("redun_viz.read.MAX_SHOWN", 2)
+    page = open_page(make_page(main(["a", "b"], 2)))
+
+    page.click("#tab-timeline")
+
+    [note] = page.list_texts(".waits .note")
+    assert note.startswith("The critical path is not known: ")
+    assert page.list_texts("button.rowname") != []
+    assert page.list_texts("#only-path, button.path") == []
+
+
 def test_everything_is_reached_with_the_keyboard(open_page, small_page):
     """Slash searches, Enter shows the jobs, arrows go through them, Escape closes; so it is in the graph."""
     page = open_page(small_page)
