@@ -1,7 +1,6 @@
 """The command ``redun diff``."""
 
 import re
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -23,17 +22,9 @@ def define(name, func, source=None):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, uri):
-    """Runs an expression and records it in the repository."""
-    monkeypatch.chdir(tmp_path)
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
-
-    def run_workflow(expr, execution_id, **kwargs):
-        with Scheduler(Config.read(".redun")) as scheduler:
-            return scheduler.run(expr, exec_argv=["redun", "run"], execution_id=execution_id, **kwargs)
-
-    return run_workflow
+def run(repository):
+    """Runs an expression and records it in the repository, as an execution of some id."""
+    return lambda expr, execution_id, **settings: repository.run(expr, execution_id=execution_id, **settings)
 
 
 def show(*keys):

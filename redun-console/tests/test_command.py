@@ -8,7 +8,6 @@ import subprocess
 import sys
 import termios
 import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -31,11 +30,9 @@ REDUN = [sys.executable, "-m", "redun_cli"]
 
 
 @pytest.fixture
-def repository(path):
+def repository(make_repository, path):
     """A repository in the working directory."""
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = sqlite:///{path}\n")
-    return path
+    return make_repository(f"sqlite:///{path}")
 
 
 @pytest.fixture
@@ -202,7 +199,7 @@ def test_missing_terminal_is_said_in_process(monkeypatch):
 
 def test_other_store_is_an_error(repository, on_terminal):
     """A store that is no database has no screens."""
-    Path(".redun/redun.ini").write_text("[backend]\ntype = memory\n")
+    repository.configure("type = memory")
 
     with pytest.raises(RedunError, match=r"\[backend\] db_uri"):
         invoke()

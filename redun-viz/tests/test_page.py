@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 from hostile_texts import HOSTILE
+from repositories import Repository
 
-from redun import Scheduler, catch, task
-from redun.config import Config
+from redun import catch, task
 from redun.workspace import Workspace
 from redun_viz.commands.viz import viz
 
@@ -68,18 +68,15 @@ def make_page(tmp_path_factory):
     """Runs an expression in a repository of its own and draws it; returns the path of the page."""
 
     def make(expr, *options, spoil=None):
-        folder = tmp_path_factory.mktemp("page")
-        config = folder / ".redun"
-        config.mkdir()
-        (config / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
-        with Scheduler(Config.read(config)) as scheduler:
-            scheduler.run(expr, exec_argv=["redun", "run", "work.py", "main"], tags=[("project", "moon")])
+        repository = Repository(tmp_path_factory.mktemp("page"))
+        repository.run(expr, "work.py", "main", tags=[("project", "moon")])
         if spoil is not None:
-            with closing(sqlite3.connect(config / "redun.db")) as database, database:
+            with closing(sqlite3.connect(repository.database)) as database, database:
                 spoil(database)
-        page = folder / "page.html"
+        page = repository.folder / "page.html"
         arguments = ["-", "-o", str(page), *options]
-        result = CliRunner().invoke(viz, arguments, obj=Workspace(str(config)), catch_exceptions=False)
+        workspace = Workspace(str(repository.config_dir))
+        result = CliRunner().invoke(viz, arguments, obj=workspace, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return page
 
