@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ClassVar
 
-from redun.values.external import ExternalValue
+from redun.values.external import ExternalValue, PlaceValue
 from redun_value_file.filesystems import FileSystem, get_filesystem
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class FileClasses:
     StagingDir: type[StagingDir]
 
 
-class Located(ExternalValue):
-    """Base of values that stand for what is at a place; their hash is computed when it is first asked for.
+class Located(PlaceValue):
+    """Base of values that stand for what is at a place in some kind of storage.
 
     Attributes
     ----------
@@ -49,36 +49,6 @@ class Located(ExternalValue):
     def __init__(self, place: str) -> None:
         self.filesystem: FileSystem = get_filesystem(url=place)
         self._hash: str | None = None
-
-    @property
-    def hash(self) -> str:
-        """The address of the state: when it was first asked for, or at the last `update_hash`."""
-        if self._hash is None:
-            self.update_hash()
-        return self._hash or ""
-
-    def get_hash(self, data: bytes | None = None) -> str:
-        return self.hash
-
-    def update_hash(self) -> None:
-        """Take the state as it is now for the value's."""
-        self._hash = self._calc_hash()
-
-    def is_valid(self) -> bool:
-        """Whether the state is what it was; a value that was never hashed takes its state as it is now.
-
-        What can't be looked at, such as a file in a folder that is closed now, is not valid.
-        """
-        try:
-            if self._hash is None:
-                self.update_hash()
-                return True
-        except OSError:
-            return False
-        return self._hash == self.look()
-
-    def get_known_hash(self) -> str | None:
-        return self._hash
 
     def take_hash(self) -> str:
         return self._calc_hash()
