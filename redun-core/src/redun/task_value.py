@@ -82,6 +82,9 @@ class Task(Value, Generic[P, R]):
     __module__ = "redun.task"
     type_name = "redun.Task"
 
+    def __class_getitem__(cls, types: Any) -> Any:  # Task[Func], with the type of the function alone, is older.
+        return super().__class_getitem__(types if isinstance(types, tuple) else (..., types))  # type: ignore[misc]
+
     def __init__(
         self,
         func: Callable[..., Any],
