@@ -171,7 +171,7 @@ class Board(PlaceValue):
 
 
 def test_state_is_kept_from_when_it_was_first_asked_for(monkeypatch):
-    """The state is that in which the hash was first asked for, until it is taken anew; in another one it is not valid."""
+    """The state is that in which the hash was first asked for, until it is taken anew; in another it is not valid."""
     monkeypatch.setitem(STATES, "the wall", "one")
     board = Board()
     unasked = board.get_known_hash()
