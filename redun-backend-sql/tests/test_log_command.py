@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from redun import Scheduler, script, task
 from redun.config import Config
-from redun.errors import BackendError
+from redun.errors import BackendError, RedunError
 from redun.file import File
 from redun.workspace import Workspace
 from redun_backend_sql.commands.log import log
@@ -415,3 +415,11 @@ def test_no_execution_begins_where_nothing_can_be_recorded(denying_writes):
             scheduler.run(write(str(marker), "text"))
 
         assert not marker.exists()
+
+
+def test_latest_execution_of_an_empty_repository(folder):
+    """Where there is no execution yet, asking for the latest one is answered so."""
+    Workspace().open_backend().close()
+
+    with pytest.raises(RedunError, match="no execution is recorded yet: run a workflow"):
+        show("-")

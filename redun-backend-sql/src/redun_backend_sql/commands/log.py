@@ -132,6 +132,8 @@ def _describe_as_json(backend: SqlBackend, key: str | None, limit: int | None) -
 
 
 def _find_nothing(key: str) -> RedunError:
+    if key == "-":
+        return RedunError("no execution is recorded yet: run a workflow with `redun run`")
     return RedunError(f"nothing is recorded under {key!r}: give the start of an id, a task's name or a file's path")
 
 
