@@ -77,8 +77,8 @@ class Gate:
                 connection, _ = self._server.accept()
             except TimeoutError:
                 raise TimeoutError(
-                    f"{len(admitted)} of {count} calls started to run within {self._seconds:g} seconds: the others were "
-                    f"not run, or can't connect to {self.address[0]} from where they run"
+                    f"{len(admitted)} of {count} calls started to run within {self._seconds:g} seconds: the others "
+                    f"were not run, or can't connect to {self.address[0]} from where they run"
                 ) from None
             connection.settimeout(self._seconds)
             admitted.append(Visitor(connection))
