@@ -64,7 +64,7 @@ def reporting_errors() -> Iterator[Report]:
 
 def _write_whatever_comes(stream: TextIO | None) -> None:
     """Let signs that an encoding lacks be written as escapes, as those on standard error are: a result is not lost."""
-    if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+    if isinstance(stream, TextIOWrapper) and (stream.errors == "strict" or stream.encoding.lower() != "utf-8"):
         stream.reconfigure(errors="backslashreplace")
 
 
