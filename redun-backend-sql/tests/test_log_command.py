@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from redun import Scheduler, script, task
 from redun.config import Config
-from redun.errors import BackendError, RedunError
+from redun.errors import BackendError
 from redun.file import File
 from redun.workspace import Workspace
 from redun_backend_sql.commands.log import log
@@ -37,23 +37,15 @@ Scheduler(Config.read(".redun")).run(forever())
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, uri):
+def folder(repository):
     """A working directory with a repository."""
-    monkeypatch.chdir(tmp_path)
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
-    return tmp_path
+    return repository.folder
 
 
 @pytest.fixture
-def run(folder):
+def run(repository):
     """Runs an expression and records it in the repository."""
-
-    def run_workflow(expr, *argv, **kwargs):
-        with Scheduler(Config.read(".redun")) as scheduler:
-            return scheduler.run(expr, exec_argv=["redun", "run", *argv], **kwargs)
-
-    return run_workflow
+    return repository.run
 
 
 def show(*arguments, config_dir=None):
@@ -415,11 +407,3 @@ def test_no_execution_begins_where_nothing_can_be_recorded(denying_writes):
             scheduler.run(write(str(marker), "text"))
 
         assert not marker.exists()
-
-
-def test_latest_execution_of_an_empty_repository(folder):
-    """Where there is no execution yet, asking for the latest one is answered so."""
-    Workspace().open_backend().close()
-
-    with pytest.raises(RedunError, match="no execution is recorded yet: run a workflow"):
-        show("-")
