@@ -3,13 +3,15 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from redun import Scheduler, task
+from redun import Scheduler, script, task
 from redun.config import Config
+from redun.errors import BackendError
 from redun.file import File
 from redun.workspace import Workspace
 from redun_backend_sql.commands.log import log
@@ -79,6 +81,16 @@ def write(path, text):
 @task
 def read(file):
     return file.read()
+
+
+@task
+def sort_file(file, path):
+    return script("sort in > out", inputs=[file.stage("in")], outputs=File(path).stage("out"), tempdir=True)
+
+
+@task
+def read_sorted(file, path):
+    return read(script("sort in > out", inputs=[file.stage("in")], outputs=File(path).stage("out"), tempdir=True))
 
 
 @task
@@ -293,6 +305,29 @@ def test_file_is_shown_with_the_job_that_made_it(run, folder, spelling):
     assert "    def write(path, text):" in actual
 
 
+@pytest.mark.parametrize("is_passed_on", [True, False])
+def test_file_of_a_script_is_shown_with_the_call_that_ran_it(run, folder, is_passed_on):
+    """A file that a script made is shown with the call that returned it, from the file that the script read."""
+    Path("in").write_text("pear")
+    run(sort_file(File("in"), "out") if is_passed_on else read(sort_file(File("in"), "out")))
+
+    shown = show("out", "--no-pager")
+
+    assert "test_log.sort_file(File(path='in', hash='ID'), 'out')" in shown[1]
+    assert any(line.strip() == "file = <ID> File(path='in', hash='ID')" for line in shown)
+
+
+def test_file_of_a_script_that_is_not_passed_on_is_shown_with_the_script(run, folder):
+    """Where nobody returned what a script made, the script itself is shown, with what it read."""
+    Path("in").write_text("pear")
+    run(read_sorted(File("in"), "out"))
+
+    shown = show("out", "--no-pager")
+
+    assert "redun.script(" in shown[1]
+    assert any(line.strip().startswith("inputs") and "File(path='in'" in line for line in shown)
+
+
 def test_file_that_was_read_is_shown_with_the_reader(run):
     """A file that no job made is shown with the latest job that read it."""
     Path("in").write_text("x")
@@ -354,3 +389,21 @@ def test_running_job_is_shown_as_running(folder):
         "",
         "CallNode UNKNOWN: Job has not finished or has been killed.",
     ]
+
+
+def test_no_execution_begins_where_nothing_can_be_recorded(denying_writes):
+    """On a database that can only be read, an execution fails before its first task, and says what to do."""
+    with tempfile.TemporaryDirectory() as name:  # Folders of pytest are closed to others, as whom the test runs.
+        config = Config({"backend": {"db_uri": f"sqlite:///{name}/redun.db"}})
+        with Scheduler(config) as scheduler:
+            scheduler.run(add(1))
+        marker = Path(name) / "began"
+
+        with (
+            denying_writes(Path(name)),
+            Scheduler(config) as scheduler,
+            pytest.raises(BackendError, match=r"redun.db can only be read, .* run where it and its folder may be"),
+        ):
+            scheduler.run(write(str(marker), "text"))
+
+        assert not marker.exists()

@@ -187,3 +187,10 @@ def test_terminal_gets_a_pager(folder):
     os.close(reader)
 
     assert [line.partition("Exec ")[0] for line in lines if "Exec " in line] == ["paged:"] * 3 + [""] * 3
+
+
+def test_counts_are_written_for_programs(folder):
+    """With --count and --format json, one object says how many records of each type there are."""
+    [line] = show("--count", "--exec", "--job", "--format", "json")
+
+    assert json.loads(line) == {"Execution": 3, "Job": 5}

@@ -1,5 +1,7 @@
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -256,3 +258,28 @@ def test_file_that_is_no_database_is_closed(tmp_path):
     opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
     assert str(path) in str(caught.value)
     assert str(path) not in opened
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+def test_database_is_read_where_nothing_may_be_written(database, tmp_path, denying_writes, has_log):
+    """A database at rest is read in a folder that may only be read; one with more in its log is not opened without."""
+    insert(database.connection, "a")
+    with tempfile.TemporaryDirectory() as name:  # Folders of pytest are closed to others, as whom the test reads.
+        folder = Path(name)
+        if not has_log:
+            database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for file in tmp_path.glob("test.db*"):
+            if not file.name.endswith("-shm"):
+                shutil.copy(file, folder)
+
+        with denying_writes(folder):
+            if has_log:
+                with pytest.raises(BackendError, match="its folder exist and may be written"):
+                    SqliteDatabase(str(folder / "test.db"))
+                return
+            archived = SqliteDatabase(str(folder / "test.db"))
+            archived.prepare()
+            keys = archived.select("SELECT key FROM item")
+            archived.close()
+
+    assert keys == [("a",)]

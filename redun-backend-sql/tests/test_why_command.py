@@ -147,14 +147,16 @@ def test_answer_of_an_earlier_execution(run):
 
 
 def test_answer_of_the_same_execution(run, uri):
-    """A job that joined another one of its execution says so."""
+    """A job that joined another one of its execution says so, and why that one ran."""
     run([twin(1), twin(2)])
     with Scheduler(Config.read(".redun")) as scheduler:
         jobs = scheduler.backend.database.select("SELECT id FROM job WHERE cached")
 
     [[key]] = jobs
 
-    assert ask(key)[1] == "It did not run: another job of this execution made the same call."
+    shown = ask(key)
+    assert shown[1] == "It did not run: another job of this execution made the same call."
+    assert shown[3:] == ["  It ran: the task is new.", "    no call of it is recorded"]
 
 
 def test_no_cache(run):

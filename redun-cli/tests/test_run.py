@@ -374,3 +374,13 @@ def test_error_of_a_plugin_during_the_run_is_shown(redun, flow, install, hook):
     finished = redun("run", "flow.py", "main")
 
     assert (finished.status, "undecided" in finished.err) == (1, True)
+
+
+def test_result_is_shown_in_any_encoding(flow, redun, monkeypatch):
+    """Where the terminal's encoding lacks signs of a result, these are written as escapes, and the run is a success."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+
+    finished = redun("run", "flow.py", "structure")
+
+    assert finished.status == 0
+    assert "'text': 'gr\\xf6\\xdfe'" in finished.out

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import closing
 
 import pytest
 
@@ -9,6 +10,7 @@ from redun.config import Config
 from redun.executors.local import LocalExecutor, LocalOptions
 from redun.scheduler.setup import Executors
 from redun.testing import ExecutorContract
+from redun.testing.gate import Gate
 
 
 class TestThreads(ExecutorContract):
@@ -72,3 +74,12 @@ class TestAlias(ExecutorContract):
         made = executors.start("short")
         made.stop = executors.stop  # The scheduler stops all executors, those that an alias stands for among them.
         return made
+
+
+def test_calls_that_do_not_start_are_counted():
+    """A gate that waits in vain says how many calls came."""
+    with (
+        closing(Gate("127.0.0.1", 0.01)) as gate,
+        pytest.raises(TimeoutError, match=r"0 of 2 calls started to run within 0\.01 seconds: the others were not run"),
+    ):
+        gate.admit(2)

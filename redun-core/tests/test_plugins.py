@@ -24,7 +24,7 @@ BROKEN = {
     "api-of-wrong-type": ("redun_api = '1'", "is written for plugin interface '1', and this redun has 1"),
     "misspelt-hook": (
         f"{NO_API}redun_api = 1\n@hookimpl\ndef redun_executers():\n    return []",
-        "its hooks do not fit: unknown hook 'redun_executers'",
+        "its hooks do not fit: unknown hook 'redun_executers'; did you mean 'redun_executors'?",
     ),
     "misspelt-unmarked-hook": (
         "redun_api = 1\ndef redun_executers():\n    return []",
@@ -36,7 +36,11 @@ BROKEN = {
     ),
     "unknown-hook-parameter": (
         f"{NO_API}redun_api = 1\n@hookimpl\ndef redun_job_start(jobs):\n    pass",
-        "its hooks do not fit: ",
+        "its hooks do not fit: redun_job_start takes jobs, but hooks of that name are given job",
+    ),
+    "hook-parameter-where-there-is-none": (
+        f"{NO_API}redun_api = 1\n@hookimpl\ndef redun_executors(catalogue):\n    return []",
+        "its hooks do not fit: redun_executors takes catalogue, but hooks of that name are given nothing",
     ),
 }
 

@@ -329,3 +329,20 @@ def test_endless_recursion_is_shown_shortly():
     frames = Traceback.from_error(error).frames
     assert (len(frames), len(shown)) == (41, 40)
     assert frames[20].name.endswith(" more frames")
+
+
+def test_tables_are_shown_by_their_shape():
+    """A table whose representation takes lines is shown by its shape and its columns; one that lacks them as it is."""
+
+    class Table:
+        shape = (2, 1)
+        columns = ("x",)
+
+        def __repr__(self):
+            return "   x\n0  1\n1  2"
+
+    class Shapeless(Table):
+        columns = property()
+
+    assert safe_repr(Table()) == "Table(shape=(2, 1), columns=['x'])"
+    assert safe_repr(Shapeless()) == "   x\\n0  1\\n1  2"

@@ -95,6 +95,17 @@ def test_reading_commands_create_nothing(here):
     assert list(here.iterdir()) == []
 
 
+def test_folder_without_configuration_is_told_from_none(here):
+    """Where there is a folder, as with a database that was copied, the error says how a configuration comes into it."""
+    (here / ".redun").mkdir()
+    (here / ".redun" / "redun.db").touch()
+
+    with pytest.raises(ConfigError, match=r"the folder .*\.redun has no redun.ini, .*`redun init` writes one"):
+        Workspace().read_config(create=False)
+
+    assert [path.name for path in (here / ".redun").iterdir()] == ["redun.db"]
+
+
 def test_malformed_configuration_is_an_error(here):
     """What is wrong with the configuration is raised with its file."""
     write(here / ".redun", "x = 1\n")

@@ -141,6 +141,33 @@ def test_previews(value, expected):
     assert show(value) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (pd.DataFrame({"x": [1, 2], "y": ["a", None]}), "DataFrame(rows=2, columns=['x', 'y'])"),
+        (pd.DataFrame({"x": [1, 2]}, index=pd.to_datetime(["2026-01-01"] * 2)), "DataFrame(rows=2, columns=['x'])"),
+        (pd.DataFrame({"x": [1, 2], "y": [1, 2]}).set_index(["x", "y"]), "DataFrame(rows=2, columns=[])"),
+        (pd.DataFrame(), "DataFrame(rows=0, columns=[])"),
+        (pd.DataFrame([range(30)]), f"DataFrame(rows=1, columns=[{', '.join(map(str, range(20)))}, ...])"),
+        (pd.Series(["a", "b"]), "Series(rows=2)"),
+    ],
+)
+def test_previews_of_pickles(value, expected):
+    """A frame that is stored as a pickle, as without pyarrow, is shown by its rows and the names of its columns."""
+    name = f"{type(value).__module__}.{type(value).__name__}"
+
+    assert preview(name, "application/python-pickle", pickle.dumps(value, 3)) == expected
+
+
+def test_pickles_that_do_not_tell_their_size_are_shown_without():
+    """Where the number of rows can't be told, none is shown."""
+    value = pd.DataFrame({"x": [1, 2, 3]}, index=pd.Categorical(["a", "b", "a"]))
+
+    shown = preview("pandas.DataFrame", "application/python-pickle", pickle.dumps(value, 3))
+
+    assert "rows" not in shown
+
+
 def test_wide_tables_are_shown_by_their_first_columns():
     """Of a table with many columns no more is shown than there is room for."""
     shown = show(pa.table({f"column_{number}": [number] for number in range(100)}))

@@ -1,6 +1,8 @@
 import gc
 import os
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -344,3 +346,33 @@ def test_copying_a_file_onto_itself_keeps_it(tmp_path, monkeypatch):
     File("a").copy_to(File("./a"))
 
     assert File("a").read() == "kept"
+
+
+@pytest.mark.parametrize(("ends", "expected"), [("thread", []), ("main", ["out.txt"])])
+def test_end_of_the_program_leaves_no_half_files(tmp_path, ends, expected):
+    """What a thread still writes when the program ends is gone; what the main thread left open is finished."""
+    code = """
+import sys, threading
+from redun.file import File
+
+begun = threading.Event()
+
+def write():
+    stream = File("out.txt").open("w")
+    stream.write("half")
+    stream.flush()
+    begun.set()
+    return stream
+
+if sys.argv[1] == "main":
+    stream = write()
+else:
+    def hold():
+        stream = write()
+        threading.Event().wait()
+    threading.Thread(target=hold, daemon=True).start()
+begun.wait()
+"""
+    subprocess.run([sys.executable, "-c", code, ends], cwd=tmp_path, check=True)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == expected

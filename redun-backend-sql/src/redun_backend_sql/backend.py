@@ -288,7 +288,12 @@ class SqlBackend(QueryableBackend):
         self.journal_delay = None
 
     def share(self, execution_id: str) -> Share | None:
-        if not (self.options.share_calls and self.has_extension and self.database.is_writable):
+        if not self.database.is_writable:
+            raise BackendError(
+                f"the database {self.path} can only be read, and an execution is recorded in it: run where it and its "
+                "folder may be written, or with another configuration, `redun -c DIR`"
+            )
+        if not (self.options.share_calls and self.has_extension):
             return None
         return SqlShare(self.database, execution_id, lambda: self._take_over(self.database))
 

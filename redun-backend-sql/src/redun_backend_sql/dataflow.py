@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.database import Database
-from redun_backend_sql.lineage import MAX_CALLS, list_holders, list_newest, list_readers, list_results
+from redun_backend_sql.lineage import INTERNAL_TASKS, MAX_CALLS, list_holders, list_newest, list_readers, list_results
 from redun_backend_sql.parameters import Parameters, parse_parameters
 from redun_backend_sql.records import (
     MAX_LINE_BYTES,
@@ -36,9 +36,6 @@ from redun_backend_sql.records import (
 
 MAX_SOURCES = 50
 """How many sources of one value are followed."""
-
-INTERNAL_TASKS = frozenset({"redun.script", "redun.postprocess_script"})
-"""Tasks that only serve others: a value that comes from them is shown as coming from the call above."""
 
 _CHILDREN_AMONG = "SELECT child_id FROM call_edge WHERE parent_id = ? AND child_id IN ({keys}) ORDER BY call_order"
 _CHILDREN = "SELECT DISTINCT child_id FROM call_edge WHERE parent_id = ? LIMIT ?"

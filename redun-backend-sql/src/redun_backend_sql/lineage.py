@@ -13,12 +13,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from redun_backend_sql.database import Database
-from redun_backend_sql.records import parse_time
+from redun_backend_sql.records import parse_time, read_calls
+
+INTERNAL_TASKS = frozenset({"redun.script", "redun.postprocess_script"})
+"""Tasks that only serve others: a value that comes from them is shown as coming from the call above."""
 
 MAX_HOLDERS, MAX_CALLS, MAX_CHILDREN, MAX_JOBS = 100, 100, 100, 10
 """How many values that hold one, calls with one value, calls below one, and jobs of one call are looked at."""
 
 _EDGES = "SELECT DISTINCT parent_id FROM call_edge WHERE parent_id IN ({parents}) AND child_id IN ({keys})"
+_CALLERS = "SELECT DISTINCT child_id, parent_id FROM call_edge WHERE parent_id IN ({parents}) AND child_id IN ({keys})"
 _BELOW = (
     f"SELECT 1 FROM (SELECT child_id FROM call_edge WHERE parent_id = ? LIMIT {MAX_CHILDREN}) AS below "  # noqa: S608
     "CROSS JOIN call_node WHERE call_node.call_hash = below.child_id AND call_node.value_hash IN ({keys}) LIMIT 1"
@@ -55,7 +59,8 @@ def list_results(database: Database, holders: Sequence[str]) -> list[str]:
 def list_makers(database: Database, holders: Sequence[str]) -> list[str]:
     """Return the calls that made a value, given the values that hold it.
 
-    When more calls return it than are looked at, and all of those pass it on, they count as having made it.
+    When more calls return it than are looked at, and all of those pass it on, they count as having made it. What a task
+    has done by one that only serves it, as a script is run, it has made itself.
     """
     calls = list_results(database, holders)
     if not calls:
@@ -65,8 +70,20 @@ def list_makers(database: Database, holders: Sequence[str]) -> list[str]:
     passed_on.update(call_hash for call_hash, given in database.select_in(_ARGUMENTS, calls) if given in held)
     makers = [call_hash for call_hash in calls if call_hash not in passed_on]
     if len(calls) < MAX_CALLS:
-        return makers
+        return _name_served(database, makers, calls)
     return [call_hash for call_hash in makers if not _has_below(database, call_hash, holders)] or calls
+
+
+def _name_served(database: Database, makers: Sequence[str], calls: Sequence[str]) -> list[str]:
+    """Return makers with the calls that they served in place of those that only serve, if those returned it, too."""
+    found = list(makers)
+    for _ in INTERNAL_TASKS:  # Each may have been made by another one.
+        serving = [call.call_hash for call in read_calls(database, found) if call.task_name in INTERNAL_TASKS]
+        if not serving:
+            break
+        served = dict(database.select_in(_CALLERS.replace("{parents}", ",".join("?" * len(calls))), serving, *calls))
+        found = list(dict.fromkeys(served.get(call_hash, call_hash) for call_hash in found))
+    return found
 
 
 def list_readers(database: Database, holders: Sequence[str]) -> list[str]:

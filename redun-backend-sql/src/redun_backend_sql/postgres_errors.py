@@ -31,7 +31,7 @@ _DEFAULT_ADVICE = "check that the server runs, and the host and port in [backend
 _ADVICE_BY_CODE = {
     "42501": "the user needs more rights: ask who runs the database",
     "25006": "the server takes no writes: name the primary one in [backend] db_uri",
-    "53100": "the disk of the server is full: free some space and run again, finished work is kept",
+    "53100": "the disk of the server is full: free some space and run again, what was recorded before is kept",
     "55P03": "another program is using the tables: try again when it is done",
     "42P01": "the tables are missing or of another version: run `redun db upgrade`",
 }

@@ -67,8 +67,7 @@ class SqliteDatabase(Database):
     def is_writable(self) -> bool:
         if self.path == MEMORY:
             return True
-        effective = os.access in os.supports_effective_ids
-        return all(os.access(path, os.W_OK, effective_ids=effective) for path in (self.path, Path(self.path).parent))
+        return _may_write(self.path) and _may_write(Path(self.path).parent)
 
     def prepare(self) -> None:
         with translating_errors(self.path):
@@ -233,15 +232,39 @@ def _connect(path: str) -> sqlite3.Connection:
     if path != MEMORY and not folder.is_dir():
         raise BackendError(f"the database {path} can't be opened: there is no folder {folder}")
     with translating_errors(path):
-        connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=128
-        )
         try:
-            connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
-            connection.execute("PRAGMA schema_version")
-        except BaseException:
-            connection.close()
-            raise
+            return _open(path)
+        except sqlite3.OperationalError:
+            if not _is_at_rest(path):
+                raise
+            return _open(f"{Path(path).resolve().as_uri()}?immutable=1")
+
+
+def _is_at_rest(path: str) -> bool:
+    """Whether a file is complete and stays as it is: with a write-ahead log, even reading it writes beside it."""
+    log = Path(f"{path}-wal")
+    return not _may_write(Path(path).parent) and not (log.exists() and log.stat().st_size)
+
+
+def _may_write(path: str | Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _open(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        name,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=128,
+        uri=name.startswith("file:"),
+    )
+    try:
+        connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
+        connection.execute("PRAGMA schema_version")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -274,7 +297,7 @@ def explain_error(path: str, error: sqlite3.Error) -> BackendError:
     elif "readonly" in text or "read-only" in text or "unable to open" in text:
         advice = "; check that the file and its folder exist and may be written"
     elif "full" in text:
-        advice = "; the disk is full: free some space and run again, finished work is kept"
+        advice = "; the disk is full: free some space and run again, what was recorded before is kept"
     else:
         advice = ""
     return BackendError(f"the database {path} can't be used: {text}{advice}")

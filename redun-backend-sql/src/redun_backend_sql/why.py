@@ -53,6 +53,8 @@ def _explain_replay(database: Database, job: JobRow, call_hash: str) -> Iterator
     same = maker.execution_id == job.execution_id
     yield f"It did not run: {'another job of this execution' if same else 'an earlier execution'} made the same call."
     yield from (f"  {line}" for line in _show_job(database, maker))
+    if same:
+        yield from (f"  {line}" for line in _explain_run(database, maker, call_hash))
 
 
 def _find_maker(database: Database, job: JobRow, call_hash: str) -> JobRow | None:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TextIO
 
 import click
@@ -33,6 +34,7 @@ class Report:
 def reporting_errors() -> Iterator[Report]:
     """Report what goes wrong inside, and exit with the status that belongs to it."""
     report = Report()
+    _write_whatever_comes(sys.stdout)
     with warnings.catch_warnings():
         _show_plugin_warnings_plainly()
         try:
@@ -58,6 +60,12 @@ def reporting_errors() -> Iterator[Report]:
             sys.exit(EXIT_FAILURE)
         finally:
             _give_up_messages()
+
+
+def _write_whatever_comes(stream: TextIO | None) -> None:
+    """Let signs that an encoding lacks be written as escapes, as those on standard error are: a result is not lost."""
+    if isinstance(stream, TextIOWrapper) and (stream.errors == "strict" or stream.encoding.lower() != "utf-8"):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _give_up_messages() -> None:

@@ -43,9 +43,14 @@ def trim_string(text: str, max_length: int = MAX_REPR, ellipsis: str = "...") ->
 
 
 def safe_repr(value: Any, max_length: int = MAX_REPR) -> str:
-    """Return a value's representation on one line, cut to a length, whatever the value's own method does."""
+    """Return a value's representation on one line, cut to a length, whatever the value's own method does.
+
+    A table with named columns, of pandas for example, is shown by its shape and these.
+    """
     try:
         text = repr(value)
+        if "\n" in text and hasattr(value, "shape") and hasattr(value, "columns"):
+            text = f"{type(value).__name__}(shape={value.shape}, columns={list(value.columns)})"
     except Exception as error:
         text = f"<{type(value).__name__} that can't be shown: {type(error).__name__}>"
     return trim_string(text.replace("\n", "\\n"), max_length)

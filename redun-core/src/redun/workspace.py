@@ -105,6 +105,11 @@ class Workspace:
         """Return the configuration in the configuration folder, whichever repository is worked in."""
         if not self.is_configured and self.explicit_dir is None:
             if not create:
+                if self.config_dir.is_dir():
+                    raise ConfigError(
+                        f"the folder {self.config_dir} has no {CONFIG_FILE}, which says where the database is: "
+                        "`redun init` writes one for redun.db beside it, and changes nothing else"
+                    )
                 raise ConfigError(
                     f"there is no redun repository in {self.config_dir.parent} or above: "
                     "run a workflow, or `redun init`"

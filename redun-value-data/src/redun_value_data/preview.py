@@ -13,9 +13,11 @@ from itertools import islice
 from typing import Any
 
 from redun.values.preview import MAX_LENGTH
+from redun_value_data.pickled import show_pickled
 
 _NPY_MAGIC = b"\x93NUMPY"
 _ARROW_START = b"\xff\xff\xff\xff"
+_PICKLE_START = b"\x80"
 _SHOWN = 6
 _MAX_COLUMNS = 20
 _ITEMS = {
@@ -40,6 +42,8 @@ def show(type_name: str, data: bytes) -> str | None:
             return _show_array(name, data)
         if data.startswith(_ARROW_START):
             return _show_table(name, data)
+        if data.startswith(_PICKLE_START):
+            return show_pickled(name, data)
     except Exception:  # Whatever damaged bytes lead to, a display goes on.
         return None
     return None

@@ -1,17 +1,23 @@
 """Streams that write: what they hold appears at its place as a whole, when they are closed, or not at all.
 
 A stream writes to a file under another name. Closed, it hands that file over to where it belongs. Left by an
-exception, it is thrown away, and what was at the place before stays.
+exception, it is thrown away, and what was at the place before stays. So is what a thread still writes when the program
+ends without waiting for it, as after an interrupt.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRandom, BufferedWriter, FileIO, TextIOWrapper
 from types import TracebackType
 from typing import IO, Any
+
+_UNFINISHED: dict[str, tuple[int, threading.Thread]] = {}
+"""The process and the thread that write each file which is under another name."""
 
 
 class PendingFile(FileIO):
@@ -32,6 +38,7 @@ class PendingFile(FileIO):
     def __init__(self, path: str, mode: str, commit: Callable[[str], bool], handle: int | None = None) -> None:
         self._path, self._commit = path, commit
         self._is_discarded = False
+        _UNFINISHED[path] = os.getpid(), threading.current_thread()
         super().__init__(path if handle is None else handle, mode)
 
     def discard(self) -> None:
@@ -47,9 +54,19 @@ class PendingFile(FileIO):
             if not self._is_discarded:
                 is_left = self._commit(self._path)
         finally:
+            _UNFINISHED.pop(self._path, None)
             if is_left:
                 with suppress(FileNotFoundError):
                     os.remove(self._path)
+
+
+@atexit.register
+def _remove_unfinished() -> None:
+    """Remove what threads write that are cut off; what the main thread left open is closed, and so finished, later."""
+    for path, (process, thread) in list(_UNFINISHED.items()):
+        if process == os.getpid() and thread.is_alive() and thread is not threading.main_thread():
+            with suppress(OSError):
+                os.remove(path)
 
 
 class _Writer(BufferedWriter):

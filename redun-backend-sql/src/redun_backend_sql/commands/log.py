@@ -95,7 +95,7 @@ def _select(
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         if is_counting:
-            yield from count_lines(query.count())
+            yield from [json.dumps(dict(query.count()))] if as_json else count_lines(query.count())
             return
         found = 0
         for records in read_records(backend.database, query, limit):

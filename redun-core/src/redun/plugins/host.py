@@ -13,7 +13,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +25,7 @@ from redun.errors import PluginError, PluginWarning
 from redun.logging import logger
 from redun.plugins import API_VERSION, builtin
 from redun.plugins.provider import Provider
-from redun.plugins.specs import Hooks, is_hook
+from redun.plugins.specs import ALL_HOOKS, Hooks, is_hook
 
 GROUP = "redun"
 CORE = "redun-core"
@@ -217,7 +219,7 @@ class PluginHost:
         except (pluggy.PluginValidationError, ValueError) as error:
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
-            return f"its hooks do not fit: {error}"
+            return f"its hooks do not fit: {_find_misfit(plugin.module) or ' '.join(str(error).split())}"
         return None
 
     def _set_aside(self, plugin: Plugin, problem: str) -> None:
@@ -269,6 +271,22 @@ def _check_module(module: ModuleType) -> str | None:
                 else "looks like a hook, but there is none of that name"
             )
             return f"its function {name} {what}"
+    return None
+
+
+def _find_misfit(module: ModuleType | None) -> str | None:
+    """Return what is wrong with a hook of a module, as somebody who writes it needs to know."""
+    hooks = {name: value for name, value in vars(module).items() if hasattr(value, "redun_impl")}
+    for name, value in hooks.items():
+        if not is_hook(name):
+            near = get_close_matches(name, ALL_HOOKS, 1)
+            return f"unknown hook {name!r}{f'; did you mean {near[0]!r}?' if near else ''}"
+        given = list(signature(getattr(Hooks, name)).parameters)[1:]
+        unknown = [parameter for parameter in signature(value).parameters if parameter not in given]
+        if unknown:
+            return (
+                f"{name} takes {', '.join(unknown)}, but hooks of that name are given {', '.join(given) or 'nothing'}"
+            )
     return None
 
 

@@ -40,6 +40,7 @@ LIFECYCLE_HOOKS = (
     "redun_job_finish",
 )
 DECISION_HOOKS = ("redun_cache_lookup", "redun_job_executor", "redun_render_value")
+ALL_HOOKS = (*DISCOVERY_HOOKS, *LIFECYCLE_HOOKS, *DECISION_HOOKS)
 
 
 class Hooks:
@@ -262,4 +263,4 @@ class Hooks:
 
 def is_hook(name: str) -> Any:
     """Whether a name is that of a hook."""
-    return name in (*DISCOVERY_HOOKS, *LIFECYCLE_HOOKS, *DECISION_HOOKS)
+    return name in ALL_HOOKS

@@ -64,10 +64,22 @@ class Gate:
         self.address: tuple[str, int] = (host, self._server.getsockname()[1])
 
     def admit(self, count: int) -> Sequence[Visitor]:
-        """Return so many calls that have started to run; they run on until they are released."""
-        admitted = []
+        """Return so many calls that have started to run; they run on until they are released.
+
+        Raises
+        ------
+        TimeoutError
+            When not all of them start.
+        """
+        admitted: list[Visitor] = []
         for _ in range(count):
-            connection, _ = self._server.accept()
+            try:
+                connection, _ = self._server.accept()
+            except TimeoutError:
+                raise TimeoutError(
+                    f"{len(admitted)} of {count} calls started to run within {self._seconds:g} seconds: the others "
+                    f"were not run, or can't connect to {self.address[0]} from where they run"
+                ) from None
             connection.settimeout(self._seconds)
             admitted.append(Visitor(connection))
         self._visitors += admitted
