@@ -7,7 +7,7 @@ import pytest
 
 from redun import Scheduler
 
-pytest_plugins = ["big_databases", "postgres_server", "s3_server", "slow_network"]
+pytest_plugins = ["big_databases", "postgres_server", "repositories", "s3_server", "slow_network"]
 
 
 def pytest_collection_finish():

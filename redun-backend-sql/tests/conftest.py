@@ -1,9 +1,9 @@
-import os
 import shutil
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 
 import pytest
+from ordinary_user import being_ordinary
 
 from redun import Scheduler
 from redun.arguments import encode_arguments
@@ -17,8 +17,6 @@ from redun_backend_sql.database import ECHO_VARIABLE
 from redun_backend_sql.location import find_location
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.retry import NEVER
-
-NOBODY = 65534
 
 PICKLE = "application/python-pickle"
 
@@ -144,6 +142,12 @@ def backend(uri, tmp_path):
 
 
 @pytest.fixture
+def repository(make_repository, uri):
+    """A repository in the test's folder, which is the working directory, on a database of each kind."""
+    return make_repository(uri)
+
+
+@pytest.fixture
 def run(backend, tmp_path, monkeypatch):
     """Runs an expression on the store, in the test's folder."""
     monkeypatch.chdir(tmp_path)
@@ -252,11 +256,11 @@ def database_uri(make_uri):
 
 @pytest.fixture
 def open_uri():
-    """Opens the database of a URI."""
+    """Opens databases by their URI; they are closed after the test."""
     with ExitStack() as stack:
 
-        def open_database(uri):
-            opened = stack.enter_context(closing(find_location(uri).open(NEVER)))
+        def open_database(uri, retries=NEVER):
+            opened = stack.enter_context(closing(find_location(uri).open(retries)))
             if opened.dialect == "sqlite":
                 opened.execute("PRAGMA synchronous = OFF")
             return opened
@@ -304,14 +308,10 @@ def denying_writes_fixture():
 
 @contextmanager
 def denying_writes(folder):
-    is_root = os.geteuid() == 0
     for path in (folder, *folder.iterdir()):
         path.chmod(0o555)
-    if is_root:
-        os.seteuid(NOBODY)
     try:
-        yield
+        with being_ordinary():
+            yield
     finally:
-        if is_root:
-            os.seteuid(0)
         folder.chmod(0o700)

@@ -124,6 +124,24 @@ def fan_out(count):
     return [add(number, 1) for number in range(count)]
 
 
+def test_call_made_with_and_without_context_is_known_in_both(backend, violations):
+    """A coroutine that came to the same in a context and without one is not run again in either."""
+    ran = []
+
+    @task(namespace="backend_workflow", version="1", cache_scope="BACKEND", check_valid="shallow")
+    async def work():
+        ran.append(1)
+
+    counts = []
+    for context in ({}, {"a": 1}, {}, {"a": 1}):
+        ran.clear()
+        Scheduler(backend=backend).run(work(), context=context)
+        counts.append(len(ran))
+
+    assert counts == [1, 1, 0, 0]
+    assert violations() == []
+
+
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_statements_do_not_grow_with_tasks(backend):
     """A run of ten thousand tasks takes few transactions and few look-ups, cold and warm."""

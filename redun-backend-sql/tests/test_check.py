@@ -147,18 +147,6 @@ def failing():
     return [add(1, 2), fail("for good")]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def uri(request, tmp_path, empty_database):
-    """A database of each kind, with tables and no records."""
-    if request.param == "sqlite":
-        shutil.copy(empty_database, tmp_path / "redun.db")
-        return f"sqlite:///{tmp_path}/redun.db"
-    uri = request.getfixturevalue("postgres_uri")
-    with closing(SqlBackend(SqlOptions(uri, automigrate=True))) as backend:
-        backend.load()
-    return uri
-
-
 @pytest.fixture
 def values(tmp_path):
     """The folder of the value store."""

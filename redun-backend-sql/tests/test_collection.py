@@ -113,18 +113,6 @@ def _forget():
     waiting.clear()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def uri(request, tmp_path, empty_database):
-    """A database of each kind, with tables and no records."""
-    if request.param == "sqlite":
-        shutil.copy(empty_database, tmp_path / "redun.db")
-        return f"sqlite:///{tmp_path}/redun.db"
-    uri = request.getfixturevalue("postgres_uri")
-    with closing(SqlBackend(SqlOptions(uri, automigrate=True))) as backend:
-        backend.load()
-    return uri
-
-
 @pytest.fixture(params=["rows", "store"])
 def section(request, uri, tmp_path):
     """The configuration of the store, with all values in rows, and with large ones in the value store."""

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pseudo_terminal import PseudoTerminal
+from repositories import Repository
 
-from redun import Scheduler, task
-from redun.config import Config
+from redun import task
 from redun.terminals import has_colours
 from redun_backend_sql.commands.colours import paint_lines
 
@@ -39,12 +39,7 @@ def shout(text: str) -> str:
 @pytest.fixture
 def project(tmp_path):
     """A folder with a database of one execution."""
-    folder = tmp_path / ".redun"
-    folder.mkdir()
-    (folder / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
-    with Scheduler(Config.read(folder)) as scheduler:
-        scheduler.load()
-        scheduler.run(shout("pear"), tags=[("kind", "test")])
+    Repository(tmp_path).run(shout("pear"), tags=[("kind", "test")])
     return tmp_path
 
 

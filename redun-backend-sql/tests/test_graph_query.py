@@ -506,7 +506,7 @@ def test_ambiguous_ids_are_an_error(graph, run):
     for number in "12":
         run(inc(1), execution_id=f"abcdef{number}" * 5)
 
-    with pytest.raises(BackendError, match=r"'abcdef' may be several records, Execution\(.*\) and Execution\("):
+    with pytest.raises(BackendError, match=r"'abcdef' stands for several records, Execution\(.*\) and Execution\("):
         infer_id(graph.session, "abcdef")
 
 

@@ -79,7 +79,7 @@ def test_ambiguous_key_is_an_error(run, backend):
     run(main(1), execution_id=FIRST)
     run(main(2), execution_id=FIRST[:-1] + "2")
 
-    with pytest.raises(BackendError, match=r"'1111' is the start of 2 ids: give more of the one that is meant"):
+    with pytest.raises(BackendError, match=r"'1111' stands for 2 records, job .* and job .*: give more of the one"):
         backend.find_job_call("1111")
 
 

@@ -35,23 +35,15 @@ Scheduler(Config.read(".redun")).run(forever())
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, uri):
+def folder(repository):
     """A working directory with a repository."""
-    monkeypatch.chdir(tmp_path)
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
-    return tmp_path
+    return repository.folder
 
 
 @pytest.fixture
-def run(folder):
+def run(repository):
     """Runs an expression and records it in the repository."""
-
-    def run_workflow(expr, *argv, **kwargs):
-        with Scheduler(Config.read(".redun")) as scheduler:
-            return scheduler.run(expr, exec_argv=["redun", "run", *argv], **kwargs)
-
-    return run_workflow
+    return repository.run
 
 
 def show(*arguments, config_dir=None):

@@ -5,7 +5,6 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -45,17 +44,13 @@ def fail(x):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, uri):
+def folder(repository):
     """A repository with three executions."""
-    monkeypatch.chdir(tmp_path)
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
-    with Scheduler(Config.read(".redun")) as scheduler:
-        scheduler.run(main(1), exec_argv=["redun", "run", "main"], execution_id=FIRST, tags=[("env", "prod")])
-        scheduler.run(write("a.txt"), exec_argv=["redun", "run", "write"], execution_id=SECOND)
-    with Scheduler(Config.read(".redun")) as scheduler, pytest.raises(ValueError, match="no 7"):
-        scheduler.run(fail(7), exec_argv=["redun", "run", "fail"], execution_id=THIRD, tags=[("env", "test")])
-    return tmp_path
+    repository.run(main(1), "main", execution_id=FIRST, tags=[("env", "prod")])
+    repository.run(write("a.txt"), "write", execution_id=SECOND)
+    with pytest.raises(ValueError, match="no 7"):
+        repository.run(fail(7), "fail", execution_id=THIRD, tags=[("env", "test")])
+    return repository.folder
 
 
 def show(*arguments):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from repositories import Repository
 
 from redun import Scheduler, task
 from redun.arguments import EncodedArguments
@@ -97,8 +98,7 @@ def test_named_repository_that_does_not_exist_is_an_error(folder):
 
 def test_store_in_memory_has_no_log(folder):
     """With a store that is no database the log is an error that says what to configure."""
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text("[backend]\ntype = memory\n")
+    Repository(folder).configure("type = memory")
 
     with pytest.raises(BackendError, match=r"keeps no log: set \[backend\] db_uri"):
         show()
@@ -166,7 +166,7 @@ def test_log_runs_no_code_of_stored_values(backend, uri, folder, make_task, make
     type_name, data_format, dump = HOSTILE[kind]
     value = EncodedValue("e" * 40, type_name, data_format, dump(Touch(folder / "ran")), (), FileSubtype("hostile"))
     record_call(backend, make_task("f"), make_call, value)
-    write_config(uri)
+    Repository(Path(), uri)
 
     shown = [show(key) for key in ("-", "0123456789", "c" * 12, "test.f", "hostile", "e" * 12)]
 
@@ -206,7 +206,7 @@ def test_errors_of_any_shape_can_be_shown(backend, uri, folder, make_task, make_
     """A failed job whose recorded error is damaged or of an unknown shape is shown as failed all the same."""
     encoded = EncodedValue("e" * 40, "redun.ErrorValue", "application/python-pickle", value)
     record_call(backend, make_task("f"), make_call, encoded)
-    write_config(uri)
+    Repository(Path(), uri)
 
     shown = show("0123456789")
 
@@ -221,11 +221,6 @@ def record_call(backend, task_value, make_call, value):
     execution = ExecutionRecord("x" * 36, '["redun", "run"]', "0123456789", 2.0)
     tasks = {task_value.value_hash: task_value}
     backend.record(Batch(tasks, calls=[call], jobs={job.id: job}, executions={execution.id: execution}))
-
-
-def write_config(uri):
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
 
 
 @pytest.fixture
@@ -282,7 +277,7 @@ def test_lines_of_a_deep_execution_stay_short(deep_execution):
 
 def test_deep_job_is_shown_with_its_nearest_ancestors(deep_execution, uri, folder):
     """A job deep in the tree is shown with the nearest of the jobs above it, and the rest is left out."""
-    write_config(uri)
+    Repository(Path(), uri)
 
     [line] = [line for line in show("j19999").splitlines() if line.startswith("Traceback:")]
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -155,18 +154,6 @@ def _forget():
 def values(tmp_path):
     """The folder of the value store."""
     return tmp_path / "values"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def uri(request, tmp_path, empty_database):
-    """A database of each kind, with tables and no records."""
-    if request.param == "sqlite":
-        shutil.copy(empty_database, tmp_path / "redun.db")
-        return f"sqlite:///{tmp_path}/redun.db"
-    uri = request.getfixturevalue("postgres_uri")
-    with closing(SqlBackend(SqlOptions(uri, automigrate=True))) as backend:
-        backend.load()
-    return uri
 
 
 @pytest.fixture

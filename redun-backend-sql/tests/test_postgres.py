@@ -14,8 +14,6 @@ from redun.errors import BackendError
 from redun.hashing import hash_tag
 from redun_backend_sql import bulk
 from redun_backend_sql.database import Insert, Update
-from redun_backend_sql.location import find_location
-from redun_backend_sql.retry import NEVER
 from redun_backend_sql.rows import FILE, TAG, VALUE
 from redun_backend_sql.sqlite import SqliteDatabase
 
@@ -35,23 +33,9 @@ def make_item(key, number=None, share=None, flag=None, data=None, note=None):
 
 
 @pytest.fixture
-def open_database():
-    """Opens databases by their URI; they are closed after the test."""
-    opened = []
-
-    def open_one(uri, retries=NEVER):
-        opened.append(find_location(uri).open(retries))
-        return opened[-1]
-
-    yield open_one
-    for database in opened:
-        database.close()
-
-
-@pytest.fixture
-def database(postgres_uri, open_database):
+def database(postgres_uri, open_uri):
     """An open database with a table of items."""
-    database = open_database(postgres_uri)
+    database = open_uri(postgres_uri)
     database.execute(TABLE.format(data="BYTEA", json="JSONB"))
     return database
 
@@ -127,10 +111,10 @@ def test_writing_has_the_effect_that_it_has_in_sqlite(database, written):
     assert found[0] == found[1]
 
 
-def test_empty_groups_cost_nothing(database, make_network, postgres_server, open_database):
+def test_empty_groups_cost_nothing(database, make_network, postgres_server, open_uri):
     """A group without rows is not sent."""
     network = make_network(postgres_server.port)
-    far = open_database(database.name.replace(str(postgres_server.port), str(network.port)))
+    far = open_uri(database.name.replace(str(postgres_server.port), str(network.port)))
     before = network.round_trips
 
     far.write({ITEM: [], CHANGED_ITEM: []})
@@ -140,10 +124,10 @@ def test_empty_groups_cost_nothing(database, make_network, postgres_server, open
 
 
 @pytest.mark.parametrize("count", [1, 3_000])
-def test_group_costs_one_round_trip(database, make_network, postgres_server, open_database, count):
+def test_group_costs_one_round_trip(database, make_network, postgres_server, open_uri, count):
     """A group of any number of rows and kinds is written in one round trip, once the columns are known."""
     network = make_network(postgres_server.port)
-    far = open_database(database.name.replace(str(postgres_server.port), str(network.port)))
+    far = open_uri(database.name.replace(str(postgres_server.port), str(network.port)))
     far.write({ITEM: [make_item("z")]})
     before = network.round_trips
 
@@ -248,9 +232,9 @@ def test_parameters_may_come_before_the_keys(database):
     assert list(rows) == [("a",)]
 
 
-def test_transaction_happens_as_a_whole(database, open_database):
+def test_transaction_happens_as_a_whole(database, open_uri):
     """Others see what a transaction did when it is over, and nothing of it before."""
-    other = open_database(database.name)
+    other = open_uri(database.name)
 
     with database.transaction():
         changed = database.execute("INSERT INTO item (key) VALUES (?), (?)", "a", "b")
@@ -293,9 +277,9 @@ def test_transaction_with_a_failed_statement_is_not_taken_for_done(database):
     assert list_keys(database) == []
 
 
-def test_transactions_wait_for_one_another(database, open_database):
+def test_transactions_wait_for_one_another(database, open_uri):
     """A transaction that begins while another one is open waits until that is over, as in SQLite."""
-    other, order = open_database(database.name), []
+    other, order = open_uri(database.name), []
 
     def write_second():
         with other.transaction():

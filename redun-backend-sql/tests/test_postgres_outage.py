@@ -15,7 +15,6 @@ from redun.config import Config
 from redun.errors import BackendError
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.database import Insert
-from redun_backend_sql.location import find_location
 from redun_backend_sql.options import SqlOptions
 from redun_backend_sql.retry import NEVER, Retries
 
@@ -64,17 +63,9 @@ def on_warning(action):
 
 
 @pytest.fixture
-def open_database():
-    """Opens databases by their URI; they are closed after the test."""
-    opened = []
-
-    def open_one(uri, retries=ATTENTIVE):
-        opened.append(find_location(uri).open(retries))
-        return opened[-1]
-
-    yield open_one
-    for database in opened:
-        database.close()
+def open_database(open_uri):
+    """Opens databases by their URI, by default as what tries again; they are closed after the test."""
+    return lambda uri, retries=ATTENTIVE: open_uri(uri, retries)
 
 
 @pytest.fixture

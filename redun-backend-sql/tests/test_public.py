@@ -73,6 +73,15 @@ def test_store_is_made_of_a_section(tmp_path):
     assert backends[0].options.db_retries == 7
 
 
+@pytest.mark.parametrize("error", ["RedunDatabaseError", "RedunVersionError"])
+def test_refused_database_is_an_error_that_programs_catch(tmp_path, error):
+    """A database that does not fit is refused with what programs catch."""
+    backend = RedunBackendDb(f"sqlite:///{tmp_path}/empty.db", {"automigrate": "false"})
+
+    with pytest.raises(getattr(db, error), match="redun db upgrade"):
+        backend.load()
+
+
 def test_unknown_option_is_an_error():
     """An option that the store does not have is an error that names it."""
     with pytest.raises(ConfigError, match=r"\[backend\] has no option 'db_url'; did you mean 'db_uri'"):

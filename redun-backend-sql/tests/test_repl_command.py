@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
+from repositories import Repository
 
-from redun import Scheduler, task
-from redun.config import Config
+from redun import task
 from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repl import repl
@@ -54,13 +54,10 @@ def main(x):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A working directory with a repository of two executions."""
-    place = tmp_path_factory.mktemp("repl")
-    (place / ".redun").mkdir()
-    (place / ".redun/redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
-    with Scheduler(Config.read(place / ".redun")) as scheduler:
-        scheduler.run(main(1), exec_argv=["redun", "first"])
-        scheduler.run(main(2), exec_argv=["redun", "second"])
-    return place
+    repository = Repository(tmp_path_factory.mktemp("repl"))
+    repository.run(main(1), "first")
+    repository.run(main(2), "second")
+    return repository.folder
 
 
 @pytest.fixture
@@ -82,7 +79,7 @@ def test_expressions_are_shown(pipe):
 
     done = pipe(lines)
 
-    assert done.out.splitlines() == ["2", '["redun", "second"]', '["redun", "first"]', "'DONE'", "False"]
+    assert done.out.splitlines() == ["2", '["redun", "run", "second"]', '["redun", "run", "first"]', "'DONE'", "False"]
     assert (done.status, done.err) == (0, "")
 
 
@@ -106,7 +103,7 @@ def test_query_and_classes(pipe):
 @pytest.mark.parametrize(("key", "word"), [("-", "second"), ("~1", "first")])
 def test_obj_is_what_was_named(pipe, key, word):
     """`obj` is the record that the command names."""
-    assert pipe("print(obj.args)", key).out == f'["redun", "{word}"]\n'
+    assert pipe("print(obj.args)", key).out == f'["redun", "run", "{word}"]\n'
 
 
 def test_obj_by_id(pipe):
@@ -160,8 +157,7 @@ def test_empty_directory_is_a_sentence(pipe, tmp_path):
 
 def test_store_in_memory_is_a_sentence(pipe, tmp_path):
     """A store that is no database is one sentence."""
-    (tmp_path / ".redun").mkdir()
-    (tmp_path / ".redun/redun.ini").write_text("[backend]\ntype = memory\n")
+    Repository(tmp_path).configure("type = memory")
 
     done = pipe("", cwd=tmp_path)
 
@@ -170,11 +166,8 @@ def test_store_in_memory_is_a_sentence(pipe, tmp_path):
 
 def test_nothing_is_unpickled_before_it_is_asked_for(pipe, tmp_path, monkeypatch):
     """Opening, listing and showing records runs no code that a value holds; reading the value does."""
-    (tmp_path / ".redun").mkdir()
-    (tmp_path / ".redun/redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
     monkeypatch.chdir(tmp_path)
-    with Scheduler(Config.read(".redun")) as scheduler:
-        scheduler.run(set_trap())
+    Repository(tmp_path).run(set_trap())
     (tmp_path / "sprung").unlink(missing_ok=True)
 
     pipe("execs\nobj\nlast_exec.job\nlast_exec.job.call_node.value.preview\n", "-", cwd=tmp_path)

@@ -1,7 +1,5 @@
 """The command ``redun tag``."""
 
-from pathlib import Path
-
 import pytest
 from click.testing import CliRunner
 
@@ -22,17 +20,11 @@ def inc(x):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, uri):
+def folder(repository):
     """A repository with two executions."""
-    monkeypatch.chdir(tmp_path)
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
-    with Scheduler(Config.read(".redun")) as scheduler:
-        scheduler.run(
-            inc(1), exec_argv=["redun", "run"], execution_id=FIRST, tags=[("env", "prod"), ("n", [1, {"a": None}])]
-        )
-        scheduler.run(inc(2), exec_argv=["redun", "run"], execution_id=SECOND, tags=[("env", "test")])
-    return tmp_path
+    repository.run(inc(1), execution_id=FIRST, tags=[("env", "prod"), ("n", [1, {"a": None}])])
+    repository.run(inc(2), execution_id=SECOND, tags=[("env", "test")])
+    return repository.folder
 
 
 def run(*arguments):
@@ -179,5 +171,5 @@ def test_ambiguous_key_is_refused(folder):
     with Scheduler(Config.read(".redun")) as scheduler:
         scheduler.run(inc(3), execution_id=FIRST[:-1] + "2")
 
-    with pytest.raises(RedunError, match=f"'11' stands for 2 records, among them Execution {FIRST[:12]}"):
+    with pytest.raises(RedunError, match=f"'11' stands for 2 records, execution {FIRST} and"):
         CliRunner().invoke(tag_command, ["add", "11", "a=1"], obj=Workspace(), catch_exceptions=False)

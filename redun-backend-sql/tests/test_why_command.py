@@ -54,17 +54,9 @@ def fail(x):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, uri):
+def run(repository):
     """Runs an expression and records it in the repository."""
-    monkeypatch.chdir(tmp_path)
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
-
-    def run_workflow(expr, **kwargs):
-        with Scheduler(Config.read(".redun")) as scheduler:
-            return scheduler.run(expr, exec_argv=["redun", "run"], **kwargs)
-
-    return run_workflow
+    return repository.run
 
 
 def ask(key):

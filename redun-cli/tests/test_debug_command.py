@@ -208,8 +208,8 @@ def test_source_that_defines_no_function_is_a_sentence(call, recorded):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["zzzz"], "no job or execution is recorded under 'zzzz'"),
-        (["~7"], "no job or execution is recorded under '~7'"),
+        (["zzzz"], "no execution or job is recorded under 'zzzz'"),
+        (["~7"], "no execution or job is recorded under '~7'"),
         (["-", "--script", "gone.py"], "Cannot find Python script file or module: gone.py"),
     ],
 )

@@ -280,7 +280,7 @@ def test_job_that_is_not_recorded_can_not_be_made_again(call, lab, key):
     """A key that nothing is recorded under is an error that says where to look."""
     finished = call("run", "--rerun", "lab.py", key)
 
-    assert (finished.status, f"no job or execution is recorded under {key!r}" in finished.err) == (1, True)
+    assert (finished.status, f"no execution or job is recorded under {key!r}" in finished.err) == (1, True)
 
 
 def test_job_of_another_script_is_not_found_in_this_one(call, lab):

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import termios
 import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -31,11 +30,9 @@ REDUN = [sys.executable, "-m", "redun_cli"]
 
 
 @pytest.fixture
-def repository(path):
+def repository(make_repository, path):
     """A repository in the working directory."""
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text(f"[backend]\ndb_uri = sqlite:///{path}\n")
-    return path
+    return make_repository(f"sqlite:///{path}")
 
 
 @pytest.fixture
@@ -157,7 +154,7 @@ def test_dumb_terminal_is_none(repository, open_terminal):
         (["nothing"], "nothing is recorded under 'nothing': give a screen"),
         (["jobs/ffff"], "nothing is recorded under 'ffff'"),
         (["search", "--job-status", "LATE", "--wrong"], "the search can't be read"),
-        (["executions/1aaa", "--job", "ffff"], "there is not one job whose id starts with 'ffff'"),
+        (["executions/1aaa", "--job", "ffff"], "no job is recorded under 'ffff'"),
     ],
 )
 def test_what_cannot_be_shown_is_said_before_a_screen_opens(repository, on_terminal, words, message):
@@ -202,7 +199,7 @@ def test_missing_terminal_is_said_in_process(monkeypatch):
 
 def test_other_store_is_an_error(repository, on_terminal):
     """A store that is no database has no screens."""
-    Path(".redun/redun.ini").write_text("[backend]\ntype = memory\n")
+    repository.configure("type = memory")
 
     with pytest.raises(RedunError, match=r"\[backend\] db_uri"):
         invoke()

@@ -103,7 +103,7 @@ def test_nothing_found_is_said(store, words):
 
 def test_job_to_look_below_has_to_be_there(store):
     """A job that is to be looked below has to be recorded."""
-    with pytest.raises(NothingFoundError, match="there is not one job whose id starts with 'ff': give the whole id"):
+    with pytest.raises(NothingFoundError, match="no job is recorded under 'ff': give the start of an id"):
         resolve(store, parse_route(["executions/1aaa", "--job", "ff"]))
 
 

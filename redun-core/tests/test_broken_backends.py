@@ -76,6 +76,8 @@ CAUGHT = {
     "PastWithoutPaths": {"test_past_with_a_file_is_found_among_many"},
     "PastWithoutEnd": {"test_past_is_bounded", "test_past_with_a_file_is_found_among_many"},
     "PastWithoutBeginning": {"test_past_is_found_by_any_name", "test_past_is_found_newest_first"},
+    "Indiscriminate": {"test_durations_are_means_of_what_ran"},
+    "Untimed": {"test_durations_are_means_of_what_ran"},
     "Credulous": {"test_states_are_found", "test_latest_word_on_a_state_counts"},
     "Believing": {"test_latest_word_on_a_state_counts"},
     "Mixing": {"test_states_after_another_are_found"},

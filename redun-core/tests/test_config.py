@@ -29,6 +29,33 @@ def write(folder, text):
     return folder
 
 
+def test_sections_are_items():
+    """A program gets sections by their names, with those inside them nested, and learns which there are."""
+    text = "[backend]\ndb_uri = x\n[executors.a]\ntype = local\n[executors.a.b]\nc = 1\n[executors]\nd = 2\n"
+    config = Config.read_text(text)
+
+    assert config["backend"] == {"db_uri": "x"}
+    assert config["executors"] == {"a": {"type": "local", "b": {"c": "1"}}, "d": "2"}
+    assert config["executors.a"] == {"type": "local", "b": {"c": "1"}}
+    assert (list(config), "executors" in config, "exec" in config) == (["backend", "executors"], True, False)
+
+
+def test_section_of_the_name_of_an_option_wins():
+    """Where an option and a section inside have one name, a program gets the section."""
+    config = Config.read_text("[executors]\na = 1\n[executors.a]\ntype = local\n[executors.a.type]\nb = 2\n")
+
+    assert config["executors"] == {"a": {"type": {"b": "2"}}}
+
+
+def test_missing_section_is_no_item():
+    """A section that there is not is a KeyError, or the default that the program gives."""
+    config = Config({"limits": {}})
+
+    assert (config["limits"], config.get("backend"), config.get("backend", {})) == ({}, None, {})
+    with pytest.raises(KeyError, match="backend"):
+        config["backend"]
+
+
 @pytest.mark.parametrize(
     ("text", "sections"),
     [

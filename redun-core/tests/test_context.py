@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from redun import Scheduler, get_context, task
+from redun import Scheduler, catch, get_context, task
 from redun.backends.memory import MemoryBackend
 from redun.config import Config
 from redun.context import get_context_value
@@ -125,6 +125,53 @@ def test_shallow_results_belong_to_their_context():
         results = [scheduler.run(main(), context=context) for context in ({"name": 1}, {"name": 2}, {}, {"name": 1})]
 
     assert results == [1, 2, None, 1]
+
+
+@pytest.mark.parametrize(
+    ("contexts", "runs"),
+    [
+        ([{}, {"a": 1}, {}, {}, {"a": 1}], [1, 1, 0, 0, 0]),
+        ([{"a": 1}, {}, {}, {"a": 2}, {}, {"a": 1}], [1, 1, 0, 1, 0, 0]),
+        ([{"a": 1}, {"a": 2}, {"a": 1}, {}, {}], [1, 1, 0, 1, 0]),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_calls_without_context_are_reused_whatever_else_they_were_made_in(contexts, runs, fails):
+    """A call that comes to the same in a context and without one is made once in each, in whatever order."""
+    ran = []
+
+    @task(version="1", cache_scope="BACKEND", check_valid="shallow")
+    async def work():
+        ran.append(1)
+        if fails:
+            raise ValueError("always")
+
+    @task(version="1")
+    def explain(error):
+        return str(error)
+
+    store, actual = MemoryBackend(), []
+    for context in contexts:
+        ran.clear()
+        Scheduler(backend=store).run(catch(work(), ValueError, explain), context=context)
+        actual.append(len(ran))
+
+    assert actual == runs
+
+
+def test_result_of_a_context_is_not_that_without_one():
+    """When a call comes to something else in a context, neither result takes the place of the other."""
+
+    @task(version="1", check_valid="shallow")
+    def offset():
+        return get_context("offset", 0)
+
+    store = MemoryBackend()
+    contexts = [{}, {"offset": 7}, {}, {"offset": 7}, {"offset": 0}, {}, {"offset": 7}]
+
+    found = [Scheduler(backend=store).run(offset(), context=context) for context in contexts]
+
+    assert found == [context.get("offset", 0) for context in contexts]
 
 
 def test_context_is_recorded_with_its_calls():

@@ -1,3 +1,4 @@
+import importlib
 import inspect
 import subprocess
 import sys
@@ -21,6 +22,10 @@ MISSING = [
     ("from redun.handle import Handle", "redun.handle", "redun-value-handle"),
     ("from redun.file import File", "redun.file", "redun-value-file"),
     ("from redun.cli import main", "redun.cli", "redun-cli"),
+    ("from redun import AWSBatchExecutor", "redun.AWSBatchExecutor", "redun-executor-batch"),
+    ("import redun.executors.aws_batch", "redun.executors.aws_batch", "redun-executor-batch"),
+    ("import redun.executors.launch", "redun.executors.launch", "redun-remote"),
+    ("from redun.scheduler import merge_handles", "redun.scheduler.merge_handles", "redun-value-handle"),
 ]
 
 
@@ -62,19 +67,43 @@ def test_late_name_is_kept():
     assert vars(redun)["Scheduler"] is found
 
 
-def test_star_import_gives_core_names_only():
-    """`from redun import *` works with redun-core alone, so it gives names of redun-core only."""
-    foreign = {name for name, (_, distribution) in EXPORTS.items() if distribution != "redun-core"}
+def test_star_import_gives_what_is_installed():
+    """`from redun import *` gives the language, and the names that other installed distributions bring."""
+    language = {"Scheduler", "task", "cond", "catch", "throw", "__version__", "version", "LocalExecutor"}
+    brought = {"File", "Dir", "script", "Handle", "merge_handles", "AWSBatchExecutor"}
 
-    assert foreign.isdisjoint(redun.__all__)
-    assert {"Scheduler", "task", "cond", "catch", "throw", "__version__", "version"} <= set(redun.__all__)
+    assert language | brought <= set(redun.__all__)
+    assert [name for name in redun.__all__ if not hasattr(redun, name)] == []
 
 
 def test_star_import_works_with_core_alone(run_core_only):
     """Everything in `__all__` is there when redun-core is all that is installed."""
-    finished = run_core_only("from redun import *\nprint(Scheduler().run(task(version='1')(divmod)(7, 2)))")
+    finished = run_core_only(
+        "from redun import *\nassert 'File' not in globals()\nprint(Scheduler().run(task(version='1')(divmod)(7, 2)))"
+    )
 
     assert (finished.stderr.count("Traceback"), finished.stdout) == (0, "(3, 1)\n")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("redun.scheduler", "merge_handles"),
+        ("redun.scheduler", "subrun"),
+        ("redun.executors.aws_batch", "AWSBatchExecutor"),
+        ("redun.executors.launch", "launch_script"),
+    ],
+)
+def test_older_places_have_the_names(module, name):
+    """Names are also where programs that were written for redun 0.46 import them."""
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize("module", ["redun", "redun.scheduler", "redun.executors.aws_batch"])
+def test_names_that_nobody_has_are_named(module):
+    """A name that there is not is an AttributeError that says so."""
+    with pytest.raises(AttributeError, match="has no attribute 'nothing_of_that_name'"):
+        _ = importlib.import_module(module).nothing_of_that_name
 
 
 def test_dir_lists_late_names():

@@ -8,7 +8,7 @@ from redun import Scheduler, task
 from redun.backends.memory import MemoryBackend
 from redun.executors.local import LocalExecutor
 from redun.hashing import hash_struct
-from redun.values.external import ExternalValue, Watched, find_changed, looking_at
+from redun.values.external import ExternalValue, PlaceValue, Watched, find_changed, looking_at
 
 redun_namespace = "test_external"
 
@@ -154,3 +154,41 @@ def test_calls_that_end_together_are_looked_at_together(caplog):
 
     assert LOOKS == [50]
     assert [record.getMessage() for record in caplog.records] == []
+
+
+class Board(PlaceValue):
+    """A board whose text is its state."""
+
+    type_name = "test_external.Board"
+
+    def describe_place(self):
+        return "the wall"
+
+    def take_hash(self):
+        if "the wall" not in STATES:
+            raise FileNotFoundError("the wall")
+        return hash_struct([STATES["the wall"]])
+
+
+def test_state_is_kept_from_when_it_was_first_asked_for(monkeypatch):
+    """The state is that in which the hash was first asked for, until it is taken anew; in another it is not valid."""
+    monkeypatch.setitem(STATES, "the wall", "one")
+    board = Board()
+    unasked = board.get_known_hash()
+    first = board.hash
+
+    STATES["the wall"] = "two"
+
+    assert (unasked, board.hash, board.get_known_hash(), board.is_valid()) == (None, first, first, False)
+    board.update_hash()
+    assert (board.get_hash() == first, board.is_valid(), Board().is_valid()) == (False, True, True)
+
+
+def test_place_that_cannot_be_looked_at_is_not_valid():
+    """What can't be looked at is not valid, whether it was looked at before or not."""
+    STATES["the wall"] = "one"
+    seen = Board()
+    seen.update_hash()
+    del STATES["the wall"]
+
+    assert (seen.is_valid(), Board().is_valid()) == (False, False)

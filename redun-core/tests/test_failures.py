@@ -294,6 +294,31 @@ def test_executor_that_loses_calls_fails_them():
         Scheduler(executor=Losing("default")).run(inc(1))
 
 
+@pytest.mark.parametrize("given", [None, 7, inc])
+def test_executor_that_returns_no_future_fails_the_call(given):
+    """What an executor returns in place of a future is not waited for; other calls of the batch fail, too, and end."""
+
+    class Vague(Executor):
+        options_type = dict
+
+        def submit(self, call):
+            return Future() if call.args == (1,) else given
+
+    @task(namespace=redun_namespace, version="1", executor="vague")
+    def work(number):
+        return number
+
+    @task(namespace=redun_namespace, version="1")
+    def explain(errors):
+        return [str(error) for error in errors]
+
+    config = Config({"executors.default": {"type": "local"}})
+    with Scheduler(config, executor=Vague("vague")) as scheduler:
+        errors = scheduler.run(catch_all([work(1), work(2)], ExecutorError, explain))
+
+    assert errors == [f"executor 'vague' returned {given!r} in place of a future"] * 2
+
+
 def test_cancelled_call_is_a_failure():
     """A call that the executor cancelled fails with a sentence."""
 

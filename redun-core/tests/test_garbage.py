@@ -1,6 +1,7 @@
 """How an execution keeps the cycle collector from looking through it, and leaves it as it was."""
 
 import gc
+import os
 
 import pytest
 
@@ -56,6 +57,35 @@ def test_collector_goes_on_when_records_cannot_be_written():
         Scheduler(backend=SeeingBackend(fails=True)).run(read_thresholds())
 
     assert gc.isenabled()
+
+
+class ForkingBackend(MemoryBackend):
+    """A store beside which another process is forked while it writes."""
+
+    def __init__(self):
+        super().__init__()
+        self.collects_in_child = []
+
+    def record(self, batch):
+        super().record(batch)
+        child = os.fork()
+        if not child:
+            os._exit(int(gc.isenabled()))
+        self.collects_in_child.append(bool(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork processes")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("is_on", [True, False])
+def test_collector_of_a_forked_process_is_what_it_was(is_on):
+    """A process that a task forks while records are written collects if this one did before."""
+    store = ForkingBackend()
+    if not is_on:
+        gc.disable()
+
+    Scheduler(backend=store).run(read_thresholds())
+
+    assert set(store.collects_in_child) == {is_on}
 
 
 def test_collector_that_is_off_stays_off():

@@ -62,3 +62,20 @@ def test_jobs_that_are_not_recorded_have_no_tags(tagging):
     tagging.run(hidden(2))
 
     assert find_tags(tagging) == []
+
+
+@pytest.mark.parametrize("wrong", [[("place", object())], [("key",)], 7])
+def test_wrong_tags_of_an_executor_do_not_end_the_call(wrong, caplog):
+    """Tags that can't be recorded are reported and left out; the call came to what it came to."""
+
+    class Confused(Tagging):
+        def submit(self, call):
+            future = super().submit(call)
+            future.redun_tags = wrong
+            return future
+
+    with Scheduler(executor=Confused("tagging")) as scheduler:
+        assert scheduler.run(half(4)) == 2
+        assert find_tags(scheduler) == []
+
+    assert "the tags of its executor are not recorded: tags=" in caplog.text

@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from redun import Scheduler, task
-from redun.config import Config
+from redun.config import Config, create_config_section
 from redun.errors import CancelledCallError, ConfigError
 from redun.executors.base import Call
 from redun.executors.local import LocalExecutor, LocalOptions
@@ -26,6 +26,29 @@ def executor():
     made.start()
     yield made
     made.stop()
+
+
+def test_program_configures_executor_as_a_section_does():
+    """A program may give the options as a section of the configuration has them, whatever their types."""
+    section = create_config_section({"type": "local", "max_workers": 3})
+
+    assert LocalExecutor("small", config=section).options == LocalOptions(max_workers=3)
+    assert LocalExecutor(config={"mode": "process"}).options.mode == "process"
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"max_worker": 3}, "[executors.small] has no option 'max_worker'; did you mean 'max_workers'?"),
+        ({"max_workers": "many"}, "[executors.small] max_workers = 'many' is no valid value"),
+    ],
+)
+def test_wrong_options_from_a_program_are_explained(config, words):
+    """An option that an executor does not have, or a value that is none, is an error that names the executor."""
+    with pytest.raises(ConfigError) as caught:
+        LocalExecutor("small", config=config)
+
+    assert words in str(caught.value)
 
 
 def test_result_and_error_arrive(executor):

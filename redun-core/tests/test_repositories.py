@@ -4,6 +4,7 @@ import stat
 
 import pytest
 
+from redun import File
 from redun.config import Config, create_config
 from redun.errors import ConfigError, RedunError
 from redun.repositories import add_repository, list_repositories, read_repository, remove_repository
@@ -171,7 +172,7 @@ def test_section_without_folder_is_an_error():
 
 
 def test_configuration_may_be_on_a_remote_file_system(config_dir):
-    """A configuration behind a URL is read through fsspec; it can't be created or changed there."""
+    """A configuration behind a URL is read as any file is; it can't be created or changed there."""
     fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
     uri = "postgresql://me@server/team"
     fsspec.filesystem("memory").pipe("/shared/redun.ini", f"[backend]\ndb_uri = {uri}\n".encode())
@@ -180,8 +181,41 @@ def test_configuration_may_be_on_a_remote_file_system(config_dir):
 
     config = read_repository(Config.read(config_dir), "team")
     assert config.section("backend") == {"db_uri": uri}
-    with pytest.raises(ConfigError, match=r"memory://nowhere/redun.ini can't be read: FileNotFoundError"):
+    with pytest.raises(ConfigError, match=r"memory://nowhere/redun.ini can't be read: RedunFileNotFoundError"):
         add_repository(Config.read(config_dir), "nothing", "memory://nowhere")
+
+
+def test_configuration_may_be_in_s3(config_dir, s3_folder):
+    """A configuration in S3 is read as files there are, without packages that those do without."""
+    File(f"{s3_folder}/redun.ini").write("[backend]\ndb_uri = postgresql://me@server/team\n")
+
+    add_repository(Config.read(config_dir), "team", s3_folder)
+
+    config = read_repository(Config.read(config_dir), "team")
+    assert (config.section("backend"), config.configdir) == ({"db_uri": "postgresql://me@server/team"}, s3_folder)
+
+
+def test_what_keeps_a_configuration_in_s3_from_being_read_is_said(config_dir, s3_folder):
+    """A bucket that there is not, a file that is missing and one that is no text are told apart."""
+    File(f"{s3_folder}/binary/redun.ini").write(b"\xff\xfe[", mode="wb")
+    for folder, words in [
+        ("s3://redun-no-such-bucket/team", "there is no bucket 'redun-no-such-bucket'"),
+        (f"{s3_folder}/missing", "missing/redun.ini"),
+        (f"{s3_folder}/binary", "UnicodeDecodeError"),
+    ]:
+        with pytest.raises(ConfigError, match=f"redun.ini can't be read: .*{words}"):
+            add_repository(Config.read(config_dir), "team", folder)
+
+    assert list_repositories(Config.read(config_dir)) == {}
+
+
+def test_configuration_behind_a_url_needs_files(run_core_only):
+    """Where redun-value-file is not installed, that is what is said."""
+    code = "from redun.repositories import *\nread_repository(Config({'repos.a': {'config_dir': 's3://b/c'}}), 'a')"
+
+    finished = run_core_only(code)
+
+    assert "s3://b/c/redun.ini can't be read: redun.file is provided by 'redun-value-file'" in finished.stderr
 
 
 def test_workspace_works_in_a_repository(config_dir, other):

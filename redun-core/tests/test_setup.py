@@ -159,6 +159,13 @@ def test_scheduler_options_have_defaults():
     assert read_scheduler_options(Config()) == SchedulerOptions(job_status_interval=20.0)
 
 
+def test_options_of_older_configurations_are_accepted():
+    """Option `ignore_warnings` of redun 0.46 is accepted; that nobody is warned is no reason to refuse it."""
+    scheduler = Scheduler({"scheduler": {"ignore_warnings": "namespace"}})
+
+    assert scheduler.run([]) == []
+
+
 def test_scheduler_options_are_read():
     """Options in section ``[scheduler]`` are read by their type."""
     options = read_scheduler_options(Config({"scheduler": {"job_status_interval": "0.5"}}))

@@ -154,6 +154,12 @@ def test_call_is_lazy_and_unchecked():
     assert actual == (TaskExpression, "gold.addv", (1, 2, 3), {"z": 4})
 
 
+@pytest.mark.parametrize("make", [lambda: call(self=1), lambda: call.partial(self=1)(), lambda: call.partial()(self=1)])
+def test_argument_may_be_named_self(make):
+    """The names of a task's parameters are the workflow's alone."""
+    assert make().kwargs == {"self": 1}
+
+
 def test_wrong_arguments_are_a_type_error_when_run():
     """A call whose arguments do not fit the function fails with Python's own TypeError."""
     with pytest.raises(TypeError, match="takes from 1 to 2 positional arguments but 3 were given"):

@@ -1,11 +1,13 @@
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
 from redun import get_task_registry, task
 from redun.hashing import hash_struct
-from redun.task import Task, scheduler_task, wraps_task
+from redun.task import Func, SchedulerTask, Task, scheduler_task, wraps_task
 from redun.values.registry import get_type_registry
 
 redun_namespace = "test_wrapping"
@@ -67,6 +69,16 @@ def define(decorate, **settings):
         return a + b
 
     return decorate(task(name="defined", **{"version": "1", **settings})(plain))
+
+
+def test_annotations_of_older_decorators_are_accepted():
+    """`Task[Func]` names the type of a function alone, as decorators for redun 0.46 are annotated."""
+    callback = Callable[[Func], Task[Func]]
+
+    assert get_args(Task[Func]) == (..., Func)
+    assert get_args(callback)[1] == Task[Func]
+    assert get_args(Task[[int], str])[1] is str
+    assert get_args(SchedulerTask[int])[1] is int
 
 
 def test_wrapped_function_becomes_a_task(scheduler):

@@ -109,6 +109,16 @@ def test_it_is_stored_by_its_place_and_state(folder):
     assert ShardedS3Dataset is ShardedDataset
 
 
+def test_older_name_in_a_pickle_is_found(folder):
+    """A pickle that names the class where files are, as programs do that import it from there, is read."""
+    dataset = ShardedDataset(folder)
+    names = f"c{ShardedDataset.__module__}\nShardedDataset\n".encode(), b"credun.file\nShardedS3Dataset\n"
+    stored = pickle.dumps(dataset, protocol=2).replace(*names)
+
+    assert names[1] in stored
+    assert pickle.loads(stored).filenames == dataset.filenames
+
+
 @task(version="1")
 def write(folder, count):
     """Write shards."""

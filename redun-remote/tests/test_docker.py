@@ -36,6 +36,18 @@ def fake_docker(tmp_path, monkeypatch):
     return lambda: [entry.split("\n")[1:-1] for entry in log.read_text().split("--- ")[1:]]
 
 
+def test_program_configures_executor_as_a_section_does():
+    """A program may give the options as a section of the configuration has them; needed ones are asked for."""
+    section = {"type": "docker", "image": "workflow:1", "memory": 8, "gpus": 0, "code_includes": ["a.py", "b.py"]}
+
+    executor = DockerExecutor("big", config=section)
+
+    assert executor.options == DockerOptions(image="workflow:1", memory=8.0, code_includes=("a.py", "b.py"))
+    for config in ({"memory": 8}, None):
+        with pytest.raises(ConfigError, match=r"\[executors.big\] needs option 'image'"):
+            DockerExecutor("big", config=config)
+
+
 class TestDocker(ExecutorContract):
     """Calls in containers. By default only that is tested that depends on how containers are started and ended."""
 

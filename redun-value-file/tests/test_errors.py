@@ -4,23 +4,18 @@ import pickle
 from contextlib import contextmanager
 
 import pytest
+from ordinary_user import being_ordinary
 
 from redun.file import Dir, File, RedunFileNotFoundError, RedunOSError, RedunPermissionError
-
-NOBODY = 65534
 
 
 @contextmanager
 def denying_access(folder):
     folder.chmod(0)
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(NOBODY)
     try:
-        yield
+        with being_ordinary():
+            yield
     finally:
-        if is_root:
-            os.seteuid(0)
         folder.chmod(0o700)
 
 

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from ordinary_user import being_ordinary
 
 from redun import Scheduler, task
 from redun.backends.memory import MemoryBackend
@@ -19,7 +20,6 @@ from redun.file import ContentDir, ContentFile, Dir, File, FileSet, IDir, IFile
 
 redun_namespace = "test_identities"
 
-NOBODY = 65534
 RAN = []
 _folders = map("memory://identities-{}".format, count())
 
@@ -96,14 +96,10 @@ class LocalPlace:
     @contextmanager
     def forbidden(self):
         os.chmod(self.url, 0)
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(NOBODY)
         try:
-            yield
+            with being_ordinary():
+                yield
         finally:
-            if is_root:
-                os.seteuid(0)
             os.chmod(self.url, 0o700)
 
 

@@ -1,11 +1,8 @@
 import shutil
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from redun import Scheduler
-from redun.config import Config
 from redun.workspace import Workspace
 from redun_viz.commands.viz import viz
 
@@ -23,23 +20,15 @@ FLAGS = (
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
-    """An empty repository in the test's folder, which is the working directory; the path of its database."""
-    monkeypatch.chdir(tmp_path)
-    Path(".redun").mkdir()
-    Path(".redun/redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
-    return tmp_path / ".redun/redun.db"
+def repository(make_repository):
+    """An empty repository in the test's folder, which is the working directory."""
+    return make_repository()
 
 
 @pytest.fixture
 def run(repository):
     """Runs an expression and records it in the repository."""
-
-    def run_workflow(expr, **kwargs):
-        with Scheduler(Config.read(".redun")) as scheduler:
-            return scheduler.run(expr, exec_argv=["redun", "run", "work.py", "main"], **kwargs)
-
-    return run_workflow
+    return lambda expr, **settings: repository.run(expr, "work.py", "main", **settings)
 
 
 @pytest.fixture

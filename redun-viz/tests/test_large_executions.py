@@ -85,7 +85,7 @@ def test_totals_count_all_jobs(database, make_id):
 
 
 def test_page_of_a_large_execution(draw, make_id, tmp_path):
-    """A page of a large execution is small, says what it leaves out, and draws tasks."""
+    """A page of a large execution is small, says what it leaves out, the critical path too, and draws tasks."""
     page = tmp_path / "page.html"
 
     result = draw(make_id("study"), "-o", str(page))
@@ -96,6 +96,9 @@ def test_page_of_a_large_execution(draw, make_id, tmp_path):
     assert len(text) < 1_000_000
     assert data["note"].startswith(f"{data['jobCount']:,} jobs are too many to be listed: totals and graphs count all")
     assert data["path"] is None
+    assert data["noPath"].startswith(
+        "The critical path is not known: finding it takes all jobs, and of more than 10,000"
+    )
     assert set(data["graphs"]) == {"jobs-task", "dataflow-task"}
     assert [error.splitlines()[-1] for error in data["errors"]] != []
 

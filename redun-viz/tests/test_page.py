@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 from hostile_texts import HOSTILE
+from repositories import Repository
 
-from redun import Scheduler, catch, task
-from redun.config import Config
+from redun import catch, task
 from redun.workspace import Workspace
 from redun_viz.commands.viz import viz
 
@@ -68,18 +68,15 @@ def make_page(tmp_path_factory):
     """Runs an expression in a repository of its own and draws it; returns the path of the page."""
 
     def make(expr, *options, spoil=None):
-        folder = tmp_path_factory.mktemp("page")
-        config = folder / ".redun"
-        config.mkdir()
-        (config / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
-        with Scheduler(Config.read(config)) as scheduler:
-            scheduler.run(expr, exec_argv=["redun", "run", "work.py", "main"], tags=[("project", "moon")])
+        repository = Repository(tmp_path_factory.mktemp("page"))
+        repository.run(expr, "work.py", "main", tags=[("project", "moon")])
         if spoil is not None:
-            with closing(sqlite3.connect(config / "redun.db")) as database, database:
+            with closing(sqlite3.connect(repository.database)) as database, database:
                 spoil(database)
-        page = folder / "page.html"
+        page = repository.folder / "page.html"
         arguments = ["-", "-o", str(page), *options]
-        result = CliRunner().invoke(viz, arguments, obj=Workspace(str(config)), catch_exceptions=False)
+        workspace = Workspace(str(repository.config_dir))
+        result = CliRunner().invoke(viz, arguments, obj=workspace, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return page
 
@@ -287,6 +284,20 @@ def test_timeline_shows_the_critical_path(open_page, small_page):
     page.click("#only-path")
     page.click("#rows-tasks")
     assert len(page.list_texts("button.rowname")) == 6
+
+
+def test_timeline_says_that_it_has_no_critical_path(open_page, make_page, monkeypatch):
+    """Where there are too many jobs to find the critical path, that is said in its place."""
+    monkeypatch.setattr("redun_viz.read.MAX_JOBS", 5)
+    monkeypatch.setattr("redun_viz.read.MAX_SHOWN", 2)
+    page = open_page(make_page(main(["a", "b"], 2)))
+
+    page.click("#tab-timeline")
+
+    [note] = page.list_texts(".waits .note")
+    assert note.startswith("The critical path is not known: ")
+    assert page.list_texts("button.rowname") != []
+    assert page.list_texts("#only-path, button.path") == []
 
 
 def test_everything_is_reached_with_the_keyboard(open_page, small_page):

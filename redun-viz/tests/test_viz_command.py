@@ -170,7 +170,7 @@ def test_grouping(run, draw):
 def test_job_with_all_below_it(run, draw, repository):
     """A job is drawn with the jobs below it, and its time begins with it."""
     run(count(5))
-    with closing(sqlite3.connect(repository)) as database:
+    with closing(sqlite3.connect(repository.database)) as database:
         [(key,)] = database.execute(
             "SELECT child.id FROM job AS child JOIN job AS top ON child.parent_id = top.id WHERE top.parent_id IS NULL"
         )
@@ -283,12 +283,12 @@ def test_nothing_is_found(run, key):
 def test_ambiguous_key(run, repository):
     """A key that several ids start with is refused with their number."""
     run(count(1))
-    with closing(sqlite3.connect(repository)) as database, database:
+    with closing(sqlite3.connect(repository.database)) as database, database:
         database.execute("PRAGMA foreign_keys = off")
         database.execute("UPDATE job SET id = 'same-' || id, parent_id = 'same-' || parent_id")
         database.execute("UPDATE execution SET job_id = 'same-' || job_id")
 
-    with pytest.raises(RedunError, match="'same-' is the start of the ids of 2 executions and jobs: give more"):
+    with pytest.raises(RedunError, match=r"'same-' stands for 2 records, job same-.* and job same-.*: give more"):
         ask("same-")
 
 
@@ -308,7 +308,7 @@ def test_file_that_cannot_be_written(run):
 def test_killed_execution(run, draw, repository):
     """An execution that was killed is drawn as far as it got, also when its first job was not recorded."""
     run(main(["one"]))
-    with closing(sqlite3.connect(repository)) as database, database:
+    with closing(sqlite3.connect(repository.database)) as database, database:
         database.execute("PRAGMA foreign_keys = off")
         database.execute("UPDATE job SET end_time = NULL, call_hash = NULL WHERE parent_id IS NULL")
         database.execute("DELETE FROM redun_ext_owner")
@@ -329,7 +329,7 @@ def test_killed_execution(run, draw, repository):
 def test_id_of_another_store_is_no_path(run, draw, repository):
     """An id that looks like a path does not decide where the page is written."""
     run(count(0))
-    with closing(sqlite3.connect(repository)) as database, database:
+    with closing(sqlite3.connect(repository.database)) as database, database:
         database.execute("PRAGMA foreign_keys = off")
         database.execute("UPDATE execution SET id = '../../up'")
 

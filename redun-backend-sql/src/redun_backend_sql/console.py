@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from redun._version import __version__
 from redun_backend_sql.backend import SqlBackend
-from redun_backend_sql.query import find_records, list_executions
+from redun_backend_sql.meant import list_meant
+from redun_backend_sql.query import list_executions, parse_place
+from redun_backend_sql.records import ExecutionRow
 
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
@@ -67,9 +69,8 @@ def find_object(backend: SqlBackend, key: str) -> Any:
     """Return the one record that a user means by a key, as an instance of its class; see `make_names`."""
     from redun_backend_sql.graph_query import infer_id
 
-    if key == "-" or key.startswith("~"):
-        found = [str(record[0]) for record in find_records(backend.database, key)]
-        key = found[0] if found else key
+    if parse_place(key) is not None:
+        key = next((found.id for found in list_meant(backend.database, key, (ExecutionRow,))), key)
     return infer_id(backend.session, key, required=True)
 
 

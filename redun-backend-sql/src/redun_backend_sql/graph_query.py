@@ -33,6 +33,7 @@ from redun_backend_sql.conditions import (
     name_tasks,
     start_with,
 )
+from redun_backend_sql.meant import NothingFoundError, SeveralFoundError
 from redun_backend_sql.models import Argument, CallNode, Execution, File, Job, Task, Value
 from redun_backend_sql.querying import BACKEND, QueryableBackend
 
@@ -347,13 +348,11 @@ def infer_id(session: Session, key: str, include_files: bool = True, required: b
     for candidates in queries if key else []:
         found = list(candidates.limit(2))
         if len(found) > 1:
-            raise BackendError(f"{key!r} may be several records, {found[0]!r} and {found[1]!r} among them: give more")
+            raise SeveralFoundError(key, [repr(record) for record in found], "several")
         if found:
             return found[0]
     if required:
-        raise BackendError(
-            f"nothing is recorded under {key!r}: give the start of an id, a task's name or a file's path"
-        )
+        raise NothingFoundError(key)
     return None
 
 

@@ -11,9 +11,10 @@ from redun.control import root_task
 from redun.errors import BackendError
 from redun.values.codec import EncodedValue
 from redun_backend_sql.database import Database
-from redun_backend_sql.query import find_records
+from redun_backend_sql.meant import list_meant, take_one
 from redun_backend_sql.records import ExecutionRow, JobRow, read_jobs
 
+_KINDS: tuple[type[ExecutionRow | JobRow], ...] = (ExecutionRow, JobRow)
 _ARGUMENTS = "SELECT arg_position, arg_key, value_hash FROM argument WHERE call_hash = ? ORDER BY arg_position, arg_key"
 _FORMATS = "SELECT value_hash, type, format FROM value WHERE value_hash IN ({keys})"
 _IDS = "SELECT id FROM job WHERE id >= ? AND id < ? ORDER BY id LIMIT 1000"
@@ -33,7 +34,7 @@ def find_job_call(database: Database, key: str, read_bytes: ReadBytes) -> JobCal
     database
         The database.
     key
-        What `find_records` takes; an execution stands for the call of its workflow.
+        The start of an id, ``-`` or ``~n``; an execution stands for the call of its workflow.
     read_bytes
         Reads the bytes of values, wherever they are.
 
@@ -42,13 +43,11 @@ def find_job_call(database: Database, key: str, read_bytes: ReadBytes) -> JobCal
     BackendError
         When the key stands for several jobs, or the arguments of the job are not recorded.
     """
-    found = [record for record in find_records(database, key) if isinstance(record, ExecutionRow | JobRow)]
+    found = list_meant(database, key, _KINDS)
     jobs = {job.id: job for job in (_find_job(database, record) for record in found) if job is not None}
     if not jobs:
         return None
-    if len(jobs) > 1:
-        raise BackendError(f"{key!r} is the start of {len(jobs)} ids: give more of the one that is meant")
-    [job] = jobs.values()
+    job = take_one(key, list(jobs.values()))
     if job.call_hash is None:
         raise BackendError(f"job {job.id[:8]} of task {job.task_name} has not ended, so its arguments are not recorded")
     places = database.select(_ARGUMENTS, job.call_hash)

@@ -9,6 +9,7 @@ from logging import Logger
 from typing import Any
 
 from redun.backends.base import TagEntity
+from redun.errors import BackendError
 from redun.settings import parse_options
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.models import (
@@ -49,6 +50,9 @@ ID_KEYS = {
     "Handle": "hash",
 }
 """Which key of a record holds its id, by its type."""
+
+RedunDatabaseError = RedunVersionError = BackendError
+"""What a database that can't be used, or has a version that doesn't fit, is refused with."""
 
 
 class RedunBackendDb(SqlBackend):
@@ -130,7 +134,9 @@ __all__ = [
     "HandleEdge",
     "Job",
     "RedunBackendDb",
+    "RedunDatabaseError",
     "RedunVersion",
+    "RedunVersionError",
     "Subvalue",
     "Tag",
     "TagEdit",

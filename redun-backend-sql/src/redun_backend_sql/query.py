@@ -100,6 +100,17 @@ def count_jobs(database: Database, execution_id: str) -> int:
     return int(count)
 
 
+def parse_place(key: str) -> int | None:
+    """Return how many executions are newer than the one that a key names by its place; None if it names none so.
+
+    Examples
+    --------
+    >>> parse_place("-"), parse_place("~2"), parse_place("3f2a9c")
+    (0, 2, None)
+    """
+    return int(key[1:] or 0) if key == "-" or (key.startswith("~") and key[1:].isdecimal()) else None
+
+
 def find_records(database: Database, key: str) -> Sequence[Record]:
     """Return what a user may mean by a key.
 
@@ -111,8 +122,9 @@ def find_records(database: Database, key: str) -> Sequence[Record]:
         ``-`` for the latest execution, ``~n`` for the one n before it, the start of an id or hash, or a task's name,
         with or without its namespace.
     """
-    if key == "-" or (key.startswith("~") and key[1:].isdecimal()):
-        return list_executions(database, 1, int(key[1:] or 0))
+    place = parse_place(key)
+    if place is not None:
+        return list_executions(database, 1, place)
     found: list[Record] = []
     if len(key) >= MIN_PREFIX:
         for table, column, read in _KINDS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from redun.tags import parse_tag_key_value
 from redun_backend_sql.database import Database
-from redun_backend_sql.query import Record, list_executions
+from redun_backend_sql.query import Record, list_executions, parse_place
 from redun_backend_sql.records import read_calls, read_executions, read_files, read_jobs, read_tasks, read_values
 
 if TYPE_CHECKING:
@@ -107,9 +107,8 @@ class Selection:
 
 def _resolve(database: Database, key: str) -> str:
     """Return the id of an execution that may be named by its place in the log."""
-    if key == "-" or (key.startswith("~") and key[1:].isdecimal()):
-        return next((found.id for found in list_executions(database, 1, int(key[1:] or 0))), key)
-    return key
+    place = parse_place(key)
+    return key if place is None else next((found.id for found in list_executions(database, 1, place)), key)
 
 
 def read_records(database: Database, query: CallGraphQuery, limit: int | None) -> Iterator[Sequence[Record]]:

@@ -1,6 +1,9 @@
 """Stores to exchange records between, and a workflow that leaves records of every kind."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -146,6 +149,27 @@ def push():
     return lambda source, destination, **settings: exchange(
         source, destination, source, (), ignore_progress, **settings
     )
+
+
+@pytest.fixture
+def push_at_once(push):
+    """Pushes from several repositories to one at the same time, each with connections of its own."""
+
+    def push_all(sources, there):
+        ready = threading.Barrier(len(sources))
+
+        def work(here):
+            with ExitStack() as stack:
+                opened = [stack.enter_context(closing(SqlBackend(backend.options))) for backend in (here, there)]
+                for backend in opened:
+                    backend.load()
+                ready.wait(60)
+                push(*opened)
+
+        with ThreadPoolExecutor(len(sources)) as threads:
+            list(threads.map(work, sources))
+
+    return push_all
 
 
 @pytest.fixture

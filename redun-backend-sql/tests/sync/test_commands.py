@@ -168,7 +168,7 @@ def test_beginning_of_several_ids_is_refused(run, folder):
     prefixes = [key[:2] for key in known]
     common = next(prefix for prefix in prefixes if prefixes.count(prefix) > 1)
 
-    with pytest.raises(RedunError, match=f"'{common}' is how several ids begin, write more of it: .* {common}"):
+    with pytest.raises(RedunError, match=f"'{common}' stands for .* records, .* {common}.*: give more"):
         redun("export", common)
 
 

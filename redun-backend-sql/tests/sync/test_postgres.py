@@ -1,15 +1,10 @@
 """Exchange with PostgreSQL, in both directions."""
 
 import json
-import threading
 
 import pytest
 
 from redun import task
-from redun_backend_sql.backend import SqlBackend
-from redun_backend_sql.options import SqlOptions
-from redun_backend_sql.sync.exchange import exchange
-from redun_backend_sql.sync.send import ignore_progress
 
 redun_namespace = "test_postgres"
 
@@ -71,38 +66,15 @@ def test_more_rows_than_fit_into_a_portion_come_over(make_store, make_postgres_s
     assert export(back) == export(here)
 
 
-def test_many_can_push_at_once(make_store, make_postgres_store, run, export):
+def test_many_can_push_at_once(make_store, make_postgres_store, run, push_at_once, export):
     """Repositories that share most records push to one database at the same time; it gets all of them."""
     server = make_postgres_store()
     stores = [make_store(f"store-{number}") for number in range(3)]
     for number, backend in enumerate(stores):
         run(backend)
         run(backend, fan(40 + number))
-    ready = threading.Barrier(len(stores))
-    failures = []
 
-    def work(path):
-        folder = server.options.config_dir
-        uris = (f"sqlite:///{path}", server.options.db_uri)
-        source, destination = (SqlBackend(SqlOptions(uri, config_dir=folder)) for uri in uris)
-        try:
-            for opened in (source, destination):
-                opened.load()
-            ready.wait()
-            exchange(source, destination, source, (), ignore_progress)
-        except Exception as error:
-            failures.append(error)
-        finally:
-            source.close()
-            destination.close()
-
-    threads = [threading.Thread(target=work, args=[backend.path]) for backend in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert failures == []
+    push_at_once(stores, server)
 
     def names(backend):
         return {tuple(json.loads(line).values())[1:3] for line in export(backend)}

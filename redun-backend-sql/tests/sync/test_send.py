@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import threading
 from itertools import pairwise
 
 import pytest
@@ -415,36 +414,16 @@ def test_copy_of_a_database_is_another_one(make_store, run, push, content, tmp_p
     copy.close()
 
 
-def test_two_can_send_at_once(make_store, run, content, check_references, tmp_path):
+def test_two_can_send_at_once(make_store, run, push_at_once, content, check_references):
     """Two repositories with common records send to a third one at the same time; it gets all, and no row twice."""
     stores = [make_store(name) for name in ("one", "two")]
     for number, backend in enumerate(stores):
         run(backend)
         run(backend, countdown(30 + number))
     there = make_store("there")
-    ready = threading.Barrier(2)
-    failures = []
 
-    def work(path):
-        source, destination = (SqlBackend(SqlOptions(f"sqlite:///{file}")) for file in (path, there.path))
-        try:
-            for opened in (source, destination):
-                opened.load()
-            ready.wait()
-            exchange(source, destination, source, (), ignore_progress)
-        except Exception as error:
-            failures.append(error)
-        finally:
-            source.close()
-            destination.close()
+    push_at_once(stores, there)
 
-    threads = [threading.Thread(target=work, args=[backend.path]) for backend in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert failures == []
     assert check_references(there) == []
     for table in ("execution", "job", "call_node", "tag", "argument"):
         both = {row[0] for backend in stores for row in content(backend)[table]}

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 COMPLETION_VARIABLE = "_REDUN_COMPLETE"
 """The environment variable by which a shell asks how a line may go on."""
 
-_ARGV = "redun.argv"
+ARGV = "redun.argv"
+"""Where a command finds its command line, in the data of its context."""
+
 _LEVELS = click.Choice(["ERROR", "WARN", "INFO", "DEBUG"], case_sensitive=False)
 
 
@@ -35,7 +37,7 @@ class PluginGroup(click.Group):
         if (requirement := params.pop("check_version")) is not None:
             check_version(requirement)
         setup, shows_setup = params.pop("setup"), params.pop("setup_help")
-        ctx.obj = Workspace(argv=ctx.meta.get(_ARGV, ()), read_setup=_give_setup(setup), **params)
+        ctx.obj = Workspace(argv=ctx.meta.get(ARGV, ()), read_setup=_give_setup(setup), **params)
         # Before the command is looked up: the configuration may disable the plugin that has it.
         ctx.obj.load_plugins()
         if shows_setup:
@@ -139,5 +141,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     with reporting_errors() as report, cli.make_context("redun", list(arguments), obj=None) as ctx:
         report.is_debugging = ctx.params["debug"]
-        ctx.meta[_ARGV] = ("redun", *arguments)
+        ctx.meta[ARGV] = ("redun", *arguments)
         cli.invoke(ctx)

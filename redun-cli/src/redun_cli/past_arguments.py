@@ -73,7 +73,10 @@ def find_job_call(backend: Backend, key: str) -> JobCall:
     """
     call = backend.find_job_call(key)
     if call is None:
-        raise RedunError(f"no job or execution is recorded under {key!r}: `redun log` lists the latest executions")
+        raise RedunError(
+            f"no execution or job is recorded under {key!r}: give the start of an id; "
+            "`redun log` lists the latest executions"
+        )
     return call
 
 

@@ -83,7 +83,7 @@ def describe_setup(workspace: Workspace) -> Iterator[str]:
     if summary:
         yield f"  {summary}"
     for name, item in parameters.items():
-        kind = "str" if item.annotation is Parameter.empty else name_type(item.annotation)
+        kind = name_type(item.annotation)
         default = "required" if item.default is Parameter.empty else f"default: {item.default!r}"
         yield f"  {name}={kind}  {default}"
     if not parameters:

@@ -167,7 +167,9 @@ def _metavar(option: _Option) -> str | tuple[str, ...]:
 
 
 def name_type(annotation: Any) -> str:
-    """Return how a type is called in messages."""
+    """Return how a type is called in messages; what nothing is said about is a text."""
+    if annotation is Parameter.empty:
+        return "str"
     if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__name__
     return str(annotation).replace("typing.", "")

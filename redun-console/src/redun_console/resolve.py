@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from redun.errors import RedunError
 from redun_backend_sql.database import Database
-from redun_backend_sql.query import Record, find_file, find_records, find_tasks
-from redun_backend_sql.records import CallRow, ExecutionRow, FileRow, JobRow, TaskRow
+from redun_backend_sql.meant import RECORDS, NothingFoundError, find_one, list_meant
+from redun_backend_sql.query import FileUse, Record, find_tasks
+from redun_backend_sql.records import CallRow, ExecutionRow, JobRow, TaskRow
 from redun_console.reader import Store
 from redun_console.routes import (
     ExecutionRoute,
@@ -28,6 +28,7 @@ from redun_console.routes import (
 from redun_console.views.files import has_files
 from redun_console.views.search import parse_words
 
+_SCREENS = "a screen (executions, tasks, files, search or repl)"
 _TABLES: Mapping[type[Route], tuple[str, str]] = {
     ExecutionRoute: ("execution", "id"),
     JobRoute: ("job", "id"),
@@ -35,10 +36,6 @@ _TABLES: Mapping[type[Route], tuple[str, str]] = {
     ValueRoute: ("value", "value_hash"),
     UpstreamsRoute: ("value", "value_hash"),
 }
-
-
-class NothingFoundError(RedunError, LookupError):
-    """Nothing is recorded under what was given."""
 
 
 def resolve(store: Store, route: Route) -> Route:
@@ -55,6 +52,8 @@ def resolve(store: Store, route: Route) -> Route:
     ------
     NothingFoundError
         When there is nothing by that id, name or path.
+    SeveralFoundError
+        When the job to look below is not told apart from others.
     RouteError
         When the words of a search can't be read.
     """
@@ -64,10 +63,7 @@ def resolve(store: Store, route: Route) -> Route:
     if isinstance(route, ReplRoute) and route.key:
         return replace(route, key=resolve(store, parse_route([route.key])).path)
     if isinstance(route, ExecutionRoute) and route.job:
-        found = _find_ids(database, "job", "id", route.job)
-        if len(found) != 1:
-            raise NothingFoundError(f"there is not one job whose id starts with {route.job!r}: give the whole id")
-        route = replace(route, job=found[0])
+        route = replace(route, job=find_one(database, route.job, (JobRow,)).id)
     if isinstance(route, TaskNameRoute | LookupRoute):
         return _look_up(database, route.key)
     if not isinstance(route, RecordRoute) or type(route) not in _TABLES:
@@ -78,8 +74,8 @@ def resolve(store: Store, route: Route) -> Route:
     return replace(route, key=found[0])
 
 
-def route_of(database: Database, record: Record) -> Route:
-    """Return the route of the screen that shows a record; a call is shown by its first job."""
+def route_of(record: Record) -> Route:
+    """Return the route of the screen that shows a record; that of a call is looked up."""
     if isinstance(record, ExecutionRow):
         return ExecutionRoute(key=record.id)
     if isinstance(record, JobRow):
@@ -87,9 +83,14 @@ def route_of(database: Database, record: Record) -> Route:
     if isinstance(record, TaskRow):
         return TaskRoute(key=record.hash)
     if isinstance(record, CallRow):
-        rows = database.select_ordered("id", "job", "call_hash", record.call_hash, 1, newest=False)
-        return JobRoute(key=rows[0][0]) if rows else ValueRoute(key=record.value_hash)
+        return LookupRoute(key=record.call_hash)
     return ValueRoute(key=record.value_hash)
+
+
+def _route_of_call(database: Database, call: CallRow) -> Route:
+    """Return the route of the first job of a call; of its result, if there is none."""
+    rows = database.select_ordered("id", "job", "call_hash", call.call_hash, 1, newest=False)
+    return JobRoute(key=rows[0][0]) if rows else ValueRoute(key=call.value_hash)
 
 
 def _look_up(database: Database, key: str) -> Route:
@@ -97,20 +98,17 @@ def _look_up(database: Database, key: str) -> Route:
     names = {task.fullname for task in tasks}
     if len(names) == 1:
         return TaskNameRoute(key=names.pop())
-    records = find_records(database, key)
+    records = list_meant(database, key, RECORDS)
     if len(records) == 1:
-        return route_of(database, records[0])
+        [record] = records
+        return _route_of_call(database, record) if isinstance(record, CallRow) else route_of(record)
     if records:
         return SearchRoute((key,))
     if has_files(database, key):
         return FilesRoute(start=key)
-    use = find_file(database, key)
-    if use is not None:
-        return route_of(database, FileRow(use.value_hash, use.path))
-    raise NothingFoundError(
-        f"nothing is recorded under {key!r}: give a screen (executions, tasks, files, search or repl), the start of an "
-        "id, a task's name or a file's path"
-    )
+    for use in list_meant(database, key, (FileUse,)):
+        return ValueRoute(key=use.value_hash)
+    raise NothingFoundError(key, places=[_SCREENS])
 
 
 def _find_ids(database: Database, table: str, column: str, prefix: str) -> Sequence[str]:

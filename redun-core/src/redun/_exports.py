@@ -33,8 +33,17 @@ EXPORTS: Mapping[str, tuple[str, str]] = {
     "merge_handles": ("redun_value_handle", "redun-value-handle"),
     "ShardedDataset": ("redun_executor_spark", "redun-executor-spark"),
     "ShardedS3Dataset": ("redun_executor_spark", "redun-executor-spark"),
+    "LocalExecutor": ("redun.executors.local", CORE),
+    "AliasExecutor": ("redun.executors.alias", CORE),
+    "AWSBatchExecutor": ("redun_executor_batch.executor", "redun-executor-batch"),
 }
 """Where the names of ``redun`` that are imported late are: module and distribution."""
+
+SCHEDULER_EXPORTS: Mapping[str, tuple[str, str]] = {
+    "subrun": ("redun_remote.subrun", "redun-remote"),
+    "merge_handles": ("redun_value_handle", "redun-value-handle"),
+}
+"""Where the names of ``redun.scheduler`` are that other distributions bring."""
 
 FIRST_PARTY: Mapping[tuple[str, str], str] = {
     ("backend", "sql"): "redun-backend-sql",

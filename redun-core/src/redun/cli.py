@@ -4,7 +4,7 @@ from typing import Any
 
 from redun._exports import import_first_party
 
-_module = import_first_party("redun_cli.main", "redun-cli", "redun.cli")
+_module = import_first_party("redun_cli.client", "redun-cli", "redun.cli")
 
 
 def __getattr__(name: str) -> Any:

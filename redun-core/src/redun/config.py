@@ -61,6 +61,8 @@ class Config:
     {'type': 'local'}
     >>> config.subsections("executors")
     {'default': {'type': 'local'}}
+    >>> config["executors"]["default"]["type"], "backend" in config, config.get("limits", {})
+    ('local', False, {})
     """
 
     def __init__(self, config_dict: Mapping[str, Any] | None = None, configdir: str | None = None) -> None:
@@ -138,6 +140,26 @@ class Config:
         """Return the sections ``[group.NAME]`` by name."""
         prefix = f"{group}."
         return {name[len(prefix) :]: options for name, options in self._sections.items() if name.startswith(prefix)}
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        """Return a section, in which ``[name.OTHER]`` is found as ``OTHER``; a KeyError if there is neither."""
+        if name not in self:
+            raise KeyError(name)
+        inner = dict.fromkeys(path.partition(".")[0] for path in self.subsections(name))
+        return {**self.section(name), **{part: self[f"{name}.{part}"] for part in inner}}
+
+    def __contains__(self, name: object) -> bool:
+        return any(section == name or section.startswith(f"{name}.") for section in self._sections)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name.partition(".")[0] for name in self._sections))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a section as `config[name]` does, or a default if there is none."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
     def get_config_dict(self, replace_config_dir: str | None = None) -> dict[str, dict[str, str]]:
         """Return the sections as plain data from which an equal configuration can be made.

@@ -82,3 +82,15 @@ def check_name(namespace: Any, name: Any) -> None:
 def join_name(namespace: str, name: str) -> str:
     """Return the full name of a task: its namespace, if it has one, and its name, joined by a dot."""
     return f"{namespace}.{name}" if namespace else name
+
+
+def split_task_fullname(fullname: str) -> tuple[str, str]:
+    """Return the namespace, which may be empty, and the name in the full name of a task.
+
+    Examples
+    --------
+    >>> split_task_fullname("shop.orders.total"), split_task_fullname("total")
+    (('shop.orders', 'total'), ('', 'total'))
+    """
+    namespace, _, name = fullname.rpartition(".")
+    return namespace, name

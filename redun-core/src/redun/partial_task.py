@@ -49,10 +49,10 @@ class PartialTask(Task[P, R], GraphValue):
         self._follow_task()
         self.hash = self._hash = self._calc_hash()
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.task(*self.args, *args, **{**self.kwargs, **kwargs})
 
-    def partial(self, *args: Any, **kwargs: Any) -> PartialTask[..., R]:
+    def partial(self, /, *args: Any, **kwargs: Any) -> PartialTask[..., R]:
         return PartialTask(self.task, (*self.args, *args), {**self.kwargs, **kwargs})
 
     def is_valid(self) -> bool:

@@ -1,6 +1,6 @@
 """Other repositories by name: their configuration folders, which a configuration lists as ``[repos.NAME]``.
 
-A folder may be local or on anything that fsspec has a file system for; there it is only read. The file that lists them
+A folder may be local or in any store that `File` knows, S3 for example; there it is only read. The file that lists them
 is changed in place: whatever else it holds, comments and all, stays as it is.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from redun.atomic import write_atomically
 from redun.config import CONFIG_FILE, CONFIG_FOLDER, Config
-from redun.errors import ConfigError, RedunError
+from redun.errors import ConfigError, MissingPluginError, RedunError
 
 DEFAULT_REPOSITORY = "default"
 """The name of the repository that the configuration itself describes."""
@@ -186,12 +186,11 @@ def _find_configuration(folder: str) -> str:
 def _read_url(folder: str) -> Config:
     url = f"{folder.rstrip('/')}/{CONFIG_FILE}"
     try:
-        from fsspec.core import open as open_url
-    except ImportError:
-        raise ConfigError(f"{url} can't be read: it needs fsspec: pip install fsspec") from None
-    try:
-        with open_url(url, "r", encoding="utf-8") as stream:
-            text: str = stream.read()
+        from redun.file import File
+
+        text = File(url).read(encoding="utf-8")
+    except MissingPluginError as error:
+        raise ConfigError(f"{url} can't be read: {error}") from None
     except Exception as error:  # Whatever a foreign file system raises.
         raise ConfigError(f"{url} can't be read: {type(error).__name__}: {error}") from error
     return Config.read_text(text, folder, url)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from redun.definition import define_task
+from redun.namespace import split_task_fullname
 from redun.options import EMPTY_OPTIONS, CacheCheckValid, CacheResult, CacheScope
 from redun.partial_task import PartialTask
 from redun.registry import TaskRegistry, get_task_registry
@@ -23,6 +24,8 @@ from redun.wrapping import wraps_task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Func = TypeVar("Func", bound=Callable[..., Any])
+"""The type of a function, for the annotations of decorators that make tasks."""
 
 
 @overload
@@ -121,12 +124,14 @@ __all__ = [
     "CacheCheckValid",
     "CacheResult",
     "CacheScope",
+    "Func",
     "PartialTask",
     "SchedulerTask",
     "Task",
     "TaskRegistry",
     "get_task_registry",
     "scheduler_task",
+    "split_task_fullname",
     "task",
     "wraps_task",
 ]

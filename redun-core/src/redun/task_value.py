@@ -82,6 +82,9 @@ class Task(Value, Generic[P, R]):
     __module__ = "redun.task"
     type_name = "redun.Task"
 
+    def __class_getitem__(cls, types: Any) -> Any:  # Task[Func], with the type of the function alone, is older.
+        return super().__class_getitem__(types if isinstance(types, tuple) else (..., types))  # type: ignore[misc]
+
     def __init__(
         self,
         func: Callable[..., Any],
@@ -170,12 +173,12 @@ class Task(Value, Generic[P, R]):
         return nout if nout is not None else infer_length(self.func)
 
     @overload
-    def __call__(self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    def __call__(self: Task[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return the expression that applies the task to arguments; nothing runs and nothing is checked yet."""
         return TaskExpression(self.fullname, args, kwargs, self.task_options_override, self.exported, self.nout)
 
@@ -214,7 +217,7 @@ class Task(Value, Generic[P, R]):
         before = self.get_task_option(CONTEXT_OPTION, EMPTY_OPTIONS)
         return self.options(**{CONTEXT_OPTION: merge_dicts([before, context, values])})
 
-    def partial(self, *args: Any, **kwargs: Any) -> PartialTask[..., R]:
+    def partial(self, /, *args: Any, **kwargs: Any) -> PartialTask[..., R]:
         """Return a task that fills in some arguments of this one."""
         from redun.partial_task import PartialTask
 
@@ -340,7 +343,7 @@ class SchedulerTask(Task[P, R]):
     __module__ = "redun.task"
     type_name = "redun.SchedulerTask"
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         expression: SchedulerExpression[R] = SchedulerExpression(
             self.fullname, args, kwargs, self.task_options_override, length=self.nout
         )

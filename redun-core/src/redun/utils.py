@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pickle import loads as pickle_loads
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 from redun.hashing import json_dumps
 from redun.source import get_func_source
@@ -18,6 +18,20 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _import_paths: list[str] = []
+
+
+def pickle_dump(value: Any, stream: IO[bytes]) -> None:
+    """Write a value to a stream as redun pickles values.
+
+    Examples
+    --------
+    >>> import io
+    >>> stream = io.BytesIO()
+    >>> pickle_dump([1, 2], stream)
+    >>> pickle_loads(stream.getvalue())
+    [1, 2]
+    """
+    stream.write(pickle_dumps(value))
 
 
 def merge_dicts(dicts: Iterable[Mapping[Any, Any]]) -> dict[Any, Any]:
@@ -114,6 +128,7 @@ __all__ = [
     "json_dumps",
     "map_nested_value",
     "merge_dicts",
+    "pickle_dump",
     "pickle_dumps",
     "pickle_loads",
     "str2bool",

@@ -5,6 +5,7 @@ import pickle
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from uuid import uuid4
 
 from redun.backends.memory import MemoryBackend
@@ -14,6 +15,17 @@ from redun.backends.sharing import Share
 @dataclass(frozen=True)
 class FolderOptions:
     config_dir: str = field(metadata={"help": "where it is"})
+
+
+def mean_durations(store, task_names, counts=lambda job: not job.cached):
+    """Return the mean of what jobs that count took, by the names of their tasks."""
+    took = {}
+    for job in store.jobs.values():
+        if job.end_time is not None and counts(job):
+            definition = store.tasks[job.task_hash].subtype
+            name = ".".join(filter(None, (definition.namespace, definition.name)))
+            took.setdefault(name, []).append(job.end_time - job.start_time)
+    return {name: fmean(took[name]) for name in task_names if name in took}
 
 
 class Folder(MemoryBackend):
@@ -53,6 +65,10 @@ class Folder(MemoryBackend):
     def find_calls(self, task_name, paths=()):
         self.refresh()
         return super().find_calls(task_name, paths)
+
+    def find_durations(self, task_names):
+        self.refresh()
+        return mean_durations(self, task_names)
 
     def find_handles(self, handle_hashes):
         self.refresh()

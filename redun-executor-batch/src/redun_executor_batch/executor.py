@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -29,13 +29,23 @@ class BatchExecutor(Executor):
         The name that tasks ask for with option ``executor``.
     options
         Where jobs run, and with what.
+    config
+        In place of `options`, the options as a section of a configuration has them.
+
+    Examples
+    --------
+    >>> section = {"image": "my-image", "queue": "my-queue", "s3_scratch": "s3://my-bucket/redun"}
+    >>> BatchExecutor("batch", config=section).options.queue
+    'my-queue'
     """
 
     options_type = BatchOptions
     options: BatchOptions
 
-    def __init__(self, name: str = "batch", options: BatchOptions | None = None) -> None:
-        super().__init__(name, options)
+    def __init__(
+        self, name: str = "batch", options: BatchOptions | None = None, *, config: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(name, options, config=config)
         self.scratch = self.options.s3_scratch
         self._api = BatchApi(self.options.aws_region, self.options.api_rate, self.options.api_patience)
         self._session: Session | None = None
@@ -107,3 +117,7 @@ class BatchExecutor(Executor):
 
     def _forget(self, future: Future[Any]) -> None:
         self._tickets.pop(future, None)
+
+
+AWSBatchExecutor = BatchExecutor
+"""The executor by the name under which programs import it."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from redun.hashing import hash_struct
 from redun.values.base import FileSubtype, Subtype, Value
-from redun.values.external import ExternalValue
+from redun.values.external import PlaceValue
 from redun_executor_spark.current import get_spark_session
 from redun_executor_spark.shards import read_shard
 from redun_value_file import File
@@ -34,7 +34,7 @@ _UNNAMED = ("grokLog", "ion")
 _HIDDEN = ("_", ".")
 
 
-class ShardedDataset(ExternalValue):
+class ShardedDataset(PlaceValue):
     """A table in the files of a folder.
 
     Parameters
@@ -85,13 +85,6 @@ class ShardedDataset(ExternalValue):
         """Make another dataset of this one."""
         self._recurse = recurse
         self._forget()
-
-    @property
-    def hash(self) -> str:
-        """The address of the state: when it was first asked for, or at the last `update_hash`."""
-        if self._hash is None:
-            self.update_hash()
-        return self._hash or ""
 
     @property
     def filenames(self) -> list[str]:
@@ -254,27 +247,12 @@ class ShardedDataset(ExternalValue):
         made.save_spark(frame, partition_keys, catalog_database, catalog_table, format_options)
         return made
 
-    def is_valid(self) -> bool:
-        try:
-            if self._hash is None:
-                self.update_hash()
-                return True
-        except OSError:
-            return False
-        return self._hash == self.look()
-
-    def get_hash(self, data: bytes | None = None) -> str:
-        return self.hash
-
     def postprocess(self, postprocess_args: Mapping[str, Any]) -> ShardedDataset:
         self.update_hash()
         return self
 
     def describe_place(self) -> str:
         return self.path
-
-    def get_known_hash(self) -> str | None:
-        return self._hash
 
     def take_hash(self) -> str:
         return self._hash_listing(self._scan())

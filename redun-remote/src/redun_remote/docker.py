@@ -77,8 +77,10 @@ class DockerExecutor(LocalJobExecutor):
     options_type = DockerOptions
     options: DockerOptions
 
-    def __init__(self, name: str, options: DockerOptions) -> None:
-        super().__init__(name, options)
+    def __init__(
+        self, name: str, options: DockerOptions | None = None, *, config: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(name, options, config=config)
 
     def start(self) -> None:
         if shutil.which(self.options.docker) is None:

@@ -11,7 +11,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,11 +124,7 @@ def rest_federated_task(
     InvocationException
         When the proxy does not take the request.
     """
-
-    def send(data: Mapping[str, Any]) -> None:
-        post(url, data)
-
-    return _resolve(_request(config_name, entrypoint, scratch_prefix, dryrun, args, kwargs, cache, send))
+    return _request(post, url, config_name, entrypoint, scratch_prefix, dryrun, args, kwargs, cache)
 
 
 @scheduler_task(namespace="redun", cache_scope=CacheScope.CSE)
@@ -164,11 +160,7 @@ def lambda_federated_task(
     InvocationException
         When the function does not take the request.
     """
-
-    def send(data: Mapping[str, Any]) -> None:
-        invoke(lambda_function_name, data)
-
-    return _resolve(_request(config_name, entrypoint, scratch_prefix, dryrun, args, kwargs, cache, send))
+    return _request(invoke, lambda_function_name, config_name, entrypoint, scratch_prefix, dryrun, args, kwargs, cache)
 
 
 def launch_federated_task(
@@ -280,6 +272,8 @@ def invoke(function_name: str, data: Mapping[str, Any]) -> None:
 
 
 def _request(
+    send: Callable[[str, Mapping[str, Any]], None],
+    place: str,
     config_name: str,
     entrypoint: str,
     scratch: str,
@@ -287,9 +281,8 @@ def _request(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     cache: bool,
-    send: Any,
-) -> tuple[str, dict[str, Any]]:
-    """Write the arguments of a request and send it; return the id of the execution and the request."""
+) -> Promise[tuple[str, dict[str, Any]]]:
+    """Write the arguments of a request and send it to its place; the id of the execution and the request come back."""
     execution_id = new_id()
     path = locate_execution_input(scratch, execution_id)
     data = {
@@ -301,9 +294,5 @@ def _request(
     }
     if not dryrun:
         write_bytes(path, dump_execution_input(args, kwargs))
-        send(data)
-    return execution_id, data
-
-
-def _resolve(value: Any) -> Promise[Any]:
-    return Promise(lambda resolve, reject: resolve(value))
+        send(place, data)
+    return Promise(lambda resolve, reject: resolve((execution_id, data)))

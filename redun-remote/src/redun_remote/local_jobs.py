@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -53,8 +53,10 @@ class LocalJobExecutor(Executor):
     options: LocalJobOptions
     worker: Sequence[str] = PROGRAM
 
-    def __init__(self, name: str, options: LocalJobOptions) -> None:
-        super().__init__(name, options)
+    def __init__(
+        self, name: str, options: LocalJobOptions | None = None, *, config: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(name, options, config=config)
         self.scratch = resolve_path(self.options.scratch, self.options.config_dir)
         self._pool: WorkerPool | None = None
 

@@ -18,7 +18,7 @@ from redun._version import __version__
 from redun_viz.details import Details
 from redun_viz.graph import SYMBOLS, Graph
 from redun_viz.layout import Box, lay_out
-from redun_viz.read import Recorded
+from redun_viz.read import MAX_JOBS, Recorded
 from redun_viz.svg import MAX_NAME, find_name_place, read_asset, write_path
 from redun_viz.text import cut, format_count, make_printable
 from redun_viz.timeline import Span
@@ -134,6 +134,7 @@ def _describe(
         "path": None
         if path is None
         else [[numbers[span.job_id], _round(span.start), _round(span.end)] for span in path],
+        "noPath": _explain_missing_path(recorded) if path is None else "",
         "graphs": {key: _describe_graph(graph, numbers, tasks) for key, graph in graphs.items()},
         "first": first,
     }
@@ -149,6 +150,16 @@ def _describe_cut(recorded: Recorded) -> str:
     return (
         f"{format_count(recorded.job_count, 'job')} are too many to be listed: totals and graphs count all of them; "
         f"{format_count(len(recorded.jobs), 'job')} are listed, those that failed first and those that took longest."
+    )
+
+
+def _explain_missing_path(recorded: Recorded) -> str:
+    if recorded.is_complete:
+        return "There is no critical path, because the first job is not recorded."
+    return (
+        "The critical path is not known: finding it takes all jobs, and of more than "
+        f"{MAX_JOBS:,} only some are listed. "
+        "A page of one job, redun viz JOB, has the path of what is below it, if that is fewer jobs."
     )
 
 

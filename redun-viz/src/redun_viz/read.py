@@ -17,8 +17,9 @@ from redun.errors import RedunError
 from redun_backend_sql.database import Database
 from redun_backend_sql.display import format_arguments
 from redun_backend_sql.jobs import list_failed_jobs
+from redun_backend_sql.meant import find_one
 from redun_backend_sql.owners import find_lost
-from redun_backend_sql.query import count_jobs, find_records
+from redun_backend_sql.query import count_jobs
 from redun_backend_sql.records import (
     ExecutionRow,
     JobLine,
@@ -41,7 +42,7 @@ MAX_SHOWN = 500
 """Of more, how many that failed and how many that took long are shown."""
 
 _MAX_FAILED_CALLS = 200_000
-_MAX_MEANT = 100
+_KINDS: tuple[type[ExecutionRow | JobRow], ...] = (ExecutionRow, JobRow)
 
 _IDS = "SELECT id FROM job WHERE execution_id = ? LIMIT ?"
 _BELOW = "SELECT id FROM job WHERE parent_id IN ({keys})"
@@ -135,15 +136,7 @@ def find_subject(database: Database, key: str) -> Subject:
     RedunError
         When nothing or more than one thing is meant.
     """
-    found = [record for record in find_records(database, key) if isinstance(record, ExecutionRow | JobRow)]
-    if not found:
-        raise RedunError(
-            f"no execution or job is recorded under {key!r}: give the start of an id; `redun log` lists the latest"
-        )
-    if len(found) > 1:
-        many = f"{_MAX_MEANT} or more" if len(found) >= _MAX_MEANT else str(len(found))
-        raise RedunError(f"{key!r} is the start of the ids of {many} executions and jobs: give more of the one meant")
-    [record] = found
+    record = find_one(database, key, _KINDS)
     if isinstance(record, ExecutionRow):
         return Subject(record, record.root)
     executions = read_executions(database, [record.execution_id])

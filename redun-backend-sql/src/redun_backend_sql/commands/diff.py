@@ -5,13 +5,11 @@ from __future__ import annotations
 import click
 
 from redun.completing import complete_ids
-from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
 from redun_backend_sql.commands.selecting import echo_lines
-from redun_backend_sql.database import Database
 from redun_backend_sql.execution_diff import describe_diff
-from redun_backend_sql.query import find_records
+from redun_backend_sql.meant import find_one
 from redun_backend_sql.records import ExecutionRow
 
 
@@ -30,23 +28,5 @@ def diff(workspace: Workspace, before: str, after: str) -> None:
       redun diff 3f2a9c 81d0   tasks, sources, results and times of two executions
     """
     with using(workspace.open_backend(create=False), "compare executions") as backend:
-        found = [_find_execution(backend.database, key) for key in (before, after)]
+        found = [find_one(backend.database, key, (ExecutionRow,)) for key in (before, after)]
         echo_lines(describe_diff(backend.database, *found))
-
-
-def _find_execution(database: Database, key: str) -> ExecutionRow:
-    """Return the execution that is meant.
-
-    Raises
-    ------
-    RedunError
-        When there is none, or more than one.
-    """
-    found = [record for record in find_records(database, key) if isinstance(record, ExecutionRow)]
-    if not found:
-        raise RedunError(f"no execution is recorded under {key!r}: `redun log` lists the latest")
-    if len(found) > 1:
-        raise RedunError(
-            f"{key!r} is the start of the ids of {len(found)} executions: give more of the one that is meant"
-        )
-    return found[0]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
 import click
 
 from redun.completing import complete_ids
-from redun.errors import BackendError, RedunError
+from redun.errors import BackendError
 from redun.workspace import Workspace
 from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.commands.selecting import count_lines, echo_lines, selecting, take_selection
 from redun_backend_sql.describe import describe_file, describe_recent, describe_records, format_records
-from redun_backend_sql.query import find_file, find_records, list_executions
+from redun_backend_sql.meant import ANYTHING, find_meant
+from redun_backend_sql.query import FileUse, list_executions
 from redun_backend_sql.selection import Selection, read_records
 
 _RECENT = 100
@@ -122,27 +124,14 @@ def _write_json(backend: SqlBackend, ids: Sequence[str]) -> Iterator[str]:
 
 def _describe_as_json(backend: SqlBackend, key: str | None, limit: int | None) -> Iterator[str]:
     database = backend.database
-    records = find_records(database, key) if key else list_executions(database, limit)
-    if records or not key:
-        return _write_json(backend, [record[0] for record in records])
-    use = find_file(database, key)
-    if use is None:
-        raise _find_nothing(key)
-    return _write_json(backend, [use.value_hash])
-
-
-def _find_nothing(key: str) -> RedunError:
-    return RedunError(f"nothing is recorded under {key!r}: give the start of an id, a task's name or a file's path")
+    found = find_meant(database, key, ANYTHING) if key else list_executions(database, limit)
+    return _write_json(backend, [item.value_hash if isinstance(item, FileUse) else item[0] for item in found])
 
 
 def _describe(backend: SqlBackend, key: str | None, show_all: bool) -> Iterator[str]:
-    database = backend.database
     if not key:
-        return describe_recent(database, None if show_all else _RECENT)
-    records = find_records(database, key)
-    if records:
-        return describe_records(backend, records, show_all)
-    use = find_file(database, key)
-    if use is None:
-        raise _find_nothing(key)
-    return describe_file(backend, use)
+        return describe_recent(backend.database, None if show_all else _RECENT)
+    found = find_meant(backend.database, key, ANYTHING)
+    records = [item for item in found if not isinstance(item, FileUse)]
+    uses = (describe_file(backend, item) for item in found if isinstance(item, FileUse))
+    return chain(describe_records(backend, records, show_all), *uses)

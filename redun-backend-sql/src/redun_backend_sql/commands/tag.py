@@ -10,7 +10,6 @@ import click
 
 from redun.backends.base import TagEntity
 from redun.completing import complete_ids
-from redun.errors import RedunError
 from redun.tags import format_tag_value, parse_tag_key_value
 from redun.workspace import Workspace
 from redun_backend_sql import tag_edits
@@ -18,13 +17,13 @@ from redun_backend_sql.backend import SqlBackend
 from redun_backend_sql.commands.repositories import using
 from redun_backend_sql.commands.selecting import echo_lines
 from redun_backend_sql.database import Database
-from redun_backend_sql.query import Record, find_records
+from redun_backend_sql.meant import RECORDS, find_one
+from redun_backend_sql.query import Record
 from redun_backend_sql.records import CallRow, ExecutionRow, JobRow, TaskRow
 
 KeyValue = tuple[str, Any]
 
 _KEYS = "redun_backend_sql.commands.tag.keys"
-_SHOWN = 3
 
 _COUNT_KEYS = (
     "SELECT key, entity_type, count(*) FROM tag WHERE is_current AND entity_type <> 'Null' "
@@ -200,23 +199,9 @@ def _format(tags: Sequence[KeyValue]) -> str:
 
 
 def _find_entities(database: Database, keys: Sequence[str]) -> Sequence[tuple[str, str]]:
-    """Return the records that are meant, each by its type and its id.
-
-    Raises
-    ------
-    RedunError
-        When nothing is recorded under a key, or more than one record.
-    """
-    entities = []
-    for key in keys:
-        records = find_records(database, key)
-        if not records:
-            raise RedunError(f"nothing is recorded under {key!r}: give the start of an id, or a task's name")
-        if len(records) > 1:
-            kinds = ", ".join(f"{_entity_of(record)} {record[0][:12]}" for record in records[:_SHOWN])
-            raise RedunError(f"{key!r} stands for {len(records)} records, among them {kinds}: give more of the id")
-        entities.append((_entity_of(records[0]), records[0][0]))
-    return entities
+    """Return the records that are meant, each by its type and its id."""
+    found = [find_one(database, key, RECORDS) for key in keys]
+    return [(_entity_of(record), record[0]) for record in found]
 
 
 def _entity_of(record: Record) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import click
 
 from redun.completing import complete_ids
-from redun.errors import RedunError
 from redun.workspace import Workspace
 from redun_backend_sql.commands.repositories import using
 from redun_backend_sql.commands.selecting import echo_lines
 from redun_backend_sql.database import Database
-from redun_backend_sql.query import find_file, find_records
+from redun_backend_sql.meant import NothingFoundError, list_meant
+from redun_backend_sql.query import FileUse
 from redun_backend_sql.records import ExecutionRow, JobRow, TaskRow, read_jobs
 from redun_backend_sql.why import explain_job
 
+_RECORDS: tuple[type[ExecutionRow | JobRow | TaskRow], ...] = (ExecutionRow, JobRow, TaskRow)
 _MAX_JOBS = 100
 
 
@@ -44,18 +45,15 @@ def _find_jobs(database: Database, key: str) -> list[JobRow]:
 
     Raises
     ------
-    RedunError
+    NothingFoundError
         When there is none.
     """
-    jobs: dict[str, JobRow] = {}
-    for record in find_records(database, key):
-        job = _find_job(database, record)
-        if job is not None:
-            jobs[job.id] = job
-    if not jobs and (use := find_file(database, key)) is not None:
-        jobs[use.job.id] = use.job
+    found = [_find_job(database, record) for record in list_meant(database, key, _RECORDS)]
+    jobs = {job.id: job for job in found if job is not None}
     if not jobs:
-        raise RedunError(f"no job is recorded under {key!r}: give the start of an id, a task's name or a file's path")
+        jobs = {use.job.id: use.job for use in list_meant(database, key, (FileUse,))}
+    if not jobs:
+        raise NothingFoundError(key, (*_RECORDS, FileUse), "job")
     return [max(jobs.values(), key=lambda job: job.start_time)] if _is_name(key, jobs) else list(jobs.values())
 
 
@@ -64,12 +62,10 @@ def _is_name(key: str, jobs: dict[str, JobRow]) -> bool:
     return all(job.task_name == key or job.task_name.endswith(f".{key}") for job in jobs.values())
 
 
-def _find_job(database: Database, record: object) -> JobRow | None:
+def _find_job(database: Database, record: ExecutionRow | JobRow | TaskRow) -> JobRow | None:
     if isinstance(record, JobRow):
         return record
     if isinstance(record, ExecutionRow):
         return record.root
-    if isinstance(record, TaskRow):
-        rows = database.select_ordered("id", "job", "task_hash", record.hash, _MAX_JOBS, newest=True)
-        return max(read_jobs(database, [key for (key,) in rows]), key=lambda job: job.start_time, default=None)
-    return None
+    rows = database.select_ordered("id", "job", "task_hash", record.hash, _MAX_JOBS, newest=True)
+    return max(read_jobs(database, [key for (key,) in rows]), key=lambda job: job.start_time, default=None)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from redun.errors import RedunError
 from redun_backend_sql.database import Database
-from redun_backend_sql.query import MIN_PREFIX
+from redun_backend_sql.meant import SeveralFoundError
+from redun_backend_sql.query import MIN_PREFIX, parse_place
 from redun_backend_sql.sync.kinds import TABLES, Kind
 
-_NTH = re.compile(r"-|~([0-9]+)")
 _KINDS = (Kind.EXECUTION, Kind.JOB, Kind.CALL, Kind.TASK, Kind.VALUE, Kind.TAG, Kind.HANDLE)
 _RECENT = (
     "SELECT execution.id FROM execution JOIN job ON job.id = execution.job_id "
     "ORDER BY job.start_time DESC, execution.id LIMIT 1 OFFSET ?"
 )
-_MAX_SHOWN = 5
+_MAX_FOUND = 6
 
 
 def resolve_ids(database: Database, texts: Sequence[str]) -> Sequence[tuple[Kind, str]]:
@@ -38,9 +37,9 @@ def resolve_ids(database: Database, texts: Sequence[str]) -> Sequence[tuple[Kind
 
 
 def _resolve(database: Database, text: str) -> tuple[Kind, str]:
-    nth = _NTH.fullmatch(text)
-    if nth is not None:
-        for (key,) in database.select(_RECENT, int(nth[1] or 0)):
+    place = parse_place(text)
+    if place is not None:
+        for (key,) in database.select(_RECENT, place):
             return Kind.EXECUTION, str(key)
         raise RedunError(f"{text!r} means no execution: {database.name} has not so many")
     found = {key: kind for kind in reversed(_KINDS) for key in _find(database, kind, text)}
@@ -49,9 +48,8 @@ def _resolve(database: Database, text: str) -> tuple[Kind, str]:
     if not found:
         raise RedunError(f"nothing in {database.name} has an id that begins with {text!r}")
     if len(found) > 1:
-        shown = ", ".join(f"{kind.value} {key}" for key, kind in list(found.items())[:_MAX_SHOWN])
-        more = ", ..." if len(found) > _MAX_SHOWN else ""
-        raise RedunError(f"{text!r} is how several ids begin, write more of it: {shown}{more}")
+        names = [f"{kind.value} {key}" for key, kind in found.items()]
+        raise SeveralFoundError(text, names, f"{_MAX_FOUND} or more" if len(found) >= _MAX_FOUND else None)
     (key, kind) = next(iter(found.items()))
     return kind, key
 
@@ -62,5 +60,5 @@ def _find(database: Database, kind: Kind, text: str) -> Sequence[str]:
     rows = database.select(f"{select} WHERE {table.key} = ?", text)
     if not rows and len(text) >= MIN_PREFIX:
         condition, parameters = database.match_prefix(table.key, text)
-        rows = database.select(f"{select} WHERE {condition} ORDER BY {table.key} LIMIT {_MAX_SHOWN + 1}", *parameters)
+        rows = database.select(f"{select} WHERE {condition} ORDER BY {table.key} LIMIT {_MAX_FOUND}", *parameters)
     return [key for (key,) in rows]

@@ -129,7 +129,7 @@ def run(
     task_name: str | None,
     arguments: tuple[str, ...],
     **options: Any,
-) -> None:
+) -> Any:
     """Run a task of a workflow.
 
     SCRIPT is a Python file or a module, TASK the name of a task in it; without TASK, its tasks are listed. Each
@@ -147,14 +147,14 @@ def run(
     """
     if script is None or script in ("-h", "--help"):
         click.echo(ctx.get_help())
-        return
+        return None
     if task_name is None or task_name in ("-h", "--help", "help"):
         import_script(script)
         _list_tasks()
-        return
+        return None
     if arguments == ("info",):
         _show_task(find_task(import_script(script), task_name))
-        return
+        return None
     with ExitStack() as stack:
         may_write = JSON in find_values(ctx, script, task_name, "form")
         events = stack.enter_context(taking_output()) if may_write else None
@@ -172,6 +172,7 @@ def run(
         result = _run(workspace, expression, task, settings, events)
         if result is not None and settings.form != JSON:
             pprint(result)
+        return result
 
 
 def _find_call(

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from redun_backend_sql.query import Record
-from redun_backend_sql.records import CallRow, ExecutionRow, JobRow, TaskRow
 from redun_console.layout import Line, Page, Span, cut_line, lay_out_text, plain
 from redun_console.reader import Question
-from redun_console.routes import (
-    ExecutionRoute,
-    JobRoute,
-    LookupRoute,
-    Route,
-    SearchRoute,
-    TaskRoute,
-    ValueRoute,
-)
+from redun_console.resolve import route_of
+from redun_console.routes import SearchRoute
 from redun_console.screens.base import RouteScreen
 from redun_console.screens.parts import page_remark
 from redun_console.views.search import Found, SearchView, load_search
@@ -41,16 +32,4 @@ class SearchScreen(RouteScreen[SearchRoute, SearchView]):
 
 def _make_line(found: Found) -> Line:
     kind, _, rest = found.text.partition(" ")
-    return Line([Span(f"{kind:<9}", "dim"), Span(plain(rest))], _find_target(found.record))
-
-
-def _find_target(record: Record) -> Route:
-    if isinstance(record, ExecutionRow):
-        return ExecutionRoute(key=record.id)
-    if isinstance(record, JobRow):
-        return JobRoute(key=record.id)
-    if isinstance(record, CallRow):
-        return LookupRoute(key=record.call_hash)
-    if isinstance(record, TaskRow):
-        return TaskRoute(key=record.hash)
-    return ValueRoute(key=record.value_hash)
+    return Line([Span(f"{kind:<9}", "dim"), Span(plain(rest))], route_of(found.record))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,13 +27,22 @@ class AliasExecutor(Executor):
         The name that tasks ask for with option ``executor``.
     options
         Which executor to use.
+    config
+        In place of `options`, the options as a section of a configuration has them.
+
+    Examples
+    --------
+    >>> AliasExecutor("big", config={"target": "batch"}).options
+    AliasOptions(target='batch')
     """
 
     options_type = AliasOptions
     options: AliasOptions
 
-    def __init__(self, name: str, options: AliasOptions) -> None:
-        super().__init__(name, options)
+    def __init__(
+        self, name: str, options: AliasOptions | None = None, *, config: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(name, options, config=config)
         self._find: Callable[[str], Executor] | None = None
 
     def connect(self, find: Callable[[str], Executor]) -> None:

@@ -20,6 +20,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import Any, ClassVar, NamedTuple
 
 from redun.errors import ExecutorError
+from redun.settings import parse_options, write_option
 
 
 class Call(NamedTuple):
@@ -92,6 +93,13 @@ class Executor(ABC):
         The name that tasks ask for with option ``executor``.
     options
         An instance of `options_type`, made of the configuration section ``[executors.NAME]``.
+    config
+        In place of it, the options as such a section has them; see `redun.config.create_config_section`.
+
+    Raises
+    ------
+    ConfigError
+        When an option in `config` is unknown, missing or has no value of its type.
 
     Examples
     --------
@@ -108,9 +116,12 @@ class Executor(ABC):
 
     options_type: ClassVar[type[Any]]
 
-    def __init__(self, name: str, options: Any = None) -> None:
+    def __init__(self, name: str, options: Any = None, *, config: Mapping[str, Any] | None = None) -> None:
         self.name = name
-        self.options = self.options_type() if options is None else options
+        if options is None or config is not None:
+            section = {key: write_option(value) for key, value in (config or {}).items()}
+            options = parse_options(self.options_type, section, f"[executors.{name}]", ignore=("type",))
+        self.options = options
 
     @property
     def is_remote(self) -> bool:

@@ -59,13 +59,26 @@ class LocalExecutor(Executor):
         The name that tasks ask for with option ``executor``.
     options
         How many workers there are at most, and of which kind.
+    config
+        In place of `options`, the options as a section of a configuration has them.
+
+    Examples
+    --------
+    >>> from redun import Scheduler, task
+    >>> @task(version="1")
+    ... def add(a, b):
+    ...     return a + b
+    >>> Scheduler(executor=LocalExecutor(config={"max_workers": 4})).run(add(1, add(2, 3)))
+    6
     """
 
     options_type = LocalOptions
     options: LocalOptions
 
-    def __init__(self, name: str = "default", options: LocalOptions | None = None) -> None:
-        super().__init__(name, options)
+    def __init__(
+        self, name: str = "default", options: LocalOptions | None = None, *, config: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(name, options, config=config)
         self._places: dict[str, WorkerPool | EventLoop] = {}
 
     def submit(self, call: Call) -> Future[Any]:

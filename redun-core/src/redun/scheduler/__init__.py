@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from redun._exports import import_first_party
+from redun._exports import SCHEDULER_EXPORTS, import_first_party
 from redun.backends.base import Backend
 from redun.config import Config
 from redun.context import Context
@@ -309,9 +309,9 @@ class Scheduler:
 
 
 def __getattr__(name: str) -> Any:
-    if name != "subrun":
+    if name not in SCHEDULER_EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_first_party("redun_remote.subrun", "redun-remote", "redun.scheduler.subrun").subrun
+    return getattr(import_first_party(*SCHEDULER_EXPORTS[name], f"redun.scheduler.{name}"), name)
 
 
 __all__ = [

@@ -210,6 +210,10 @@ class CallTable:
             job_id: choose_final_result(recorded.get(key, ()), current, contexts[job_id])
             for job_id, key in keys.items()
         }
+        for job in jobs:
+            if chosen[job.id] is None and (others := recorded.get(keys[job.id])):
+                has_context = bool(contexts[job.id])
+                job.told_apart = [call.call_hash for call in others if bool(call.contexts) is not has_context]
         return {job_id: call for job_id, call in chosen.items() if call is not None}
 
 

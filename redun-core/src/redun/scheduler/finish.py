@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 
 from redun.arguments import add_defaults
 from redun.backends.base import CallRecord, StoredCall
+from redun.context import EMPTY_CONTEXT
 from redun.expression import Expression
 from redun.hashing import hash_call_node
+from redun.logging import logger
 from redun.options import CacheCheckValid, check_tags
 from redun.promise import Promise, wait_promises
 from redun.scheduler.calls import was_stopped
@@ -193,7 +195,10 @@ class Finisher:
         """Note the tags that a call's executor left with its future."""
         tags = getattr(future, "redun_tags", None)
         if tags and job.has_provenance:
-            self._recorder.add_tags("Job", job.id, check_tags(tags))
+            try:
+                self._recorder.add_tags("Job", job.id, check_tags(tags))
+            except ValueError as error:  # The call is finished, whatever its executor has to say about it.
+                logger.warning("Job %s:  the tags of its executor are not recorded: %s", job.id[:8], error)
 
     def reject(self, job: Job, error: BaseException) -> None:
         """End a job that failed of itself."""
@@ -261,11 +266,12 @@ class Finisher:
             upstream = _NO_UPSTREAM if job.has_own_arguments else _find_upstream(job)
             context = job.context.encode() if job.context.values else None
             edges = [child.call_hash for child in children if child.has_provenance] if children else ()
-            self._recorder.add_call(
-                CallRecord(
-                    call_hash, task.fullname, task.hash, result, arguments, upstream, edges, subtree, now, context
-                )
+            call = CallRecord(
+                call_hash, task.fullname, task.hash, result, arguments, upstream, edges, subtree, now, context
             )
+            self._recorder.add_call(call)
+            if call_hash in job.told_apart:
+                self._recorder.add_call(call._replace(context=EMPTY_CONTEXT.encode()))
         self._end(job, status, Outcome(value, error, call_hash, subtree, job.has_provenance), now)
 
     def _end(self, job: Job, status: JobStatus, outcome: Outcome, now: float) -> None:

@@ -7,6 +7,7 @@ default thresholds it costs a fifth of the time at 10,000 tasks, and finds nothi
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +18,34 @@ _users = 0
 _saved: tuple[int, int, int] = gc.get_threshold()
 
 
+_is_put_off = False
+
+
 @contextmanager
 def not_collecting() -> Iterator[None]:
     """Put the collector off while many objects are made that all go before long."""
+    global _is_put_off
     was_enabled = gc.isenabled()
+    _is_put_off = _is_put_off or was_enabled
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            _is_put_off = False
             gc.enable()
+
+
+def _go_on() -> None:
+    """Let the collector work in a process forked by another thread meanwhile, where nothing else would do so."""
+    global _is_put_off
+    if _is_put_off:
+        _is_put_off = False
+        gc.enable()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_go_on)
 
 
 @contextmanager

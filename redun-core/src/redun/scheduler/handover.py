@@ -85,10 +85,7 @@ class Handover:
             When it can't run them.
         """
         futures = executor.submit_many([_make_call(job, executor, evaluate) for job in jobs])
-        if len(set(futures)) != len(jobs):
-            raise ExecutorError(
-                f"executor {executor.name!r} returned {len(set(futures))} futures for {len(jobs)} calls"
-            )
+        _check_futures(futures, executor, len(jobs))  # Before any is held: what is held is waited for.
         held, mailbox = self._held, self.mailbox
         for future, job in zip(futures, jobs, strict=True):
             held[future] = Held(job, executor)
@@ -148,6 +145,15 @@ def _cancel(executor: Executor, future: Future[Any]) -> None:
         executor.cancel(future)
     except Exception:
         logger.exception("executor %s failed to cancel a call", executor.name)
+
+
+def _check_futures(returned: Sequence[object], executor: Executor, count: int) -> None:
+    """Check that an executor has returned a future for each call."""
+    strangers = [item for item in returned if not isinstance(item, Future)]
+    if strangers:
+        raise ExecutorError(f"executor {executor.name!r} returned {safe_repr(strangers[0])} in place of a future")
+    if len(set(returned)) != count:
+        raise ExecutorError(f"executor {executor.name!r} returned {len(set(returned))} futures for {count} calls")
 
 
 def find_error(future: Future[Any]) -> Exception | None:

@@ -152,6 +152,8 @@ class Job:
         Why the call was not answered from the cache, if it was not.
     watched, has_drifted
         The external values among the arguments, in their states before the call, and whether one changed during it.
+    told_apart : sequence of str
+        The addresses of recorded calls that don't answer this one because either has a context and the other none.
     outcome : Outcome or None
         The result, once it is known.
     """
@@ -181,6 +183,7 @@ class Job:
         "start_time",
         "status",
         "task",
+        "told_apart",
         "watched",
     )
 
@@ -217,6 +220,7 @@ class Job:
         self.scope: Scope | None = None
         self.reason = ""
         self.watched = NOTHING_WATCHED
+        self.told_apart: Sequence[str] = ()
         self.is_recorded = self.has_drifted = False
 
     def get_options(self) -> Mapping[str, Any]:

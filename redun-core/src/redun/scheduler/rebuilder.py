@@ -20,8 +20,12 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from redun.backends.base import StoredCall
+from redun.context import EMPTY_CONTEXT
 from redun.options import CacheCheckValid, CacheResult, CacheScope
 from redun.values.codec import EncodedValue
+
+_NO_CONTEXT = EMPTY_CONTEXT.encode().value_hash
+"""What is recorded as the context of a call that was made without one, if the same call was made in others, too."""
 
 
 class Mode(NamedTuple):
@@ -133,7 +137,7 @@ def choose_final_result(
         The address of the context; empty for none.
     """
     for call in calls:
-        in_context = context_hash in call.contexts if context_hash else not call.contexts
+        in_context = (context_hash or _NO_CONTEXT) in call.contexts or not (context_hash or call.contexts)
         if in_context and all(task in current_tasks for task in call.subtree):
             return call
     return None

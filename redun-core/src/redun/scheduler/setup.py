@@ -55,6 +55,9 @@ class SchedulerOptions:
             "for in the configuration folder, then in the working directory"
         },
     )
+    ignore_warnings: str = field(
+        default="", metadata={"help": "read by nobody, for nobody is warned of tasks without a namespace; 0.46 was"}
+    )
 
 
 def read_scheduler_options(config: Config) -> SchedulerOptions:

@@ -19,6 +19,7 @@ from redun.testing.records import (
     make_container,
     make_evaluation,
     make_file,
+    make_jobs,
     make_task,
 )
 from redun.testing.samples import ODD_TEXTS, make_values
@@ -259,3 +260,20 @@ class RecallingContract(WritingContract):
         assert latest == [call_hash for call_hash in newest_first if call_hash in latest]
         assert 0 < len(latest) <= 2 * MAX_PAST_CALLS
         assert 0 < len(given) <= 4 * MAX_PAST_CALLS
+
+    def test_durations_are_means_of_what_ran(self, backend: Backend, successor: Callable[[Backend], Backend]) -> None:
+        """The mean is found by the full name, of all definitions; jobs that were cached or have no end do not count."""
+        if type(backend).find_durations is Backend.find_durations:
+            pytest.skip("this store does not know how long calls took (find_durations)")
+        first, second = make_task(source="def f(): 1\n"), make_task(source="def f(): 2\n")
+        other, bare = make_task("f", "other"), make_task("f", "")
+        unended, cached = make_task("unended"), make_task("cached")
+        backend.record(make_jobs("a", [(first, 2.0), (other, 0.25), (bare, 8.0)], [unended]))
+        backend.record(make_jobs("b", [(second, 5.0)], [second], [(first, 64.0), (cached, 1.0)]))
+        names = ["test.f", "other.f", "f", "test.unended", "test.cached", "test.unknown", "test", "", "test.f"]
+
+        empty = dict(backend.find_durations([]))
+        found = successor(backend).find_durations(names)
+
+        assert dict(found) == {"test.f": pytest.approx(3.5), "other.f": pytest.approx(0.25), "f": pytest.approx(8.0)}
+        assert empty == {}

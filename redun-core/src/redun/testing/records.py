@@ -129,6 +129,36 @@ def add_execution(
         batch.tags += [TagRecord(entity_type, entity_id, "color", color) for color in ("red", None, {"deep": [1.5]})]
 
 
+def make_jobs(
+    execution_id: str,
+    ended: Sequence[tuple[EncodedValue, float]],
+    running: Sequence[EncodedValue],
+    cached: Sequence[tuple[EncodedValue, float]] = (),
+) -> Batch:
+    """Return a batch with an execution whose jobs took some seconds, are still running, or were cached.
+
+    Parameters
+    ----------
+    execution_id
+        The id of the execution.
+    ended, cached
+        The tasks of the jobs that ran, and of those that did not have to, with how long they took.
+    running
+        The tasks of the jobs without end.
+    """
+    batch, start = Batch(), 1_700_000_000.0
+    took = [(task, seconds, False) for task, seconds in ended] + [(task, seconds, True) for task, seconds in cached]
+    for task, seconds, is_cached in [*took, *((task, None, False) for task in running)]:
+        job_id = f"{execution_id}-{len(batch.jobs)}"
+        job = JobRecord(job_id, start, None, task.value_hash, is_cached, None, None, execution_id)
+        batch.tasks[task.value_hash] = task
+        batch.jobs[job_id] = job
+        if seconds is not None:
+            batch.job_ends[job_id] = job._replace(end_time=start + seconds)
+    batch.executions[execution_id] = ExecutionRecord(execution_id, "[]", f"{execution_id}-0", start)
+    return batch
+
+
 def call_key(call: CallRecord) -> tuple[str, str]:
     """Return the key by which calls are looked up."""
     return call.task_hash, call.arguments.args_hash

@@ -62,6 +62,46 @@ class ExternalValue(Value):
         return [value.look() for value in values]
 
 
+class PlaceValue(ExternalValue):
+    """Base of values that stand for what is at a place; their hash is computed when it is first asked for.
+
+    Subclasses define `describe_place` and `take_hash`.
+    """
+
+    register: ClassVar[bool] = False
+    _hash: str | None = None
+
+    @property
+    def hash(self) -> str:
+        """The address of the state: when it was first asked for, or at the last `update_hash`."""
+        if self._hash is None:
+            self.update_hash()
+        return self._hash or ""
+
+    def get_hash(self, data: bytes | None = None) -> str:
+        return self.hash
+
+    def update_hash(self) -> None:
+        """Take the state as it is now for the value's."""
+        self._hash = self.take_hash()
+
+    def is_valid(self) -> bool:
+        """Whether the state is what it was; a value that was never hashed takes its state as it is now.
+
+        What can't be looked at, such as a file in a folder that is closed now, is not valid.
+        """
+        try:
+            if self._hash is None:
+                self.update_hash()
+                return True
+        except OSError:
+            return False
+        return self._hash == self.look()
+
+    def get_known_hash(self) -> str | None:
+        return self._hash
+
+
 class Watched(NamedTuple):
     """An external value, and the address of the state that it was used in."""
 

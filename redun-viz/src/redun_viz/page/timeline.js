@@ -92,6 +92,7 @@ function makeTimeline(panel) {
   }
 
   function drawWaits() {
+    if (DATA.noPath) waits.replaceChildren(make("h2", {}, "What the time went to"), make("p", { class: "note" }, DATA.noPath));
     if (!DATA.path || !DATA.seconds) return;
     const shares = new Map();
     for (const job of jobs) if (job.wait) shares.set(job.task, (shares.get(job.task) || 0) + job.wait);
