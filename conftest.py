@@ -1,5 +1,6 @@
 """Fixtures of all tests: a scheduler in memory, what its last execution did, and servers to talk to."""
 
+import gc
 import logging
 
 import pytest
@@ -7,6 +8,12 @@ import pytest
 from redun import Scheduler
 
 pytest_plugins = ["big_databases", "postgres_server", "repositories", "s3_server", "slow_network"]
+
+
+def pytest_collection_finish():
+    """Leave what collecting the tests made out of every later search for garbage: it is much, and all of it stays."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -129,7 +129,8 @@ def failed(tmp_path_factory):
     shutil.copytree(STORES, folder / "stores", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "test_broken.py").write_text(TESTS + classes)
     tests = [f"test_broken.py::Test{name}::{test}" for name, tests in ALL_CAUGHT.items() for test in sorted(tests)]
-    command = [sys.executable, "-m", "pytest", "-q", "--junitxml=report.xml", "-p", "no:cacheprovider"]
+    unexplained = ["--assert=plain", "--tb=no"]  # What differs in large stores takes long to find and to print.
+    command = [sys.executable, "-m", "pytest", "-q", "--junitxml=report.xml", "-p", "no:cacheprovider", *unexplained]
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
     subprocess.run(
         [*command, "test_broken.py::TestGood", *tests],

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import consoles
+import forked
 import pytest
 
 from redun.config import Config
@@ -89,6 +90,27 @@ def test_blocks_can_fail(tmp_path, language, text):
     """A block that is not true is told."""
     with pytest.raises(AssertionError):
         check_block(tmp_path, consoles.Block(language, None, text, 0, 0, ""))
+
+
+@pytest.mark.parametrize("words", [["--version"], ["log", "--help"], ["log", "-"], ["nothing"]])
+def test_forked_command_is_the_program(tmp_path, words):
+    """A command that is forked from a process that runs already prints what the program prints, to the same outputs."""
+    environment = consoles.make_environment()
+    program = subprocess.run([forked.PROGRAM, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    printed = consoles.get_forker().run(words, tmp_path, environment)
+
+    assert printed == [program.stdout, program.stderr]
+    assert any(printed)
+
+
+def test_forked_command_leaves_pipes_to_the_shell(tmp_path):
+    """What stands after a command, about its errors and what reads its output, is done."""
+    line = "redun log - {} | sed 's/.*: No /No /' | tr a-z A-Z"
+
+    assert consoles.run_line(tmp_path, line.format("2>/dev/null")) == []
+    assert consoles.run_line(tmp_path, line.format("2>&1"))[0].isupper()
+    assert not consoles.run_line(tmp_path, line.format(""))[0].isupper()
 
 
 def test_lines_may_be_left_out():

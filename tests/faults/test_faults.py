@@ -1,5 +1,7 @@
 """Whatever goes wrong at whatever boundary, the next command works, and nothing is done twice that was recorded."""
 
+import shutil
+from functools import cache
 from itertools import count
 
 import pytest
@@ -12,17 +14,30 @@ _SPREAD = 1
 _SHOWN = 3
 
 
+@pytest.fixture(scope="session")
+def list_kinds(server, template, scratch):
+    """A function that returns the kinds of the boundaries that a scenario's command passes, changing or reading."""
+
+    @cache
+    def find(name, is_reading):
+        scenario = next(scenario for scenario in SCENARIOS if scenario.name == name)
+        project = template(scenario).copy(scratch / f"whole-{name}-{is_reading}")
+        fault = NONE_READING if is_reading else NONE
+        passed = server.run(project, scenario.command, fault=fault, settings=scenario.settings).boundaries
+        shutil.rmtree(project.folder)
+        return [name_boundary(boundary) for boundary in passed]
+
+    return find
+
+
 @pytest.fixture(params=["some", pytest.param("every", marks=pytest.mark.slow)])
-def list_numbers(request, server, copy_template):
+def list_numbers(request, list_kinds):
     """A function that returns the boundaries to try: some of each kind and some spread over all, or every one."""
 
     def choose(scenario, fault):
         if request.param == "every":
             return count(1)
-        whole = NONE_READING if fault.is_reading else NONE
-        project = copy_template(scenario)
-        passed = server.run(project, scenario.command, fault=whole, settings=scenario.settings).boundaries
-        return choose_some([name_boundary(boundary) for boundary in passed], FAULTS.index(fault))
+        return choose_some(list_kinds(scenario.name, fault.is_reading), FAULTS.index(fault))
 
     return choose
 

@@ -13,13 +13,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from forked import Forker
 
 _BLOCK = re.compile(r"^( *)```(\w+)?([^\n]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _TITLE = re.compile(r'title="([^"]+)"')
@@ -48,6 +52,12 @@ _LEFT = shutil.ignore_patterns(
     "*.log",
     "__pycache__",
 )
+_REDUN = re.compile(
+    r"""redun(?P<words>(\s+([\w./=:,@%+-]|'[^']*'|"[\w\s./=:,@%+'-]*")+)*?)"""
+    r"(?P<errors>\s+2>(&1|/dev/null))?(\s+\|\s+(?P<rest>.+))?"
+)
+"""A line that is one ``redun`` command, of which a shell makes nothing but words, and what is done with its output."""
+
 _LATER_LINES = "..."
 """A line of output that stands for any number of lines."""
 
@@ -120,17 +130,39 @@ def make_environment() -> dict[str, str]:
 
 def run_line(folder: Path, line: str) -> list[str]:
     """Run a command line in a folder and return the lines that it prints."""
+    environment = make_environment()
+    command = _REDUN.fullmatch(line)
+    if command is None or not get_forker().fits(environment):
+        printed = _run_shell(folder, line, environment)
+    else:
+        is_merged = command["errors"] is not None and command["errors"].endswith("&1")
+        words = shlex.split(command["words"])
+        printed, errors = get_forker().run(words, folder, environment, is_merged=is_merged)
+        if command["rest"] is not None:
+            printed = _run_shell(folder, command["rest"], environment, printed)
+        if command["errors"] is None:
+            printed = errors + printed
+    return [shown.rstrip() for shown in printed.splitlines()]
+
+
+@cache
+def get_forker() -> Forker:
+    """Return the process that forks commands; it begins when it is first asked for."""
+    return Forker(make_environment())
+
+
+def _run_shell(folder: Path, line: str, environment: Mapping[str, str], given: str = "") -> str:
     done = subprocess.run(
         ["bash", "-c", line],
         cwd=folder,
-        env=make_environment(),
-        stdin=subprocess.DEVNULL,
+        env=environment,
+        input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    return [shown.rstrip() for shown in done.stdout.splitlines()]
+    return done.stdout
 
 
 def write_file(folder: Path, block: Block) -> None:

@@ -69,14 +69,50 @@ def test_wrong_lines_are_reported_and_no_others(check, mypy_cache):
     assert reported == wrong
 
 
-@pytest.mark.parametrize("check", [check_with_mypy, check_with_ty])
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_examples_are_well_typed(example, check, mypy_cache):
-    """Type checkers find nothing wrong with the programs of the examples that use redun."""
-    programs = sorted(path for path in example.glob("*.py") if _USES_REDUN.search(path.read_text()))
-    files = [path.name for path in programs if path.name not in UNTYPABLE]
+def list_programs(example):
+    """Return the programs of an example that use redun, and that type checkers can understand."""
+    programs = (path for path in example.glob("*.py") if _USES_REDUN.search(path.read_text()))
+    return sorted(path for path in programs if path.name not in UNTYPABLE)
 
-    assert not files or check(*files, folder=example, cache=mypy_cache) == set()
+
+def divide(examples):
+    """Divide the programs of examples into groups; in each, every program has a name of its own.
+
+    A group is a dict of the programs by name. The programs of one example stay together.
+    """
+    groups = []
+    for example in examples:
+        programs = {path.name: path for path in list_programs(example)}
+        free = next((group for group in groups if not group.keys() & programs.keys()), None)
+        if free is None:
+            groups.append(programs)
+        else:
+            free.update(programs)
+    return groups
+
+
+@pytest.fixture(scope="session")
+def found_by_mypy(mypy_cache):
+    """The lines that mypy reports, by program; it takes many programs at once, but no two of the same name."""
+    found = {}
+    for group in divide(EXAMPLES):
+        for name, line in check_with_mypy(*group.values(), folder=ROOT / "examples", cache=mypy_cache):
+            found.setdefault(group[name], set()).add(line)
+    return found
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_are_well_typed_for_mypy(example, found_by_mypy):
+    """mypy finds nothing wrong with the programs of the examples that use redun."""
+    assert {path: found_by_mypy[path] for path in list_programs(example) if path in found_by_mypy} == {}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_are_well_typed_for_ty(example):
+    """ty finds nothing wrong with the programs of the examples that use redun."""
+    files = [path.name for path in list_programs(example)]
+
+    assert not files or check_with_ty(*files, folder=example) == set()
 
 
 @pytest.mark.parametrize("check", [check_with_mypy, check_with_ty])
