@@ -197,6 +197,10 @@ def ensure_schema(database: Database, automigrate: bool) -> None:
             f"the database {database.name} {state}, and it may only be read: "
             "let somebody who may write to it run `redun db upgrade`"
         )
+    from redun_backend_sql.creation import create_tables
+
+    if version == NO_SCHEMA and create_tables(database):
+        return
     from redun_backend_sql.migrate import migrate
 
     migrate(database, LATEST)
