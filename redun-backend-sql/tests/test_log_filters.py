@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -116,6 +117,53 @@ def test_files_are_selected_by_their_paths(folder):
     assert [line.split()[0::2] for line in by_type] == [["Value", "redun.File"]]
     assert show("--file-path", "a.txt", "--detail")[1].startswith("Produced by Job ")
     assert show("--file-path", "*.csv") == ["Nothing that is recorded fits."]
+
+
+@pytest.fixture
+def dated(repository, folder, monkeypatch):
+    """A repository whose executions began on three days in March."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    with Scheduler(Config.read(repository.config_dir)) as scheduler:
+        scheduler.load()
+        for day, execution in enumerate((FIRST, SECOND, THIRD), 1):
+            begin = f"2026-03-0{day} 10:00:00.000000"
+            scheduler.backend.database.execute(
+                f"UPDATE job SET start_time = '{begin}' WHERE execution_id = ?", execution
+            )
+    yield folder
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--exec", "--since", "2026-03-02"], ["Exec run fail", "Exec run write"]),
+        (["--exec", "--until", "2026-03-02"], ["Exec run write", "Exec run main"]),
+        (["--exec", "--since", "2026-03-02", "--until", "2026-03-02"], ["Exec run write"]),
+        (["--exec", "--since", "2026-03-01T10:00:01", "--until", "2026-03-03T10:00"], ["Exec run write"]),
+        (["--job", "--until", "2026-03-01", "--task-name", "main"], ["Job log_filters.main(1)"]),
+        (["--call-node", "--since", "2026-03-03"], ["CallNode log_filters.fail"]),
+        (["--task", "--since", "2026-03-03"], ["Task log_filters.fail"]),
+        (["--file-path", "*", "--since", "2026-03-02"], ["File a.txt"]),
+        (["--file-path", "*", "--since", "2026-03-03"], []),
+        (["--exec", "--since", "2026-03-03", "--until", "2026-03-01"], []),
+        (["--exec", "--since", "2020-01-01", "--until", "1h"], ["Exec run fail", "Exec run write", "Exec run main"]),
+    ],
+    ids=" ".join,
+)
+def test_records_are_selected_by_time(dated, arguments, expected):
+    """What began in a period is found: executions, jobs, and the calls, tasks and values of such jobs."""
+    assert names([line for line in show(*arguments) if line != "Nothing that is recorded fits."]) == expected
+
+
+def test_time_that_can_not_be_read_is_refused(folder):
+    """A text that is no time is an error of usage that shows what is."""
+    result = CliRunner().invoke(log, ["--since", "lately"], obj=Workspace())
+
+    assert result.exit_code == 2
+    assert "'lately' is no time: give a date (2026-03-01)" in result.output
 
 
 def test_records_are_counted(folder):

@@ -9,7 +9,7 @@ from redun.plugins.host import PluginOptions, get_host, reload_plugins
 from redun.scheduler.setup import (
     Executors,
     SchedulerOptions,
-    apply_plugin_options,
+    apply_process_options,
     make_backend,
     read_scheduler_options,
 )
@@ -191,7 +191,7 @@ def test_wrong_scheduler_section_is_an_error(section, words):
 @pytest.mark.usefixtures("_plugins_as_before")
 def test_plugins_section_is_applied():
     """A section ``[plugins]`` decides which plugins are loaded."""
-    apply_plugin_options(Config({"plugins": {"disable": "value-file, cli", "strict": "yes"}}))
+    apply_process_options(Config({"plugins": {"disable": "value-file, cli", "strict": "yes"}}))
 
     host = get_host()
     assert host.options == PluginOptions(disable=("value-file", "cli"), strict=True)
@@ -201,11 +201,11 @@ def test_plugins_section_is_applied():
 @pytest.mark.usefixtures("_plugins_as_before")
 def test_plugins_are_loaded_anew_only_for_other_options():
     """The same section ``[plugins]`` again, or none at all, keeps what is loaded."""
-    apply_plugin_options(Config({"plugins": {"disable": "cli"}}))
+    apply_process_options(Config({"plugins": {"disable": "cli"}}))
     host = get_host()
 
-    apply_plugin_options(Config({"plugins": {"disable": "cli"}}))
-    apply_plugin_options(Config())
+    apply_process_options(Config({"plugins": {"disable": "cli"}}))
+    apply_process_options(Config())
 
     assert get_host() is host
 
@@ -213,7 +213,7 @@ def test_plugins_are_loaded_anew_only_for_other_options():
 def test_wrong_plugins_section_is_an_error():
     """An unknown option in section ``[plugins]`` is an error with near misses."""
     with pytest.raises(ConfigError, match=r"\[plugins\] has no option 'disabled'; did you mean 'disable'\?"):
-        apply_plugin_options(Config({"plugins": {"disabled": "cli"}}))
+        apply_process_options(Config({"plugins": {"disabled": "cli"}}))
 
 
 @pytest.mark.usefixtures("_plugins_as_before")

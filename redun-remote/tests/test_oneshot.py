@@ -27,7 +27,7 @@ def align(input: str, output: str = "b"):
 
 
 @task()
-def fail(x: int):
+def invert(x: int):
     return 1 // x
 
 
@@ -109,8 +109,8 @@ def test_help_shows_the_options_of_the_task(oneshot):
 
 def test_error_is_shown_and_written(oneshot, in_worker):
     """A task that fails ends the command with status 1 and its traceback, and leaves the error where it is to be."""
-    said = oneshot("--error", "error", "flow.py", "fail", "--x", "0", status=1)
-    alone = oneshot("flow.py", "fail", "--x", "0", status=1)
+    said = oneshot("--error", "error", "flow.py", "invert", "--x", "0", status=1)
+    alone = oneshot("flow.py", "invert", "--x", "0", status=1)
 
     error, _ = pickle.loads((in_worker / "error").read_bytes())
     assert isinstance(error, ZeroDivisionError)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select, true, union
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from redun.backends.base import ERROR_TYPE
@@ -95,14 +96,30 @@ def check_statuses(statuses: Iterable[str], known: Sequence[str]) -> Sequence[st
 
 def belong_to(executions: Select[Any]) -> Mapping[str, Condition]:
     """Return the conditions, by type, that records belong to some executions, given by a query for their ids."""
-    jobs = Job.execution_id.in_(executions)
+    return {"Execution": Execution.id.in_(executions), **_come_from_jobs(Job.execution_id.in_(executions))}
+
+
+def begin_between(since: datetime | None, until: datetime | None) -> Mapping[str, Condition]:
+    """Return the conditions, by type, that executions and jobs began in a period, or that records come from such jobs.
+
+    Parameters
+    ----------
+    since, until
+        The beginning of the period, and its end, which is not part of it; None for no bound.
+    """
+    bounds = [] if since is None else [Job.start_time >= since]
+    jobs = and_(true(), *bounds, *([] if until is None else [Job.start_time < until]))
+    return {"Execution": Execution.job_id.in_(select(Job.id).where(jobs)), **_come_from_jobs(jobs)}
+
+
+def _come_from_jobs(jobs: Condition) -> Mapping[str, Condition]:
+    """Return the conditions, by type, that records are jobs with a condition, or what their calls are made of."""
     calls = select(CallNode.call_hash).where(CallNode.call_hash.in_(select(Job.call_hash).where(jobs)))
     values = union(
         select(CallNode.value_hash).where(CallNode.call_hash.in_(calls)),
         select(Argument.value_hash).where(Argument.call_hash.in_(calls)),
     )
     return {
-        "Execution": Execution.id.in_(executions),
         "Job": jobs,
         "CallNode": CallNode.call_hash.in_(calls),
         "Task": Task.hash.in_(select(Job.task_hash).where(jobs)),

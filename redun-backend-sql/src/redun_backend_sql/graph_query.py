@@ -8,6 +8,7 @@ each type, and what they find is read piece by piece.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from heapq import merge
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
@@ -24,6 +25,7 @@ from redun_backend_sql.conditions import (
     Condition,
     Record,
     be_of_tasks,
+    begin_between,
     belong_to,
     come_from_calls,
     have_execution_status,
@@ -116,6 +118,17 @@ class CallGraphQuery:
         """Find only executions that have all of some tags, and what belongs to them."""
         conditions = [have_tag("Execution", key, value) for key, value in map(_read_tag, tags)]
         return self._filter(belong_to(select(Execution.id).where(*conditions)))
+
+    def filter_times(self, since: datetime | None = None, until: datetime | None = None) -> CallGraphQuery:
+        """Find only executions and jobs that began in a period, and the calls, tasks and values of such jobs.
+
+        Parameters
+        ----------
+        since, until
+            The beginning of the period, and its end, which is not part of it; None for no bound. Without a zone, in
+            UTC.
+        """
+        return self._filter(begin_between(since, until))
 
     def filter_execution_statuses(self, statuses: Iterable[str]) -> CallGraphQuery:
         """Find only executions with one of some statuses: ``RUNNING``, ``FAILED``, ``DONE``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from redun.tags import parse_tag_key_value
 from redun_backend_sql.database import Database
+from redun_backend_sql.moments import parse_moment
 from redun_backend_sql.query import Record, list_executions, parse_place
 from redun_backend_sql.records import read_calls, read_executions, read_files, read_jobs, read_tasks, read_values
 
@@ -51,6 +52,8 @@ class Selection:
         Addresses of values that calls returned, or were given.
     tag, exec_tag
         Tags that the records have, or their executions: ``KEY`` or ``KEY=VALUE``.
+    since, until
+        When executions and jobs began, as `parse_moment` reads it.
     """
 
     types: Sequence[str] = ()
@@ -65,6 +68,8 @@ class Selection:
     arg: Sequence[str] = ()
     tag: Sequence[str] = ()
     exec_tag: Sequence[str] = ()
+    since: str = ""
+    until: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -77,7 +82,7 @@ class Selection:
         Raises
         ------
         ValueError
-            When there is no such type or status, or a tag can't be read.
+            When there is no such type or status, or a tag or a time can't be read.
         """
         from redun_backend_sql.graph_query import CallGraphQuery
 
@@ -102,6 +107,9 @@ class Selection:
         for apply, wanted in filters:
             if wanted:
                 query = apply(query, wanted)
+        if self.since or self.until:
+            since = parse_moment(self.since) if self.since else None
+            query = query.filter_times(since, parse_moment(self.until, is_end=True) if self.until else None)
         return query.order_by("time")
 
 

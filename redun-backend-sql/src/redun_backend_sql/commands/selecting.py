@@ -35,6 +35,10 @@ _FILTERS = {
     "result": ("--result", "HASH,...", "Calls that returned a value."),
     "arg": ("--arg", "HASH,...", "Calls that were given a value."),
 }
+_TIMES = {
+    "since": ("--since", "What began at a time or later: 2026-03-01, 2026-03-01T14:30, or 2d for two days ago."),
+    "until": ("--until", "What began before a time; a date counts to the end of its day."),
+}
 _TAGS: Mapping[str, tuple[Sequence[str], str]] = {
     "tag": (("-t", "--tag"), "With a tag."),
     "exec_tag": (("--exec-tag",), "Of executions with a tag."),
@@ -45,6 +49,8 @@ def selecting(function: F) -> F:
     """Give a command the options of `Selection`, which `take_selection` takes out of its parameters."""
     for name, (flags, text) in reversed(list(_TAGS.items())):
         function = click.option(*flags, name, metavar="KEY[=VALUE]", multiple=True, help=text)(function)
+    for name, (flag, text) in reversed(list(_TIMES.items())):
+        function = click.option(flag, name, metavar="TIME", default="", help=text)(function)
     for name, (flag, metavar, text) in reversed(list(_FILTERS.items())):
         function = click.option(flag, name, metavar=metavar, multiple=True, help=text)(function)
     for name, (flag, kind) in reversed(list(_KINDS.items())):
@@ -56,7 +62,9 @@ def take_selection(options: dict[str, Any]) -> Selection:
     """Return what is selected, and take the options that say so out of the parameters of a command."""
     types = [kind for name, (_, kind) in _KINDS.items() if options.pop(name)]
     filters = {name: [part for text in options.pop(name) for part in text.split(",") if part] for name in _FILTERS}
-    return Selection(types=types, **filters, **{name: options.pop(name) for name in _TAGS})
+    others = {name: options.pop(name) for name in (*_TAGS, *_TIMES)}
+    wanted: dict[str, Any] = {**filters, **others}
+    return Selection(types=types, **wanted)
 
 
 @contextmanager
