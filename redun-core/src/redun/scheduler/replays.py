@@ -16,7 +16,7 @@ from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.record import Recorder
 
 _MANY = 8
-"""From how many calls on the store is asked; for fewer, records that it may have already cost less than a look-up."""
+"""From how many answers on the store is asked about their calls; to record fewer again costs less than a look-up."""
 
 
 class Replays:
@@ -43,17 +43,17 @@ class Replays:
         max_ready
             How many jobs may be ready before no expressions are expanded any more.
         """
-        finisher = self._finisher
+        finisher, are_many = self._finisher, len(answers) >= _MANY
         calls: dict[str, tuple[Job, Candidate]] = {}
         for job, candidate in answers:
             encoded = job.encoded
-            if encoded is not None and _is_reduced(job, candidate):
+            if are_many and encoded is not None and _is_reduced(job, candidate):
                 address = hash_call_node(job.task.hash, encoded.args_hash, candidate.stored.value_hash, ())
                 if calls.setdefault(address, (job, candidate))[0] is job:
                     continue
             finisher.replay(job, candidate)
             self._evaluator.expand(max_ready)
-        unrecorded = set(self._recorder.find_unrecorded(list(calls))) if len(calls) >= _MANY else calls
+        unrecorded = set(self._recorder.find_unrecorded(list(calls))) if calls else ()
         for address, (job, candidate) in calls.items():
             if address in unrecorded:
                 finisher.replay(job, candidate)
