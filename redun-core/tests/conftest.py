@@ -1,6 +1,8 @@
 import importlib
+import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pluggy
@@ -16,6 +18,40 @@ from redun.plugins.specs import hookimpl
 
 redun_api = 1
 """
+
+
+class Noticing(logging.Handler):
+    """Sets an event when something is logged that has some words in it."""
+
+    def __init__(self, words):
+        super().__init__()
+        self.words, self.event = words, threading.Event()
+
+    def emit(self, record):
+        """Look at what is logged."""
+        if self.words in record.getMessage():
+            self.event.set()
+
+
+@pytest.fixture
+def find_logged():
+    """A function that returns an event, which is set as soon as redun logs something with some words in it."""
+    handlers, log = [], logging.getLogger("redun")
+
+    def find(words):
+        handlers.append(Noticing(words))
+        log.addHandler(handlers[-1])
+        return handlers[-1].event
+
+    yield find
+    for handler in handlers:
+        log.removeHandler(handler)
+
+
+@pytest.fixture
+def rejected(find_logged):
+    """An event that is set as soon as the scheduler knows that a call has failed, and before it does anything else."""
+    return find_logged("*** Reject Job")
 
 
 @pytest.fixture(scope="session")

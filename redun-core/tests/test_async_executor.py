@@ -96,7 +96,7 @@ def test_stop_leaves_stubborn_coroutines_behind(executor, is_blocking):
         started.set()
         while not release.is_set():
             try:
-                release.wait(10) if is_blocking else await asyncio.sleep(0.001)
+                release.wait(60) if is_blocking else await asyncio.sleep(0.001)
             except asyncio.CancelledError:
                 continue
 
@@ -111,7 +111,7 @@ def test_stop_leaves_stubborn_coroutines_behind(executor, is_blocking):
 
     executor.stop()
 
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert busy.is_alive()
     assert executor.submit(make_call(get_thread)).result(10) is not busy
     release.set()
@@ -153,12 +153,11 @@ def test_idle_loop_keeps_nothing_alive(executor):
     async def get_back(value):
         return value
 
-    thing = Thing()
-    reference = weakref.ref(thing)
+    thing, released = Thing(), threading.Event()
+    weakref.finalize(thing, released.set)
     future = executor.submit(make_call(get_back, thing))
     assert future.result(10) is thing
 
     del thing, future
-    executor.submit(make_call(get_back, None)).result(10)
 
-    assert reference() is None
+    assert released.wait(60)

@@ -20,8 +20,8 @@ POLICIES = ["keep-going", "drain", "stop"]
 class Events:
     """Events by name."""
 
-    def __init__(self):
-        self._events = {}
+    def __init__(self, **known):
+        self._events = known
         self._lock = threading.Lock()
 
     def get(self, name):
@@ -32,6 +32,10 @@ class Events:
         for name in names:
             self.get(name).set()
 
+    def clear(self):
+        for event in self._events.values():
+            event.clear()
+
     def wait(self, name):
         assert self.get(name).wait(20), name
 
@@ -41,9 +45,12 @@ ran = []
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
-    """Each test has events of its own, lets go in the end of whatever waits, and waits until that is over."""
-    events.__init__()
+def _fresh(rejected, find_logged):
+    """Each test has events of its own, lets go in the end of whatever waits, and waits until that is over.
+
+    Event ``rejected`` is set when the scheduler knows of a failure, ``retry`` when it means to try a call again.
+    """
+    events.__init__(rejected=rejected, retry=find_logged("is tried again"))
     ran.clear()
     yield
     for event in list(events._events.values()):
@@ -101,7 +108,7 @@ def run(expression, **options):
 def test_others_go_on_by_default():
     """By default, and with ``keep-going``, every call below is made whatever happens to the others."""
     for arguments in ({}, {"on_error": "keep-going"}, {"on_error": OnError.KEEP_GOING}):
-        events.__init__()
+        events.clear()
         slow = then(work("slow", "let go"), "after")
         expression = catch_all([fail(["slow runs"]), slow, release_after_failure()], ValueError, describe, **arguments)
 
@@ -110,10 +117,8 @@ def test_others_go_on_by_default():
 
 @task(version="1", cache=False)
 def release_after_failure():
-    """Let go of the others a moment after a call has failed."""
-    while "fail" not in ran:
-        threading.Event().wait(0.01)
-    threading.Event().wait(0.2)
+    """Let go of the others when a call has failed."""
+    events.wait("rejected")
     events.set("let go")
     return "released"
 
@@ -183,11 +188,10 @@ def test_calls_are_not_tried_again(on_error):
 
     @task(version="1", cache=False, namespace=redun_namespace, retries=5, retry_delay=600)
     def flaky():
-        events.set("flaky failed")
         ran.append("flaky")
         raise KeyError("flaky")
 
-    expression = catch_all([flaky(), fail(["flaky failed"])], Exception, describe, on_error=on_error)
+    expression = catch_all([flaky(), fail(["retry"])], Exception, describe, on_error=on_error)
 
     assert run(expression) == ["KeyError: 'flaky'", BROKEN]
     assert ran.count("flaky") == 1
@@ -421,9 +425,10 @@ def test_ready_calls_do_not_start(monkeypatch):
     leaves = [work("slow", "let go"), fail(["slow runs"]), work("a"), work("b")]
 
     expression = catch_all(leaves, None, describe, on_error="drain")
-    timer = threading.Timer(0.3, events.set, ["let go"])
-    timer.start()
+    releasing = threading.Thread(target=release_after_failure.func)
+    releasing.start()
     result = run(expression)
+    releasing.join()
 
     assert result == ["slow", BROKEN, NOT_STARTED, NOT_STARTED]
     assert sorted(ran) == ["fail", "slow"]

@@ -194,20 +194,19 @@ def test_equal_calls_share_their_failure(scheduler, ran):
     assert ran().count("fail") == 1  # The other job is recorded as one that was answered.
 
 
-def test_finished_work_is_kept_when_a_sibling_fails(scheduler, ran):
+def test_finished_work_is_kept_when_a_sibling_fails(scheduler, ran, rejected):
     """What was running when something failed is waited for and recorded, so the next run has it."""
-    started, failed = threading.Event(), threading.Event()
+    started = threading.Event()
 
     @task(namespace=redun_namespace, version="1")
     def slow():
         started.set()
-        assert failed.wait(10)
+        assert rejected.wait(60)
         return "finished"
 
     @task(namespace=redun_namespace, version="1")
     def fail_when_slow_runs():
-        assert started.wait(10)
-        failed.set()
+        assert started.wait(60)
         raise ValueError("first")
 
     with pytest.raises(ValueError, match="first"):
@@ -218,18 +217,19 @@ def test_finished_work_is_kept_when_a_sibling_fails(scheduler, ran):
     assert ran() == []
 
 
-def test_nothing_new_starts_after_a_failure(scheduler):
+def test_nothing_new_starts_after_a_failure(scheduler, rejected):
     """Once the workflow has failed, calls that were waiting for others are not made any more."""
-    failed = threading.Event()
+    begun = threading.Event()
 
     @task(namespace=redun_namespace, version="1")
     def fail_first():
-        failed.set()
+        assert begun.wait(60)
         raise ValueError("first")
 
     @task(namespace=redun_namespace, version="1")
     def slow():
-        assert failed.wait(10)
+        begun.set()
+        assert rejected.wait(60)
         return 1
 
     @task(namespace=redun_namespace, version="1")
@@ -355,14 +355,14 @@ def test_result_of_a_scheduler_task_that_can_not_be_stored_can_be_caught(schedul
 
 
 @pytest.mark.parametrize("on_error", ["drain", "keep-going", "stop"])
-def test_no_job_is_left_running_after_a_failure(scheduler, on_error):
+def test_no_job_is_left_running_after_a_failure(scheduler, rejected, on_error):
     """Whatever a failure means for the rest, every job of the execution has ended when the run has."""
-    failed, release = threading.Event(), threading.Event()
+    both_run = threading.Barrier(3)
 
     @task(namespace=redun_namespace, version="1")
     def slow(number):
-        failed.wait(10)
-        release.wait(0.1)
+        both_run.wait(60)
+        assert rejected.wait(60)
         return number
 
     @task(namespace=redun_namespace, version="1", retries=3, retry_delay=30)
@@ -371,7 +371,7 @@ def test_no_job_is_left_running_after_a_failure(scheduler, on_error):
 
     @task(namespace=redun_namespace, version="1")
     def fail_first():
-        failed.set()
+        both_run.wait(60)
         raise ValueError("broken")
 
     @task(namespace=redun_namespace, version="1")

@@ -21,19 +21,16 @@ def ran():
 
 
 @pytest.fixture
-def tasks(ran):
-    """A task that fails, one that takes longer than that, and one that depends on nothing."""
-    failed = threading.Event()
+def tasks(ran, rejected):
+    """A task that fails, one that goes on until that is known, and one that depends on nothing."""
 
     @task(version="1")
     def fail():
-        failed.set()
         raise ValueError("broken")
 
     @task(version="1")
     def slow():
-        failed.wait(10)
-        time.sleep(0.1)
+        assert rejected.wait(60)
         ran.append("slow")
         return 1
 
@@ -175,43 +172,40 @@ def test_scheduler_can_be_used_again_after_a_failure(tasks):
             assert scheduler.run([after(1), after(2)]) == [1, 2]
 
 
-def test_first_failure_is_raised_when_going_on():
+def test_first_failure_is_raised_when_going_on(rejected):
     """With `keep-going`, the failure that is raised at the end is the one that came first."""
-    failed = threading.Event()
 
     @task(version="1")
     def fail_late():
-        failed.wait(10)
-        time.sleep(0.1)
+        assert rejected.wait(60)
         raise ValueError("late")
 
     @task(version="1")
     def fail_soon():
-        failed.set()
         raise ValueError("soon")
 
     with Scheduler() as scheduler, pytest.raises(ValueError, match="soon"):
         scheduler.run([fail_soon(), fail_late()], on_error="keep-going")
 
 
-def test_nothing_is_tried_again_once_the_execution_has_failed():
+def test_nothing_is_tried_again_once_the_execution_has_failed(find_logged, rejected):
     """A retry that is due while running work is drained does not start."""
-    tried, tries = threading.Event(), []
+    will_retry, tries, delay = find_logged("and is tried again"), [], 1.0
 
-    @task(version="1", retries=5, retry_delay=0.2)
+    @task(version="1", retries=5, retry_delay=delay)
     def retried():
         tries.append(1)
-        tried.set()
         raise ValueError("own error")
 
     @task(version="1")
     def fail():
-        tried.wait(10)
+        assert will_retry.wait(60)
         raise KeyError("broken")
 
     @task(version="1")
     def slow():
-        return time.sleep(0.5)
+        assert rejected.wait(60)
+        time.sleep(delay + 0.2)  # Until the retry has been due.
 
     with Scheduler() as scheduler, pytest.raises(KeyError, match="broken"):
         scheduler.run([retried(), slow(), fail()])
@@ -219,19 +213,16 @@ def test_nothing_is_tried_again_once_the_execution_has_failed():
     assert len(tries) == 1
 
 
-def test_call_that_fails_while_drained_keeps_its_own_error():
+def test_call_that_fails_while_drained_keeps_its_own_error(rejected):
     """A call with retries left that fails after the execution has failed is recorded with what it raised."""
-    failed = threading.Event()
 
     @task(version="1", retries=5)
     def late():
-        failed.wait(10)
-        time.sleep(0.1)
+        assert rejected.wait(60)
         raise ValueError("own error")
 
     @task(version="1")
     def fail():
-        failed.set()
         raise KeyError("broken")
 
     with Scheduler() as scheduler:
@@ -245,39 +236,42 @@ def test_call_that_fails_while_drained_keeps_its_own_error():
 
 def test_calls_that_wait_for_a_worker_never_start_when_stopped():
     """With `stop`, calls that wait for a worker are given up before the one that runs."""
-    started = []
+    started, begun, release = [], threading.Event(), threading.Event()
 
     @task(version="1", executor="one")
     def wait(number):
         started.append(number)
-        time.sleep(0.3)
+        begun.set()
+        release.wait(60)
 
     @task(version="1")
     def fail():
-        while not started:
-            time.sleep(0.01)
+        assert begun.wait(60)
         raise ValueError("broken")
 
     config = Config({"executors": {"one": {"type": "local", "max_workers": "1"}}})
     with Scheduler(config) as scheduler, pytest.raises(ValueError, match="broken"):
         scheduler.run([*[wait(number) for number in range(20)], fail()], on_error="stop")
+    worker = next(thread for thread in threading.enumerate() if thread.name.startswith("redun-one"))
+    release.set()
+    worker.join(60)
 
-    assert len(started) == 1
+    assert (len(started), worker.is_alive()) == (1, False)
 
 
-def test_calls_that_wait_for_a_limit_never_start_once_the_execution_has_failed():
+def test_calls_that_wait_for_a_limit_never_start_once_the_execution_has_failed(rejected):
     """A call that is drained gives its units back, and none that waited for them starts."""
-    failed, started = threading.Event(), []
+    started, begun = [], threading.Event()
 
     @task(version="1", limits=["db"])
     def use(number):
         started.append(number)
-        failed.wait(10)
-        time.sleep(0.1)
+        begun.set()
+        assert rejected.wait(60)
 
     @task(version="1")
     def fail():
-        failed.set()
+        assert begun.wait(60)
         raise ValueError("broken")
 
     with Scheduler() as scheduler, pytest.raises(ValueError, match="broken"):

@@ -336,8 +336,9 @@ def ignore(path):
 """
 
 
-def test_stop_kills_what_does_not_end(executor, write_module, tmp_path):
+def test_stop_kills_what_does_not_end(executor, write_module, tmp_path, monkeypatch):
     """`stop` kills the process of a cancelled call that takes no notice of being asked to end."""
+    monkeypatch.setattr("redun.executors.process.TERMINATE_SECONDS", 60)
     module = write_module("stubborn_workflow", STUBBORN)
     fifo = tmp_path / "ready"
     os.mkfifo(fifo)
@@ -348,7 +349,7 @@ def test_stop_kills_what_does_not_end(executor, write_module, tmp_path):
     executor.cancel(future)
     executor.stop()
 
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
@@ -357,7 +358,7 @@ def test_stop_leaves_nothing_behind(workflow, start_method):
     executor = LocalExecutor("processes", LocalOptions(4, "process", start_method))
     executor.submit(make_call(workflow.take)).result(30)  # Whatever is set up once for this whole process.
     executor.stop()
-    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    threads, files = set(threading.enumerate()), set(os.listdir("/proc/self/fd"))
 
     futures = executor.submit_many([make_call(workflow.tell) for _ in range(100)])
     lost = executor.submit(make_call(workflow.end, 1))
@@ -367,7 +368,8 @@ def test_stop_leaves_nothing_behind(workflow, start_method):
 
     for pid in pids:
         wait_until_gone(pid)
-    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, files)
+    assert set(threading.enumerate()) <= threads
+    assert set(os.listdir("/proc/self/fd")) <= files
 
 
 def test_module_that_can_not_be_imported_is_explained(executor, write_module, tmp_path, without_cloudpickle):

@@ -230,20 +230,20 @@ def test_running_jobs_are_written_while_they_run():
 
 def test_call_waits_for_calls_that_its_result_does_not_need(scheduler):
     """A call ends after every call below it, also after those whose results were not needed, and lists them all."""
-    failed = threading.Event()
+    recovered = threading.Event()
 
     @task(namespace=redun_namespace, version="1")
     def fail():
-        failed.set()
         raise ValueError("broken")
 
     @task(namespace=redun_namespace, version="1")
     def slow():
-        failed.wait(10)
-        return time.sleep(0.2)
+        assert recovered.wait(60)
+        time.sleep(0.05)
 
     @task(namespace=redun_namespace, version="1")
     def recover(error):
+        recovered.set()
         return "recovered"
 
     @task(namespace=redun_namespace, version="1")

@@ -263,8 +263,9 @@ def test_what_is_left_in_the_background_goes_on(make_fifo):
     os.kill(pid, signal.SIGKILL)
 
 
-def test_output_of_the_last_moment_is_not_lost():
+def test_output_of_the_last_moment_is_not_lost(monkeypatch):
     """What a program in the background writes just after the script has ended is still its output."""
+    monkeypatch.setattr("redun.executors.program.LINGER_SECONDS", 60)
     assert Scheduler().run(run("(sleep 0.1; echo late) & echo early")) == b"early\nlate\n"
 
 
@@ -276,7 +277,7 @@ def test_script_ends_with_its_time(temporary, make_fifo):
     with Scheduler() as scheduler:
         reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
         with pytest.raises(TaskTimeoutError):
-            scheduler.run(run.options(timeout=1.5)(text))
+            scheduler.run(run.options(timeout=3)(text))
         pids = [int(line) for line in reader.communicate(timeout=30)[0].split()]
 
     wait_until(lambda: not any(map(is_running, pids)))
@@ -284,8 +285,10 @@ def test_script_ends_with_its_time(temporary, make_fifo):
 
 
 @pytest.mark.parametrize("is_stopped", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_script_that_ignores_to_be_ended_is_killed(temporary, make_fifo, is_stopped):
+def test_script_that_ignores_to_be_ended_is_killed(temporary, make_fifo, monkeypatch, is_stopped):
     """A script that does not end when it is asked is killed after a while, and at once when its executor stops."""
+    patience = 60 if is_stopped else TERMINATE_SECONDS
+    monkeypatch.setattr("redun.executors.program.TERMINATE_SECONDS", patience)
     fifo, executor = make_fifo("pid"), LocalExecutor()
     text = f"trap '' TERM; echo $$ >{fifo}; sleep 60; sleep 60"
     executor.start()
@@ -297,7 +300,7 @@ def test_script_that_ignores_to_be_ended_is_killed(temporary, make_fifo, is_stop
         executor.stop()
 
     wait_until(lambda: not is_running(pid))
-    assert (time.monotonic() - start < TERMINATE_SECONDS) is is_stopped
+    assert (time.monotonic() - start < patience) is is_stopped
     executor.stop()
     assert os.listdir(temporary) == []
 

@@ -85,27 +85,12 @@ def test_log_lines_have_their_known_shapes(caplog):
     assert re.search(r"^Execution duration: \d+\.\d\d seconds$", text, re.MULTILINE)
 
 
-def test_table_is_reported_while_nothing_happens(caplog):
+def test_table_is_reported_while_nothing_happens(find_logged):
     """While jobs run and nothing else happens, the table is reported every so often."""
-    import threading
-
-    caplog.set_level(logging.INFO, "redun")
-    reported = threading.Event()
-
-    class Noticing(logging.Handler):
-        def emit(self, record):
-            if "JOB STATUS" in record.getMessage():
-                reported.set()
+    reported = find_logged("JOB STATUS")
 
     @task(namespace=redun_namespace, version="1")
     def wait():
         return reported.wait(10)
 
-    handler = Noticing()
-    logging.getLogger("redun").addHandler(handler)
-    try:
-        result = Scheduler(job_status_interval=0.1).run(wait())
-    finally:
-        logging.getLogger("redun").removeHandler(handler)
-
-    assert result is True
+    assert Scheduler(job_status_interval=0.1).run(wait()) is True
