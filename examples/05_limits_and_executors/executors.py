@@ -1,26 +1,25 @@
 """Limits and executors: how many calls run at a time, and where."""
 
 import multiprocessing
-import time
-from threading import Lock
+from threading import Barrier, Lock
 
 from redun import task
 from redun.awaiting import awaitable
 
 redun_namespace = "executors"
 
-_lock = Lock()
+_lock, _two = Lock(), Barrier(2)
 _running: set[str] = set()
 
 
 @task(limits=["database"])
 def query(table: str) -> int:
-    """Return how many queries run at the same time as this one, itself included."""
+    """Wait for a second query, and return how many run at the same time, this one included."""
     with _lock:
         _running.add(table)
-    time.sleep(0.5)
+    _two.wait(60)
     at_once = len(_running)
-    time.sleep(0.25)
+    _two.wait(60)
     with _lock:
         _running.discard(table)
     return at_once

@@ -1,5 +1,6 @@
 """Serves the folder ``pages`` on a free port of this machine while a command runs: ``serve.py COMMAND...``."""
 
+import random
 import subprocess
 import sys
 import threading
@@ -13,13 +14,22 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def find_port():
-    """Return the port of the last time, so that addresses stay the same, or 0."""
-    path = Path("port")
-    return int(path.read_text()) if path.exists() else 0
+def open_server():
+    """Return a server at the port of the last time, so that addresses stay the same, or at a free one.
+
+    Systems give ports above 30,000 to any program that asks for one: between two commands, those may be taken.
+    """
+    known = Path("port")
+    ports = [int(known.read_text())] if known.exists() else random.sample(range(20_000, 30_000), 100)
+    for port in ports:
+        try:
+            return ThreadingHTTPServer(("127.0.0.1", port), partial(QuietHandler, directory="pages"))
+        except OSError as error:
+            problem = error
+    raise problem
 
 
-with ThreadingHTTPServer(("127.0.0.1", find_port()), partial(QuietHandler, directory="pages")) as server:
+with open_server() as server:
     Path("port").write_text(str(server.server_port))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"

@@ -6,7 +6,7 @@ import nbformat
 from nbclient import NotebookClient
 
 notebook = nbformat.read(sys.argv[1], as_version=4)
-NotebookClient(notebook, timeout=60).execute()
+NotebookClient(notebook, timeout=600, coalesce_streams=True).execute()
 for cell in notebook.cells:
     if cell.cell_type == "code":
         for output in cell.outputs:

@@ -12,7 +12,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -23,6 +22,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from free_ports import find_free_ports
 
 USER = "redun"
 GUARDED, PASSWORD = "guarded", "p@ss/w:rd%41 ü"
@@ -57,7 +57,7 @@ class PostgresServer:
     def __init__(self, binaries):
         self.folder = Path(tempfile.mkdtemp(prefix="redun-postgres-"))
         self.binaries = make_enterable(binaries, self.folder)
-        self.port = find_free_port()
+        [self.port] = find_free_ports(1)
         self.log = deque(maxlen=200)
         self._process = None
         self._names = map("test_{}".format, count())
@@ -174,13 +174,6 @@ def make_enterable(binaries, folder):
         shutil.copytree(part, folder / part.name, symlinks=True)
     folder.chmod(0o755)
     return folder / package.name / binaries.name
-
-
-def find_free_port():
-    """Return a port of the loopback interface that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,12 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from contextlib import closing
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from socket import socket
 
 import pytest
+from free_ports import find_free_ports
 
 OWNER, STRANGER = ("redun", "redun-secret"), ("stranger", "stranger-secret")
 REGION = "us-east-1"
@@ -43,7 +42,7 @@ class S3Server:
     def __init__(self, program):
         self.folder = Path(tempfile.mkdtemp(prefix="redun-s3-"))
         self.log = deque(maxlen=200)
-        ports = find_free_ports(4)
+        ports = find_free_ports(4, (0, _GRPC_OFFSET))
         self.endpoint = f"http://127.0.0.1:{ports[0]}"
         identities = [
             {"name": OWNER[0], "credentials": [_credential(OWNER)], "actions": ["Admin", "Read", "Write", "List"]},
@@ -138,26 +137,6 @@ def find_program():
     """Return the path of the server's program, or None if this machine has none."""
     beside = Path(sys.executable).with_name("weed")
     return str(beside) if beside.exists() else shutil.which("weed")
-
-
-def find_free_ports(number):
-    """Return ports of the loopback interface that are free, and so are those a fixed step above them."""
-    found = []
-    while len(found) < number:
-        with closing(socket()) as probe, closing(socket()) as above:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-            port = port - _GRPC_OFFSET if port + _GRPC_OFFSET > 65_535 else port
-            try:
-                above.bind(("127.0.0.1", port + _GRPC_OFFSET))
-                if port != probe.getsockname()[1]:
-                    with closing(socket()) as below:
-                        below.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
 
 
 @pytest.fixture(scope="session")
