@@ -153,11 +153,13 @@ def test_same_workflow_has_the_same_call_graph_hash():
     assert len(hashes) == 1
 
 
-def test_store_is_asked_once_per_frontier():
+def test_store_is_asked_once_per_frontier(monkeypatch):
     """A fan-out of thousands of calls asks the store a few times, when all is known, and writes in a few batches.
 
     When all is new, it asks for no call: the store knows none of the tasks.
     """
+    monkeypatch.setattr("redun.scheduler.record.MAX_DELAY", 60)
+    monkeypatch.setattr("redun.scheduler.loop.IDLE_SECONDS", 60)
     backend = CountingBackend()
 
     @task(namespace=redun_namespace, version="1")

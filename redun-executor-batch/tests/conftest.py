@@ -44,7 +44,7 @@ def make_client(session_endpoint):
         environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_REGION"],
     )
-    config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=5)
+    config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=60)
     made = {}
 
     def make(service, url=session_endpoint.url):

@@ -15,6 +15,8 @@ _SCENARIO = next(scenario for scenario in SCENARIOS if scenario.is_durable)
 _GATED = ("run", "workflow.py", "gated")
 _SEED = 20_240_229
 _PLACE = "any"
+_PATIENT = {"redun.scheduler.rivals._NOTICE_SECONDS": 60.0}
+"""A run waits for another one to notice it, however slow this machine is."""
 
 
 @pytest.fixture(params=[6, pytest.param(150, marks=pytest.mark.slow)])
@@ -85,7 +87,7 @@ def test_waiting_run_takes_what_a_killed_one_recorded(server, copy_template, num
         project = copy_template(_SCENARIO)
         first = server.start(project, _GATED, number=number, fault=KILL, is_late=True)
         _wait_until(lambda: project.list_started() == ["gate"])  # noqa: B023
-        second = server.start(project, _GATED)
+        second = server.start(project, _GATED, settings=_PATIENT)
         _wait_until(lambda: "which another execution is making" in server.read_errors(second))  # noqa: B023
         (project.folder / "gate").touch()
         killed, survived = server.wait(first), server.wait(second)

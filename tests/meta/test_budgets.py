@@ -8,7 +8,10 @@ import pytest
 
 MAX_FUNCTION_LINES = 60
 MAX_CORE_LINES, MAX_OTHER_LINES = 350, 500
-MAX_IMPORT_SECONDS = 0.070
+MAX_IMPORT_SHARE = 1.6
+"""What importing redun may cost, as a share of ``import asyncio``; where the budget was set, that is 70 ms."""
+
+ROUNDS = 12
 
 _RUN_COMMAND = """
 import sys
@@ -22,7 +25,7 @@ finally:
 _IMPORT_COST = """
 import time, sys
 start = time.process_time()
-import redun
+__import__(sys.argv[1])
 print(time.process_time() - start)
 """
 
@@ -55,9 +58,15 @@ def test_functions_fit_on_a_screen(source):
 
 def test_import_is_cheap():
     """``import redun`` costs little CPU time over a bare interpreter; the least of several tries counts."""
-    cheapest = min(float(run_python(_IMPORT_COST)) for _ in range(5))
+    least = dict.fromkeys(("redun", "asyncio"), float("inf"))
 
-    assert cheapest < MAX_IMPORT_SECONDS
+    for number in range(ROUNDS):
+        for name, known in least.items():
+            least[name] = min(known, float(run_python(_IMPORT_COST, name)))
+        if number and least["redun"] <= MAX_IMPORT_SHARE * least["asyncio"]:
+            break
+
+    assert least["redun"] <= MAX_IMPORT_SHARE * least["asyncio"], least
 
 
 def test_import_loads_nothing_heavy():
