@@ -15,7 +15,7 @@ _SCENARIO = next(scenario for scenario in SCENARIOS if scenario.is_durable)
 _GATED = ("run", "workflow.py", "gated")
 _SEED = 20_240_229
 _PLACE = "any"
-_PATIENT = {"redun.scheduler.rivals._NOTICE_SECONDS": 60.0}
+_PATIENT = {"redun.scheduler.rivals.NOTICE_SECONDS": 60.0}
 """A run waits for another one to notice it, however slow this machine is."""
 
 

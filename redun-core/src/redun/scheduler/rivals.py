@@ -25,7 +25,9 @@ CHECK_SECONDS = 0.2
 ALERT_DELAY = 0.2
 """How long results wait to be recorded while others may wait for them, in seconds."""
 
-_NOTICE_SECONDS = 1.0
+NOTICE_SECONDS = 1.0
+"""How long an execution that begins waits at most for others to notice it, in seconds."""
+
 _NOTICE_PAUSE = 0.02
 
 
@@ -86,7 +88,7 @@ class Rivals:
         self._known = set(waiting)
         if waiting:
             self._publish(ALERT_DELAY)
-        deadline = time.monotonic() + _NOTICE_SECONDS
+        deadline = time.monotonic() + NOTICE_SECONDS
         while waiting and time.monotonic() < deadline:
             time.sleep(_NOTICE_PAUSE)
             now = share.find_rivals()
