@@ -39,6 +39,9 @@ KILLED_RUN = """
 import os, signal, sys
 from pathlib import Path
 from redun import Scheduler, task
+from redun.scheduler import loop, record
+
+loop.IDLE_SECONDS = record.MAX_DELAY = 60.0  # Everything is recorded together, in the end.
 
 @task(namespace="killed", version="1")
 def make(number):
@@ -53,6 +56,7 @@ uri, values = sys.argv[1:]
 with Scheduler({"backend": {"db_uri": uri, "value_store_path": values}}) as scheduler:
     database = scheduler.backend.database
     write, database.write = database.write, write_after_kill
+    scheduler.backend.journal_delay = 60.0  # Nothing is known of what was not recorded.
     scheduler.run([make(1), make(2)])
 """
 

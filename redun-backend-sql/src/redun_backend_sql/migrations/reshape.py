@@ -34,7 +34,8 @@ from redun_backend_sql.migrations.tables import (
     STAND_INS,
     V3_0,
     V3_4,
-    V3_5,
+    find_shape,
+    find_version_table,
     make_shape,
 )
 from redun_backend_sql.versions import SchemaVersion
@@ -107,7 +108,7 @@ def lower_to(connection: sa.Connection, version: SchemaVersion, above: SchemaVer
     shape = {table.name: table for table in make_shape(version, dialect)}
     found = read_columns(connection)
     _guard_jobs(connection, version)
-    for table in reversed(make_shape(above, dialect)):
+    for table in reversed(find_shape(above, dialect)):
         below = shape.get(table.name)
         if below is None:
             _drop_table(connection, table)
@@ -211,7 +212,7 @@ def _guard_jobs(connection: sa.Connection, version: SchemaVersion) -> None:
 
 def _note_major(connection: sa.Connection, version: SchemaVersion) -> None:
     """Let the newest major version that the database names be that of its tables."""
-    table = make_shape(V3_5, connection.dialect.name)[0]
+    table = find_version_table()
     if not sa.inspect(connection).has_table(table.name):
         return
     columns = table.columns

@@ -7,6 +7,7 @@ not show. The history before 3.5 is reconstructed: see the package.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -267,6 +268,18 @@ def make_shape(version: SchemaVersion, dialect: str) -> Sequence[sa.Table]:
     """Return the tables of a version as a kind of database has them, in an order in which they can be made."""
     metadata = sa.MetaData()
     return [_make_table(table, version, dialect, metadata) for table in TABLES if table.since <= version]
+
+
+@cache
+def find_shape(version: SchemaVersion, dialect: str) -> Sequence[sa.Table]:
+    """Return what `make_shape` returns, to be looked at and never changed."""
+    return make_shape(version, dialect)
+
+
+@cache
+def find_version_table() -> sa.Table:
+    """Return the table of versions as the latest version has it in any kind of database, never to be changed."""
+    return _make_table(TABLES[0], V3_5, SQLITE, sa.MetaData())
 
 
 def _make_table(table: Table, version: SchemaVersion, dialect: str, metadata: sa.MetaData) -> sa.Table:
