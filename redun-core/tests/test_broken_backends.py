@@ -21,7 +21,8 @@ from redun.testing import BackendContract
 class Quick(BackendContract):
     many = 600
     lease = 1
-    seconds = 30
+    deaths = 3
+    seconds = 60
     random_settings = {"max_examples": 50, "derandomize": True, "phases": [Phase.generate]}
 
 class InMemory(Quick):
