@@ -4,8 +4,15 @@ import gc
 import logging
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from redun import Scheduler
+
+settings.register_profile(
+    "same", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("new", settings.get_profile("same"), derandomize=False, print_blob=True)
+settings.load_profile("same")  # Every run tries the same, however slow the machine: --hypothesis-profile=new does not.
 
 pytest_plugins = ["big_databases", "postgres_server", "repositories", "s3_server", "slow_network"]
 

@@ -33,7 +33,9 @@ def make_evaluation(task, args_hash, value):
     return EvaluationRecord(hash_eval(task.value_hash, args_hash), task.value_hash, args_hash, encode(value))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_store_agrees_with_one_in_memory(new_uri, make_task, make_call, data):
     """After any batches of evaluations and calls, the store answers every key as a store in memory does."""

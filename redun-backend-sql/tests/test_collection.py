@@ -575,7 +575,9 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(operations, st.randoms(use_true_random=False))
 def test_no_sequence_of_events_gives_a_wrong_value(empty_database, tmp_path_factory, make_task, operations, chance):
     """Whatever is recorded, dropped, lost and damaged, with a value store or without, an answer is right or missing.

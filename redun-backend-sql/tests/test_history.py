@@ -145,7 +145,9 @@ def test_large_values_are_left_out(backend, make_task, make_call):
     assert [bool(found.arguments[place].data) for place in (0, 1)] == [False, True]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_past_is_that_of_a_store_in_memory(new_uri, make_task, make_call, data):
     """Whatever was recorded, the store tells the past of a task as a store in memory does."""

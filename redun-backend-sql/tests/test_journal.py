@@ -138,7 +138,9 @@ _texts = st.text(max_size=5)
 _values = st.recursive(st.integers() | _texts | st.binary(max_size=5), lambda inner: st.lists(inner, max_size=3))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.tuples(_values, _values, _texts), max_size=4), st.floats(0, 2e9), st.booleans())
 def test_batches_come_back(make_task, make_call, values, time, has_ended):
     """Whatever is recorded is the same after it was packed and unpacked."""

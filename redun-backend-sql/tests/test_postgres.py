@@ -91,7 +91,9 @@ groups = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(groups, min_size=1, max_size=3))
 def test_writing_has_the_effect_that_it_has_in_sqlite(database, written):
     """Whatever groups are written, with keys repeated in and between them, the rows are those that SQLite has then."""

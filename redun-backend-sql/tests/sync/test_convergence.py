@@ -64,7 +64,9 @@ def read_records(export):
     return read
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=_steps)
 def test_any_exchanges_end_in_the_same_knowledge(
     make_store, run, push, read_records, check_references, tmp_path_factory, steps
