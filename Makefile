@@ -17,6 +17,9 @@ hello: $(VENV)/.installed ## Run the first example.
 test: $(VENV)/.developed ## Run the tests.
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+collect: $(VENV)/.developed
+	$(BIN)/python -m pytest --collect-only -qq >/dev/null
+
 check: lint types layers test ## Do everything that has to pass before a change lands.
 
 lint: $(VENV)/.developed
@@ -70,4 +73,4 @@ $(VENV)/.developed: $(VENV)/.installed .wheels/.made
 	$(INSTALL) --find-links .wheels --group dev
 	touch $@
 
-.PHONY: hello test check lint types layers format bench bench-queries constraints docs clean help
+.PHONY: hello test collect check lint types layers format bench bench-queries constraints docs clean help
