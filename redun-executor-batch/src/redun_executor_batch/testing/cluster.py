@@ -263,7 +263,7 @@ class Cluster:
             elif job.container.memory < (find_fault(self._faults.memory, job) or 0):
                 self._stop(run, "memory", 0)
             elif len(job.attempts) <= (find_fault(self._faults.reclaim, job) or 0):
-                threading.Timer(_RECLAIM_DELAY, self.reclaim, [job.id]).start()
+                run.cause, run.kill_at = "reclaimed", time.monotonic() + _RECLAIM_DELAY  # Even if it is quicker.
             self.changed.notify_all()
         return run
 
