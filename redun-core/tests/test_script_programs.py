@@ -2,10 +2,12 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import pytest
@@ -13,9 +15,10 @@ from foreign_processes import is_running
 
 from redun import Scheduler, catch, task
 from redun.control import catch_all
-from redun.errors import SchedulerError, TaskTimeoutError
+from redun.errors import CancelledCallError, SchedulerError, TaskTimeoutError
 from redun.executors.base import Call
 from redun.executors.local import LocalExecutor
+from redun.executors.pool import Runner
 from redun.executors.program import MAX_LOGGED, MAX_STDERR, TERMINATE_SECONDS
 from redun.scripting import ScriptError
 from redun.task import wraps_task
@@ -284,7 +287,7 @@ def test_script_that_ignores_to_be_ended_is_killed(temporary, make_fifo, monkeyp
     fifo, executor = make_fifo("pid"), LocalExecutor()
     text = f"trap '' TERM; echo $$ >{fifo}; sleep 60; sleep 60"
     executor.start()
-    future = executor.submit(Call(run.fullname, run.func, (text,), {}, {}, "e", "job", run.load_module, True))
+    future = executor.submit(make_call(text))
     pid, start = int(fifo.read_text()), time.monotonic()
 
     assert executor.cancel(future) is True
@@ -294,6 +297,45 @@ def test_script_that_ignores_to_be_ended_is_killed(temporary, make_fifo, monkeyp
     wait_until(lambda: not is_running(pid))
     assert (time.monotonic() - start < patience) is is_stopped
     executor.stop()
+    assert os.listdir(temporary) == []
+
+
+def make_call(text):
+    """Return a call of a script."""
+    return Call(run.fullname, run.func, (text,), {}, {}, "e", "job", run.load_module, True)
+
+
+def test_stop_waits_until_the_files_of_a_cancelled_script_are_removed(temporary, make_fifo, monkeypatch):
+    """A script that has ended, because it was cancelled, leaves no files if its executor stops at that moment."""
+    fifo, executor, remove = make_fifo("pid"), LocalExecutor(), shutil.rmtree
+    removing, release = threading.Event(), threading.Event()
+
+    def remove_late(*args, **kwargs):
+        removing.set()
+        release.wait(60)
+        remove(*args, **kwargs)
+
+    monkeypatch.setattr(shutil, "rmtree", remove_late)
+    executor.start()
+    future = executor.submit(make_call(f"echo $$ >{fifo}; sleep 60"))
+    fifo.read_text()
+    executor.cancel(future)
+    assert removing.wait(60)
+    threading.Timer(0.2, release.set).start()
+
+    executor.stop()
+
+    assert os.listdir(temporary) == []
+
+
+def test_script_that_is_cancelled_before_it_starts_never_does(temporary):
+    """A worker whose call is cancelled before its program is there does not start the program."""
+    runner = Runner()
+
+    runner.interrupt()
+
+    with pytest.raises(CancelledCallError, match="was stopped before it started"):
+        runner.run(make_call(f"touch {temporary}/started"))
     assert os.listdir(temporary) == []
 
 

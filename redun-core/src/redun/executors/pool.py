@@ -30,6 +30,7 @@ class Runner:
     """
 
     _program: Program | None = None
+    _interrupted = False
 
     def run(self, call: Call) -> Any:
         """Return what a call's function returns, or its script writes to standard output, or raise how it failed."""
@@ -37,8 +38,12 @@ class Runner:
 
     def interrupt(self, at_once: bool = False) -> bool:
         """Stop the call that runs, and run no other; return whether that is possible. Called from another thread."""
+        self._interrupted = True
         program = self._program
-        return program is not None and program.stop(at_once)
+        if program is None:
+            return False
+        program.stop(at_once)
+        return True
 
     def close(self) -> None:
         """Release what the runner holds."""
@@ -49,6 +54,8 @@ class Runner:
         prefix = f"Output Job {call.job_id[:8]}: "
         self._program = program = Program(f"the script of task {call.task_name}", prefix, call.job_id)
         try:
+            if self._interrupted:
+                raise CancelledCallError(f"the script of task {call.task_name} was stopped before it started")
             return program.run(render_script(call))
         finally:
             self._program = None

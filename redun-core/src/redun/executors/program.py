@@ -137,8 +137,8 @@ class Program:
             raise error
         return stdout.content.getvalue()
 
-    def stop(self, at_once: bool = False) -> bool:
-        """End the program and all programs that it has started; return whether it has begun. From any thread.
+    def stop(self, at_once: bool = False) -> None:
+        """End the program and all programs that it has started. From any thread; `run` removes its files then.
 
         Parameters
         ----------
@@ -150,13 +150,12 @@ class Program:
             if at_once:
                 self._is_urgent.set()
             if self._group is None:
-                return False
+                return
             _signal_group(self._group, signal.SIGKILL if at_once else signal.SIGTERM)
         if not at_once:
             timer = threading.Timer(TERMINATE_SECONDS, self.stop, [True])
             timer.daemon = True
             timer.start()
-        return True
 
     def _start(self, command: list[str], folder: str, supervised: socket.socket) -> subprocess.Popen[bytes]:
         with self._lock:
