@@ -8,8 +8,8 @@ import random
 import socket
 from contextlib import closing
 
-_RANGE = range(10_240, 22_000)
-"""Ports below those that systems give away, which begin at 32,768 or higher, also with 10,000 added."""
+_RANGE = range(10_240, 20_240)
+"""Ports below those that systems give away, which begin at 32,768 or higher, and with 10,000 added still others."""
 
 
 def find_free_ports(number, steps=(0,)):
@@ -22,7 +22,8 @@ def find_free_ports(number, steps=(0,)):
     steps
         What a server adds to its port, for all ports that it takes.
     """
-    free = (port for port in random.sample(_RANGE, len(_RANGE)) if all(_is_free(port + step) for step in steps))
+    ports = random.SystemRandom().sample(_RANGE, len(_RANGE))
+    free = (port for port in ports if all(_is_free(port + step) for step in steps))
     return [next(free) for _ in range(number)]
 
 

@@ -71,7 +71,7 @@ class _Run:
     since : float
         When it was started, on the monotonic clock.
     cause : str
-        Why it has been ended, empty while it has not.
+        Why it has been ended or will be, empty if it has not.
     kill_at : float
         When it is ended for good.
     """
