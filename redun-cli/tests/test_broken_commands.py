@@ -123,7 +123,7 @@ def fail_tests(folder, caught, imports=""):
     tests = [f"test_broken.py::Test{name}::{test}" for name, tests in caught.items() for test in sorted(tests)]
     command = [sys.executable, "-m", "pytest", "-q", "--junitxml=report.xml", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=600)
     found = {name: set() for name in caught}
     for case in ET.parse(folder / "report.xml").iter("testcase"):
         if case.find("failure") is not None:

@@ -102,7 +102,7 @@ def failed(tmp_path_factory):
     (folder / "test_broken.py").write_text(MODULE + classes)
     tests = [f"test_broken.py::Test{name}::{test}" for name, tests in CAUGHT.items() for test in sorted(tests)]
     command = [sys.executable, "-m", "pytest", "-q", "--junitxml=report.xml", "-p", "no:cacheprovider", *tests]
-    subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=folder, capture_output=True, timeout=600)
     found = {name: set() for name in CAUGHT}
     for case in ET.parse(folder / "report.xml").iter("testcase"):
         if case.find("failure") is not None:
