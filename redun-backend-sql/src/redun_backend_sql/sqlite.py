@@ -233,17 +233,40 @@ def _connect(path: str) -> sqlite3.Connection:
         raise BackendError(f"the database {path} can't be opened: there is no folder {folder}")
     with translating_errors(path):
         try:
-            return _open(path)
+            with _guarding_log(path):
+                return _open(path)
         except sqlite3.OperationalError:
             if not _is_at_rest(path):
                 raise
             return _open(f"{Path(path).resolve().as_uri()}?immutable=1")
 
 
+@contextmanager
+def _guarding_log(path: str) -> Iterator[None]:
+    """Keep SQLite from removing a write-ahead log that it has not brought into the database.
+
+    It does that when it closes a connection that could not make the index of the log, on a full disk for example. A
+    connection that may only read never does; as long as it is open, the others of the process share its index.
+    """
+    if not _has_log(path):
+        yield
+        return
+    guard = _open(f"{Path(path).resolve().as_uri()}?mode=ro")
+    try:
+        yield
+    finally:
+        guard.close()
+
+
 def _is_at_rest(path: str) -> bool:
     """Whether a file is complete and stays as it is: with a write-ahead log, even reading it writes beside it."""
+    return not _may_write(Path(path).parent) and not _has_log(path)
+
+
+def _has_log(path: str) -> bool:
+    """Whether there is something in the write-ahead log of a file."""
     log = Path(f"{path}-wal")
-    return not _may_write(Path(path).parent) and not (log.exists() and log.stat().st_size)
+    return log.exists() and log.stat().st_size > 0
 
 
 def _may_write(path: str | Path) -> bool:
@@ -298,6 +321,8 @@ def explain_error(path: str, error: sqlite3.Error) -> BackendError:
         advice = "; check that the file and its folder exist and may be written"
     elif "full" in text:
         advice = "; the disk is full: free some space and run again, what was recorded before is kept"
+    elif "disk I/O" in text:
+        advice = "; look whether the disk is full or broken"
     else:
         advice = ""
     return BackendError(f"the database {path} can't be used: {text}{advice}")
