@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -86,10 +88,28 @@ def test_signal_ends_the_run_soon_and_keeps_what_is_finished(start, tmp_path, nu
     assert list((tmp_path / "work").glob("ran-*")) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_a_run_whose_store_is_locked(start, tmp_path, number):
+    """A run does not wait for a locked store to end: its journal has what is finished, and how the jobs ended."""
+    process = start()
+    with closing(sqlite3.connect(tmp_path / "work" / "redun.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    for path in (tmp_path / "work").glob("ran-*"):
+        path.unlink()
+
+    output, _ = start("return").communicate(timeout=60)
+
+    assert process.returncode in (-signal.SIGINT, 130, 143), errors
+    assert output == "[0, 1, 2, 3, 4]\n"
+    assert list((tmp_path / "work").glob("ran-*")) == []
+    with closing(sqlite3.connect(tmp_path / "work" / "redun.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM job WHERE end_time IS NULL").fetchone() == (0,)
+
+
 def test_interrupted_jobs_are_recorded_as_failed(start, tmp_path):
     """After a signal, no job and no execution is left that looks as if it ran."""
-    import sqlite3
-
     process = start()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)

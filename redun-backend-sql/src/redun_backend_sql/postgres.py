@@ -162,7 +162,9 @@ class PostgresDatabase(Database):
     def execute(self, statement: str, *parameters: Any) -> int:
         log_statement(statement)
         query = number_parameters(statement)
-        return self._run(lambda connection: _cursor(connection).execute(query, parameters).rowcount)
+        return self._run(
+            lambda connection: _cursor(connection).execute(query, parameters).rowcount, self._sleep_meanwhile
+        )
 
     def execute_in(self, statement: str, keys: Sequence[str], *first: Any) -> None:
         self.execute(_ask_at_once(statement), *first, make_text_array(keys))

@@ -1,8 +1,8 @@
 """A SQLite database as redun uses it: opened so that many processes can share it, and written in whole transactions.
 
 The driver is used directly. The connection is in autocommit mode, so that a transaction is just what lies between
-``BEGIN IMMEDIATE`` and ``COMMIT``. Writers wait for one another; readers never wait, because the database keeps a
-write-ahead log.
+``BEGIN IMMEDIATE`` and ``COMMIT``. Writers wait for one another, a moment at a time, so that signals are noticed and
+other work goes on; readers never wait, because the database keeps a write-ahead log.
 
 Foreign keys are not enforced on this connection: a batch is consistent by construction, and checking each row again
 costs half as much as writing it. The schema declares them, so other tools can enforce them and a check of the whole
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BUSY_SECONDS = 60
+_WAIT_MILLISECONDS = 100
 _SLICE = 5_000
 _MAX_VALUES = 500
 _MAX_BYTES = 1024 * 1024
@@ -89,7 +91,7 @@ class SqliteDatabase(Database):
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         log_statement("BEGIN IMMEDIATE")
-        self._retrying(lambda: self.connection.execute("BEGIN IMMEDIATE"))
+        self._retrying(lambda: self._waiting(lambda: self.connection.execute("BEGIN IMMEDIATE")))
         with translating_errors(self.path):
             try:
                 yield self.connection
@@ -117,7 +119,7 @@ class SqliteDatabase(Database):
 
     def execute(self, statement: str, *parameters: Any) -> int:
         log_statement(statement)
-        return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
+        return self._retrying(lambda: self._waiting(lambda: self.connection.execute(statement, parameters).rowcount))
 
     def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
         return f"{column} >= ? AND {column} < ?", [prefix, prefix + _LAST_CHARACTER]  # LIKE ignores case: no index.
@@ -168,6 +170,25 @@ class SqliteDatabase(Database):
 
     def _retrying(self, action: Callable[[], T]) -> T:
         return self._retries.run(action, self._judge, lambda error: _explain(self.path, error))
+
+    def _waiting(self, write: Callable[[], T]) -> T:
+        """Return what writing returns once nobody is in the way; while SQLite itself waits, nothing else goes on."""
+        if self.connection.in_transaction:
+            return write()
+        [(patience,)] = self.connection.execute("PRAGMA busy_timeout")
+        deadline = time.monotonic() + patience / 1_000
+        self.connection.execute(f"PRAGMA busy_timeout = {min(patience, _WAIT_MILLISECONDS)}")
+        try:
+            while True:
+                try:
+                    return write()
+                except sqlite3.OperationalError as error:
+                    if self._judge(error) is None or time.monotonic() >= deadline:
+                        raise
+                if self.pause is not None:
+                    self.pause()
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {patience}")
 
     def _judge(self, error: Exception) -> Trouble | None:
         is_locked = isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
