@@ -215,6 +215,24 @@ def test_waiting_has_an_end(database):
     assert list_keys(database.path) == ["a"]
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_vanished_file_is_told(database, tmp_path, caplog, is_replaced):
+    """When the file is removed or replaced while it is in use, the next writer says so, once."""
+    database.write({ITEM: [("a", 1)]})
+    if is_replaced:
+        shutil.copy(database.path, tmp_path / "copy.db")
+        os.replace(tmp_path / "copy.db", database.path)
+    else:
+        os.unlink(database.path)
+
+    with caplog.at_level("WARNING", "redun"):
+        for key in "bc":
+            database.write({ITEM: [(key, 1)]})
+
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(f"The database {database.path} was removed or replaced while it was in use")
+
+
 def test_full_disk_is_reported(database):
     """When there is no room, the transaction happens not at all, the error says so, and reading goes on."""
     database.connection.execute("PRAGMA max_page_count = 4")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.errors import BackendError
+from redun.logging import logger
 from redun_backend_sql.database import Database, Insert, Row, Update, Write, log_statement, log_statements
 from redun_backend_sql.location import MEMORY
 from redun_backend_sql.retry import NEVER, Retries, Trouble
@@ -64,6 +65,7 @@ class SqliteDatabase(Database):
         self.name = self.path = path
         self._retries = retries
         self.connection = _connect(path)
+        self._file = _identify(path)
 
     @property
     def is_writable(self) -> bool:
@@ -135,6 +137,17 @@ class SqliteDatabase(Database):
                         _write_rows(connection, write, values[start : start + _SLICE])
                         if self.pause is not None:
                             self.pause()
+        self._watch_file()
+
+    def _watch_file(self) -> None:
+        """Say once that the file is not there any more: what is written then can't be found."""
+        if self._file is not None and self._file != _identify(self.path):
+            self._file = None
+            logger.warning(
+                "The database %s was removed or replaced while it was in use: what is recorded from now on is lost. "
+                "Run again to have it recorded.",
+                self.path,
+            )
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
@@ -277,6 +290,15 @@ def _guarding_log(path: str) -> Iterator[None]:
         yield
     finally:
         guard.close()
+
+
+def _identify(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one that has its name later; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _is_at_rest(path: str) -> bool:
