@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging import Logger
+from math import inf
 from types import FrameType
 from typing import Any
 
@@ -41,7 +42,10 @@ class StopRequest:
         self._time = 0.0
 
     def note(self, number: int) -> None:
-        """Note that a signal asks for it. Called in a signal handler."""
+        """Note that a signal asks for it; the second one asks for it at once. Called in a signal handler."""
+        if self._signal is not None:
+            self._time = -inf
+            return
         self._logger.warning("Shutting down... Ctrl+C again to force shutdown.")
         self._signal, self._time = number, time.monotonic()
         self._wake()
@@ -59,18 +63,22 @@ class StopRequest:
 
 @contextmanager
 def interruptible(stop: StopRequest, backend: Backend, hold_on: Callable[[], None]) -> Iterator[None]:
-    """Let signals ask an execution to stop, and let its store call a function while it writes or waits."""
+    """Let signals ask an execution to stop, and let its store call a function while it is waited for."""
     backend.set_pause(hold_on)
+    backend.set_check(hold_on)
     try:
         with stopping_on_signals(stop.note):
             yield
     finally:
         backend.set_pause(_do_nothing)
+        backend.set_check(_do_nothing)
 
 
 @contextmanager
 def stopping_on_signals(stop: Callable[[int], None]) -> Iterator[None]:
-    """Call a function with the number of the first signal that asks the process to end, in place of ending it.
+    """Call a function with the number of a signal that asks the process to end, in place of ending it.
+
+    From the second one on, `KeyboardInterrupt` is raised as well.
 
     Parameters
     ----------
@@ -84,9 +92,9 @@ def stopping_on_signals(stop: Callable[[int], None]) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
+        stop(number)
         if len(received) > 1:
             raise KeyboardInterrupt
-        stop(number)
 
     previous: dict[int, Any] = {}
     for number in _SIGNALS:
