@@ -131,6 +131,48 @@ def test_second_signal_ends_at_once(start):
     assert process.returncode != 0
 
 
+INTERRUPTED = """
+import os, signal, threading, time
+from pathlib import Path
+from redun import Scheduler, task
+from redun.executors.local import LocalExecutor
+
+class Interrupted(LocalExecutor):
+    def cancel(self, future):
+        if not was_cancelled:
+            was_cancelled.append(future)
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().cancel(future)
+
+was_cancelled = []
+running = threading.Semaphore(0)
+
+@task(namespace="signals", version="1")
+def sleep(number):
+    running.release()
+    time.sleep(60)
+
+def interrupt():
+    for number in range(3):
+        running.acquire()
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+Scheduler(executor=Interrupted(config={"max_workers": 3})).run([sleep(number) for number in range(3)])
+"""
+
+
+def test_second_signal_while_calls_are_stopped(tmp_path):
+    """A second Ctrl-C that comes while calls are cancelled does not leave any of them to be waited for."""
+    program = tmp_path / "program.py"
+    program.write_text(INTERRUPTED)
+
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode in (130, -signal.SIGINT), done.stderr
+    assert "Shutting down" in done.stderr
+
+
 def test_handlers_are_restored():
     """After a run, the handlers of the program are what they were; its own handlers are left alone."""
     from redun import Scheduler, task

@@ -48,7 +48,7 @@ from redun.scheduler.record import Recorder
 from redun.scheduler.replays import Replays
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
-from redun.scheduler.signals import StopRequest, interruptible
+from redun.scheduler.signals import StopRequest, do_nothing, interruptible
 from redun.scheduler.sizes import check_value, find_limit
 from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
@@ -117,7 +117,7 @@ class ExecutionLoop:
             self.calls, self._handover.list_jobs, self.evaluator.ready, self.board, self.recorder.publish
         )
         self.recorder.on_written = self._rivals.note_written
-        self._stop = StopRequest(scheduler.logger, lambda: self._post(_do_nothing))
+        self._stop = StopRequest(scheduler.logger, lambda: self._post(do_nothing))
         self._misses = Misses(scheduler.backend, scheduler.logger)
         self._dispatcher = Dispatcher(
             self.evaluator,
@@ -276,7 +276,7 @@ class ExecutionLoop:
         now = time.monotonic()
         is_waiting = self._handover and not (self._callbacks or self.evaluator.is_busy or self.calls.has_questions)
         if not is_waiting or now + self._find_patience(now) < self._wakes_at:
-            self._mailbox.put(_do_nothing)
+            self._mailbox.put(do_nothing)
 
     def _take_in(self) -> None:
         """Read what came while the store is writing, and journal it."""
@@ -333,16 +333,15 @@ class ExecutionLoop:
 
     def _interrupt(self) -> None:
         """Stop as much as possible at once, record what is finished, and what was going on as stopped."""
-        for mail in self._mailbox.read():
-            if isinstance(mail, Future) and find_error(mail) is None:
-                self._read(mail)
-        self._handover.cancel()
+        try:
+            for mail in self._mailbox.read():
+                if isinstance(mail, Future) and find_error(mail) is None:
+                    self._read(mail)
+            self._handover.cancel()
+        finally:
+            self._handover.cancel()  # Whatever runs has to be stopped, also when a second signal comes.
         self._fail_unfinished(StoppedCallError("the execution was interrupted"))
 
     def _fail_unfinished(self, error: StoppedCallError) -> None:
         for job in reversed(list(self._finisher.unfinished.values())):
             self._finisher.fail(job, error)
-
-
-def _do_nothing() -> None:
-    """Do nothing; as mail, interrupt the waiting for mail."""

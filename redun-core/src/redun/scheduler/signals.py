@@ -70,8 +70,8 @@ def interruptible(stop: StopRequest, backend: Backend, hold_on: Callable[[], Non
         with stopping_on_signals(stop.note):
             yield
     finally:
-        backend.set_pause(_do_nothing)
-        backend.set_check(_do_nothing)
+        backend.set_pause(do_nothing)
+        backend.set_check(do_nothing)
 
 
 @contextmanager
@@ -107,5 +107,5 @@ def stopping_on_signals(stop: Callable[[int], None]) -> Iterator[None]:
             signal.signal(restored, handler)
 
 
-def _do_nothing() -> None:
-    """Do nothing."""
+def do_nothing() -> None:
+    """Do nothing; as mail, interrupt the waiting for mail."""
