@@ -233,6 +233,18 @@ def test_vanished_file_is_told(database, tmp_path, caplog, is_replaced):
     assert warning.startswith(f"The database {database.path} was removed or replaced while it was in use")
 
 
+def test_other_folder_is_no_vanished_file(tmp_path, caplog, monkeypatch):
+    """A database that was opened by a relative path is still there when the process works in another folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with closing(SqliteDatabase("test.db")) as database, caplog.at_level("WARNING", "redun"):
+        database.execute("CREATE TABLE item (key PRIMARY KEY, value)")
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        database.write({ITEM: [("a", 1)]})
+
+    assert caplog.records == []
+
+
 def test_full_disk_is_reported(database):
     """When there is no room, the transaction happens not at all, the error says so, and reading goes on."""
     database.connection.execute("PRAGMA max_page_count = 4")

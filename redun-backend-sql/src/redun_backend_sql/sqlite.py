@@ -65,7 +65,8 @@ class SqliteDatabase(Database):
         self.name = self.path = path
         self._retries = retries
         self.connection = _connect(path)
-        self._file = _identify(path)
+        self._place = os.path.abspath(path)
+        self._file = _identify(self._place)
 
     @property
     def is_writable(self) -> bool:
@@ -141,7 +142,7 @@ class SqliteDatabase(Database):
 
     def _watch_file(self) -> None:
         """Say once that the file is not there any more: what is written then can't be found."""
-        if self._file is not None and self._file != _identify(self.path):
+        if self._file is not None and self._file != _identify(self._place):
             self._file = None
             logger.warning(
                 "The database %s was removed or replaced while it was in use: what is recorded from now on is lost. "
@@ -308,8 +309,10 @@ def _is_at_rest(path: str) -> bool:
 
 def _has_log(path: str) -> bool:
     """Whether there is something in the write-ahead log of a file."""
-    log = Path(f"{path}-wal")
-    return log.exists() and log.stat().st_size > 0
+    try:
+        return os.stat(f"{path}-wal").st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _may_write(path: str | Path) -> bool:

@@ -111,7 +111,7 @@ class Handover:
         stopped = {future: held for future, held in self._held.items() if is_given_up(held.job)}
         for future, held in reversed(stopped.items()):  # The last first, so that none of them starts meanwhile.
             _cancel(held.executor, future)
-            del self._held[future]  # Not before, for a signal may come, and then what is left is to be stopped too.
+            self._held.pop(future, None)  # Not before: a signal may come, and then the others are to be stopped too.
         return [held.job for held in stopped.values()]
 
     def _watch_time(self, future: Future[Any], job: Job, executor: Executor) -> None:

@@ -181,8 +181,9 @@ class Recorder:
         self._journaled.extend(batch)
         writing, self._only_in_memory = self._only_in_memory, Batch()
         try:
-            for records in filter(None, (writing, batch)):
-                self._backend.journal(records)
+            for records in (writing, batch):
+                if records or records.tasks:
+                    self._backend.journal(records)
         except BackendError:
             writing.extend(batch)
             self._only_in_memory = writing
