@@ -170,7 +170,7 @@ def test_locked_sqlite_database(open_uri, tmp_path):
     """A database that another process keeps locked is an error in one sentence, and nothing is changed."""
     database = open_uri(f"sqlite:///{tmp_path}/redun.db")
     migrate(database, parse_version("3.4"))
-    database.execute("PRAGMA busy_timeout = 0")
+    database.connection.execute("PRAGMA busy_timeout = 0")
 
     with closing(sqlite3.connect(tmp_path / "redun.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -248,6 +249,31 @@ def test_server_without_room_is_waited_for(own_postgres_server, open_database):
 
     assert "too many clients already" in messages[0]
     assert database.select("SELECT 1") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda database: database.select("SELECT 1"),
+        lambda database: database.execute("DELETE FROM item"),
+        lambda database: database.write({ITEM: [("a", 1)]}),
+    ],
+    ids=["select", "execute", "write"],
+)
+def test_waiting_for_a_server_can_be_ended(own_postgres_server, open_database, use):
+    """What is called while a server that is away is waited for can end that by raising, in queries and in writes."""
+    database = open_database(own_postgres_server.uri(), Retries(2, 60.0, 60.0))
+    own_postgres_server.stop()
+
+    def stop():
+        raise KeyboardInterrupt
+
+    database.check = database.pause = stop
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        use(database)
+
+    assert time.monotonic() - begun < 20
 
 
 def test_server_that_stays_away_is_one_sentence(own_postgres_server, open_database):

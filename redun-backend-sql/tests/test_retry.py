@@ -119,7 +119,7 @@ def test_locked_sqlite_database_is_tried_again(tmp_path, caplog):
 
     logger, release = logging.getLogger("redun"), Release()
     with closing(holder), closing(SqliteDatabase(path, QUICK)) as database:
-        database.execute("PRAGMA busy_timeout = 0")
+        database.connection.execute("PRAGMA busy_timeout = 0")
         logger.addHandler(release)
         try:
             with database.transaction():

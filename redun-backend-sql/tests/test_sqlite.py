@@ -164,6 +164,44 @@ def test_writers_wait_for_one_another(database):
     assert (order, list_keys(database.path)) == (["first", "second"], ["a", "b"])
 
 
+@pytest.mark.parametrize("write", ["write", "execute"])
+def test_other_work_goes_on_while_a_writer_waits(database, write):
+    """A writer that waits for another one lets other work be done again and again, and writes when it is its turn."""
+    paused = []
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def pause():
+            paused.append(list_keys(database.path))
+            if len(paused) == 3:
+                other.rollback()
+
+        database.pause = pause
+        if write == "write":
+            database.write({ITEM: [("a", 1)]})
+        else:
+            database.execute("INSERT INTO item VALUES (?, ?)", "a", 1)
+
+    assert paused[:3] == [[], [], []]
+    assert list_keys(database.path) == ["a"]
+    assert database.select("PRAGMA busy_timeout") == [(60_000,)]
+
+
+def test_work_meanwhile_can_end_the_waiting(database):
+    """What the other work raises while a writer waits ends that, and nothing is written."""
+
+    def stop():
+        raise KeyboardInterrupt
+
+    database.pause = stop
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(KeyboardInterrupt):
+            database.write({ITEM: [("a", 1)]})
+
+    assert list_keys(database.path) == []
+
+
 def test_waiting_has_an_end(database):
     """A transaction that waited in vain is an error that says that another process holds the database."""
     database.connection.execute("PRAGMA busy_timeout = 0")
@@ -175,6 +213,36 @@ def test_waiting_has_an_end(database):
 
     database.write({ITEM: [("a", 1)]})
     assert list_keys(database.path) == ["a"]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_vanished_file_is_told(database, tmp_path, caplog, is_replaced):
+    """When the file is removed or replaced while it is in use, the next writer says so, once."""
+    database.write({ITEM: [("a", 1)]})
+    if is_replaced:
+        shutil.copy(database.path, tmp_path / "copy.db")
+        os.replace(tmp_path / "copy.db", database.path)
+    else:
+        os.unlink(database.path)
+
+    with caplog.at_level("WARNING", "redun"):
+        for key in "bc":
+            database.write({ITEM: [(key, 1)]})
+
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(f"The database {database.path} was removed or replaced while it was in use")
+
+
+def test_other_folder_is_no_vanished_file(tmp_path, caplog, monkeypatch):
+    """A database that was opened by a relative path is still there when the process works in another folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with closing(SqliteDatabase("test.db")) as database, caplog.at_level("WARNING", "redun"):
+        database.execute("CREATE TABLE item (key PRIMARY KEY, value)")
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        database.write({ITEM: [("a", 1)]})
+
+    assert caplog.records == []
 
 
 def test_full_disk_is_reported(database):

@@ -36,6 +36,29 @@ def test_program_configures_executor_as_a_section_does():
     assert LocalExecutor(config={"mode": "process"}).options.mode == "process"
 
 
+def test_stopping_after_a_worker_was_interrupted_while_it_started(monkeypatch):
+    """An executor stops even if Ctrl-C came when it had just started a worker, which it then does not know of."""
+    executor, start = LocalExecutor("default", LocalOptions(max_workers=2)), threading.Thread.start
+    executor.start()
+
+    def interrupt(thread):
+        monkeypatch.undo()
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        executor.submit(make_call(int))
+    barrier = threading.Barrier(3)
+    futures = executor.submit_many([make_call(barrier.wait, 20) for _ in range(3)])
+    stopping = threading.Thread(target=executor.stop, daemon=True)
+    stopping.start()
+    stopping.join(20)
+
+    assert not stopping.is_alive()
+    assert sorted(future.result() for future in futures) == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [

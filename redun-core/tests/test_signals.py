@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -86,10 +88,28 @@ def test_signal_ends_the_run_soon_and_keeps_what_is_finished(start, tmp_path, nu
     assert list((tmp_path / "work").glob("ran-*")) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_a_run_whose_store_is_locked(start, tmp_path, number):
+    """A run does not wait for a locked store to end: its journal has what is finished, and how the jobs ended."""
+    process = start()
+    with closing(sqlite3.connect(tmp_path / "work" / "redun.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    for path in (tmp_path / "work").glob("ran-*"):
+        path.unlink()
+
+    output, _ = start("return").communicate(timeout=60)
+
+    assert process.returncode in (-signal.SIGINT, 130, 143), errors
+    assert output == "[0, 1, 2, 3, 4]\n"
+    assert list((tmp_path / "work").glob("ran-*")) == []
+    with closing(sqlite3.connect(tmp_path / "work" / "redun.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM job WHERE end_time IS NULL").fetchone() == (0,)
+
+
 def test_interrupted_jobs_are_recorded_as_failed(start, tmp_path):
     """After a signal, no job and no execution is left that looks as if it ran."""
-    import sqlite3
-
     process = start()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
@@ -109,6 +129,48 @@ def test_second_signal_ends_at_once(start):
     process.communicate(timeout=30)
 
     assert process.returncode != 0
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+from pathlib import Path
+from redun import Scheduler, task
+from redun.executors.local import LocalExecutor
+
+class Interrupted(LocalExecutor):
+    def cancel(self, future):
+        if not was_cancelled:
+            was_cancelled.append(future)
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().cancel(future)
+
+was_cancelled = []
+running = threading.Semaphore(0)
+
+@task(namespace="signals", version="1")
+def sleep(number):
+    running.release()
+    time.sleep(60)
+
+def interrupt():
+    for number in range(3):
+        running.acquire()
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+Scheduler(executor=Interrupted(config={"max_workers": 3})).run([sleep(number) for number in range(3)])
+"""
+
+
+def test_second_signal_while_calls_are_stopped(tmp_path):
+    """A second Ctrl-C that comes while calls are cancelled does not leave any of them to be waited for."""
+    program = tmp_path / "program.py"
+    program.write_text(INTERRUPTED)
+
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode in (130, -signal.SIGINT), done.stderr
+    assert "Shutting down" in done.stderr
 
 
 def test_handlers_are_restored():

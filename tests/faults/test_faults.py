@@ -1,6 +1,8 @@
 """Whatever goes wrong at whatever boundary, the next command works, and nothing is done twice that was recorded."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from functools import cache
 from itertools import count
 
@@ -10,6 +12,7 @@ from .cases import name_boundary, try_case
 from .scenarios import SCENARIOS
 from .shim import FAULTS, NONE, NONE_READING
 
+_OWNERS = "SELECT execution_id FROM redun_ext_owner ORDER BY execution_id"
 _SPREAD = 1
 _SHOWN = 3
 
@@ -67,3 +70,25 @@ def test_fault_at_any_boundary(server, copy_template, scenario, fault, list_numb
         failed.extend(f"at boundary {number}, {case.place}: {problem}" for problem in case.problems)
 
     assert failed[:_SHOWN] == []
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "ENOSPC for good"])
+def test_log_of_database_is_kept(server, copy_template, list_kinds, name):
+    """When the index of the write-ahead log can't be made, what only that log holds is still there afterwards."""
+    scenario = next(scenario for scenario in SCENARIOS if scenario.name == "recovery")
+    number = list_kinds(scenario.name, False).index("truncate database index of the log") + 1
+    fault = next(fault for fault in FAULTS if fault.name == name)
+    copies = [copy_template(scenario) for _ in range(2)]
+
+    ended = server.run(copies[0], scenario.command, number=number, fault=fault)
+
+    owners, expected = [_list_owners(project) for project in copies]
+    assert owners == expected
+    assert len(owners) == 2
+    assert (ended.status, name_boundary(ended.struck)) == (1, "truncate database index of the log")
+    assert "look whether the disk is full or broken" in ended.errors
+
+
+def _list_owners(project):
+    with closing(sqlite3.connect(project.store / "redun.db")) as connection:
+        return connection.execute(_OWNERS).fetchall()

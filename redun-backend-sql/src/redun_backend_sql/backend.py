@@ -300,6 +300,9 @@ class SqlBackend(QueryableBackend):
     def set_pause(self, pause: Callable[[], None]) -> None:
         self.database.pause = pause
 
+    def set_check(self, check: Callable[[], None]) -> None:
+        self.database.check = check
+
     def _take_over(self, database: Database) -> None:
         """Record what killed processes left in their journals, and let go of what they held."""
         pause, database.pause = database.pause, None

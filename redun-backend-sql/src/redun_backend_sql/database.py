@@ -85,12 +85,15 @@ class Database(ABC):
     pause
         What `write` calls every few ten milliseconds, so that other work goes on meanwhile; it must not use the
         database.
+    check
+        What is called every few ten milliseconds while a server is waited for; what it raises ends that.
     """
 
     dialect: ClassVar[str]
     row_order: ClassVar[str]
     name: str
     pause: Callable[[], None] | None = None
+    check: Callable[[], None] | None = None
 
     @property
     def is_writable(self) -> bool:

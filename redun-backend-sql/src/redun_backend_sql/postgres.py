@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -196,10 +196,10 @@ class PostgresDatabase(Database):
         if not self._types:
             self._load_types()
         try:
-            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self.pause)
         except _UnknownTableError:
             self._load_types()  # It may have been made since.
-            self._run(lambda connection: self._write_meanwhile(connection, groups), self._sleep_meanwhile)
+            self._run(lambda connection: self._write_meanwhile(connection, groups), self.pause)
 
     def make_engine(self) -> Engine:
         return self._make_engine("SET default_transaction_read_only = on")
@@ -226,11 +226,12 @@ class PostgresDatabase(Database):
         except psycopg.Error as error:
             raise self._explain(error) from error
 
-    def _run(self, action: Callable[[Connection], T], sleep: Callable[[float], object] = time.sleep) -> T:
+    def _run(self, action: Callable[[Connection], T], meanwhile: Callable[[], None] | None = None) -> T:
         """Do something with the open connection; again when it is lost, unless that is inside of a transaction."""
         if self._in_transaction and self._connection is not None:
             with self.translating_errors():
                 return action(self._connection)
+        sleep = partial(_sleep, meanwhile or self.check)
         return self._retries.run(lambda: action(self._open()), self._judge, self._explain, sleep)
 
     def _open(self) -> Connection:
@@ -289,14 +290,6 @@ class PostgresDatabase(Database):
                 connection.cancel_safe(timeout=_CANCEL_SECONDS)
                 raise
         writing.result()
-
-    def _sleep_meanwhile(self, seconds: float) -> None:
-        """Let time pass in which this thread does other work."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(left, _PAUSE_SECONDS))
-            if self.pause is not None:
-                self.pause()
 
     def _write(self, connection: Connection, groups: Iterable[Mapping[Write, Sequence[Row]]]) -> None:
         given = ((write, values) for rows in groups for write, values in rows.items() if values)
@@ -433,3 +426,12 @@ class _JsonLoader(Loader):
 
     def load(self, data: Buffer) -> str:
         return bytes(data)[1:].decode()
+
+
+def _sleep(meanwhile: Callable[[], None] | None, seconds: float) -> None:
+    """Let time pass, and call a function every now and then."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(left, _PAUSE_SECONDS))
+        if meanwhile is not None:
+            meanwhile()

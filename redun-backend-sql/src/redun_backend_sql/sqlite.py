@@ -1,8 +1,8 @@
 """A SQLite database as redun uses it: opened so that many processes can share it, and written in whole transactions.
 
 The driver is used directly. The connection is in autocommit mode, so that a transaction is just what lies between
-``BEGIN IMMEDIATE`` and ``COMMIT``. Writers wait for one another; readers never wait, because the database keeps a
-write-ahead log.
+``BEGIN IMMEDIATE`` and ``COMMIT``. Writers wait for one another, a moment at a time, so that signals are noticed and
+other work goes on; readers never wait, because the database keeps a write-ahead log.
 
 Foreign keys are not enforced on this connection: a batch is consistent by construction, and checking each row again
 costs half as much as writing it. The schema declares them, so other tools can enforce them and a check of the whole
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.errors import BackendError
+from redun.logging import logger
 from redun_backend_sql.database import Database, Insert, Row, Update, Write, log_statement, log_statements
 from redun_backend_sql.location import MEMORY
 from redun_backend_sql.retry import NEVER, Retries, Trouble
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BUSY_SECONDS = 60
+_WAIT_MILLISECONDS = 100
 _SLICE = 5_000
 _MAX_VALUES = 500
 _MAX_BYTES = 1024 * 1024
@@ -62,6 +65,8 @@ class SqliteDatabase(Database):
         self.name = self.path = path
         self._retries = retries
         self.connection = _connect(path)
+        self._place = os.path.abspath(path)
+        self._file = _identify(self._place)
 
     @property
     def is_writable(self) -> bool:
@@ -89,7 +94,7 @@ class SqliteDatabase(Database):
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         log_statement("BEGIN IMMEDIATE")
-        self._retrying(lambda: self.connection.execute("BEGIN IMMEDIATE"))
+        self._retrying(lambda: self._waiting(lambda: self.connection.execute("BEGIN IMMEDIATE")))
         with translating_errors(self.path):
             try:
                 yield self.connection
@@ -117,7 +122,7 @@ class SqliteDatabase(Database):
 
     def execute(self, statement: str, *parameters: Any) -> int:
         log_statement(statement)
-        return self._retrying(lambda: self.connection.execute(statement, parameters).rowcount)
+        return self._retrying(lambda: self._waiting(lambda: self.connection.execute(statement, parameters).rowcount))
 
     def match_prefix(self, column: str, prefix: str) -> tuple[str, Sequence[str]]:
         return f"{column} >= ? AND {column} < ?", [prefix, prefix + _LAST_CHARACTER]  # LIKE ignores case: no index.
@@ -133,6 +138,17 @@ class SqliteDatabase(Database):
                         _write_rows(connection, write, values[start : start + _SLICE])
                         if self.pause is not None:
                             self.pause()
+        self._watch_file()
+
+    def _watch_file(self) -> None:
+        """Say once that the file is not there any more: what is written then can't be found."""
+        if self._file is not None and self._file != _identify(self._place):
+            self._file = None
+            logger.warning(
+                "The database %s was removed or replaced while it was in use: what is recorded from now on is lost. "
+                "Run again to have it recorded.",
+                self.path,
+            )
 
     def make_engine(self) -> Engine:
         from sqlalchemy import create_engine
@@ -168,6 +184,25 @@ class SqliteDatabase(Database):
 
     def _retrying(self, action: Callable[[], T]) -> T:
         return self._retries.run(action, self._judge, lambda error: _explain(self.path, error))
+
+    def _waiting(self, write: Callable[[], T]) -> T:
+        """Return what writing returns once nobody is in the way; while SQLite itself waits, nothing else goes on."""
+        if self.connection.in_transaction:
+            return write()
+        [(patience,)] = self.connection.execute("PRAGMA busy_timeout")
+        deadline = time.monotonic() + patience / 1_000
+        self.connection.execute(f"PRAGMA busy_timeout = {min(patience, _WAIT_MILLISECONDS)}")
+        try:
+            while True:
+                try:
+                    return write()
+                except sqlite3.OperationalError as error:
+                    if self._judge(error) is None or time.monotonic() >= deadline:
+                        raise
+                if self.pause is not None:
+                    self.pause()
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {patience}")
 
     def _judge(self, error: Exception) -> Trouble | None:
         is_locked = isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
@@ -233,17 +268,51 @@ def _connect(path: str) -> sqlite3.Connection:
         raise BackendError(f"the database {path} can't be opened: there is no folder {folder}")
     with translating_errors(path):
         try:
-            return _open(path)
+            with _guarding_log(path):
+                return _open(path)
         except sqlite3.OperationalError:
             if not _is_at_rest(path):
                 raise
             return _open(f"{Path(path).resolve().as_uri()}?immutable=1")
 
 
+@contextmanager
+def _guarding_log(path: str) -> Iterator[None]:
+    """Keep SQLite from removing a write-ahead log that it has not brought into the database.
+
+    It does that when it closes a connection that could not make the index of the log, on a full disk for example. A
+    connection that may only read never does; as long as it is open, the others of the process share its index.
+    """
+    if not _has_log(path):
+        yield
+        return
+    guard = _open(f"{Path(path).resolve().as_uri()}?mode=ro")
+    try:
+        yield
+    finally:
+        guard.close()
+
+
+def _identify(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one that has its name later; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _is_at_rest(path: str) -> bool:
     """Whether a file is complete and stays as it is: with a write-ahead log, even reading it writes beside it."""
-    log = Path(f"{path}-wal")
-    return not _may_write(Path(path).parent) and not (log.exists() and log.stat().st_size)
+    return not _may_write(Path(path).parent) and not _has_log(path)
+
+
+def _has_log(path: str) -> bool:
+    """Whether there is something in the write-ahead log of a file."""
+    try:
+        return os.stat(f"{path}-wal").st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _may_write(path: str | Path) -> bool:
@@ -298,6 +367,8 @@ def explain_error(path: str, error: sqlite3.Error) -> BackendError:
         advice = "; check that the file and its folder exist and may be written"
     elif "full" in text:
         advice = "; the disk is full: free some space and run again, what was recorded before is kept"
+    elif "disk I/O" in text:
+        advice = "; look whether the disk is full or broken"
     else:
         advice = ""
     return BackendError(f"the database {path} can't be used: {text}{advice}")

@@ -202,6 +202,12 @@ class Backend(HandleLookups, ABC):
         What is called journals, but does not record or look up. Ignored by stores that write quickly.
         """
 
+    def set_check(self, check: Callable[[], None]) -> None:
+        """Set what is called every few ten milliseconds while the store is waited for, in queries too.
+
+        What it raises ends the waiting. It does nothing else with the store. Ignored by stores that are never away.
+        """
+
     def share(self, execution_id: str) -> Share | None:
         """Announce that this process begins an execution, and return its part in the store.
 

@@ -109,8 +109,8 @@ class WorkerPool:
 
     def stop(self) -> None:
         """Wait for every call that was not cancelled, and end all workers."""
-        for _ in self._workers:
-            self._queue.put(None)
+        queue, self._queue = self._queue, SimpleQueue()
+        queue.put(None)
         for worker in self._workers:
             worker.thread.join()
         for worker in self._abandoned:
@@ -171,6 +171,8 @@ class _Worker:
             del work, call, future, result, error  # While it waits, a worker must not keep arguments and results alive.
             if not wanted and self._is_abandoned(lock):
                 break
+        else:
+            queue.put(None)  # For the next worker: there may be one more than is known, if a signal came as it started.
         self.runner.close()
 
     def _is_abandoned(self, lock: threading.Lock) -> bool:

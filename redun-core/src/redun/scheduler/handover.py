@@ -109,10 +109,9 @@ class Handover:
     def cancel(self, is_given_up: Callable[[Job], bool] = lambda job: True) -> list[Job]:
         """Stop calls, all or some, and return their jobs; what they come to is ignored."""
         stopped = {future: held for future, held in self._held.items() if is_given_up(held.job)}
-        for future in stopped:
-            del self._held[future]
         for future, held in reversed(stopped.items()):  # The last first, so that none of them starts meanwhile.
             _cancel(held.executor, future)
+            self._held.pop(future, None)  # Not before: a signal may come, and then the others are to be stopped too.
         return [held.job for held in stopped.values()]
 
     def _watch_time(self, future: Future[Any], job: Job, executor: Executor) -> None:

@@ -23,7 +23,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from itertools import islice
-from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import DryRunResult, SchedulerError, StoppedCallError
@@ -49,7 +48,7 @@ from redun.scheduler.record import Recorder
 from redun.scheduler.replays import Replays
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
-from redun.scheduler.signals import stopping_on_signals
+from redun.scheduler.signals import StopRequest, do_nothing, interruptible
 from redun.scheduler.sizes import check_value, find_limit
 from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
@@ -118,7 +117,7 @@ class ExecutionLoop:
             self.calls, self._handover.list_jobs, self.evaluator.ready, self.board, self.recorder.publish
         )
         self.recorder.on_written = self._rivals.note_written
-        self._stop_signal: int | None = None
+        self._stop = StopRequest(scheduler.logger, lambda: self._post(do_nothing))
         self._misses = Misses(scheduler.backend, scheduler.logger)
         self._dispatcher = Dispatcher(
             self.evaluator,
@@ -139,8 +138,8 @@ class ExecutionLoop:
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
         root, backend = self._root, self._scheduler.backend
-        stopping = stopping_on_signals(self._note_signal)
-        with self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks), stopping:
+        stopping = interruptible(self._stop, backend, self._hold_on)
+        with stopping, self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks):
             try:
                 self.evaluator.begin_call(expression, None, root)
                 self.execution.job = next(iter(self.evaluator.ready), None)
@@ -153,7 +152,7 @@ class ExecutionLoop:
                     self._interrupt()
                 raise
             finally:
-                backend.set_pause(_do_nothing)
+                backend.set_pause(self._hold_on)
                 self.recorder.flush()
                 self.calls.forget()
         if root.is_rejected:
@@ -175,8 +174,7 @@ class ExecutionLoop:
     def _work(self) -> None:
         """Turn the loop until nothing is left to do."""
         while True:
-            if self._stop_signal is not None:
-                raise KeyboardInterrupt if self._stop_signal == SIGINT else SystemExit(128 + self._stop_signal)
+            self._stop.obey()
             if self._advance():
                 continue
             has_failed = self._root.is_rejected
@@ -278,7 +276,7 @@ class ExecutionLoop:
         now = time.monotonic()
         is_waiting = self._handover and not (self._callbacks or self.evaluator.is_busy or self.calls.has_questions)
         if not is_waiting or now + self._find_patience(now) < self._wakes_at:
-            self._mailbox.put(_do_nothing)
+            self._mailbox.put(do_nothing)
 
     def _take_in(self) -> None:
         """Read what came while the store is writing, and journal it."""
@@ -289,6 +287,12 @@ class ExecutionLoop:
             self.recorder.journal()
         finally:
             self.recorder.is_held_up = False
+        self._hold_on()
+
+    def _hold_on(self) -> None:
+        """End what the store is doing, if the execution should have stopped by now and nothing is lost by that."""
+        if self._stop.is_overdue and self.recorder.journal_meanwhile():
+            self._stop.obey()
 
     @property
     def _is_stuck(self) -> bool:
@@ -323,28 +327,21 @@ class ExecutionLoop:
             self._finisher.reject(job, failure)
         self.evaluator.expand(MAX_READY)
 
-    def _note_signal(self, number: int) -> None:
-        """Ask the loop to stop at its next turn. Called in a signal handler."""
-        self._scheduler.logger.warning("Shutting down... Ctrl+C again to force shutdown.")
-        self._stop_signal = number
-        self._post(_do_nothing)
-
     def _post(self, action: Callable[[], None]) -> None:
         """Have a function called on the scheduler's thread. For any thread."""
         self._mailbox.put(action)
 
     def _interrupt(self) -> None:
         """Stop as much as possible at once, record what is finished, and what was going on as stopped."""
-        for mail in self._mailbox.read():
-            if isinstance(mail, Future) and find_error(mail) is None:
-                self._read(mail)
-        self._handover.cancel()
+        try:
+            for mail in self._mailbox.read():
+                if isinstance(mail, Future) and find_error(mail) is None:
+                    self._read(mail)
+            self._handover.cancel()
+        finally:
+            self._handover.cancel()  # Whatever runs has to be stopped, also when a second signal comes.
         self._fail_unfinished(StoppedCallError("the execution was interrupted"))
 
     def _fail_unfinished(self, error: StoppedCallError) -> None:
         for job in reversed(list(self._finisher.unfinished.values())):
             self._finisher.fail(job, error)
-
-
-def _do_nothing() -> None:
-    """Do nothing; as mail, interrupt the waiting for mail."""

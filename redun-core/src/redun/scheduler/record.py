@@ -171,15 +171,19 @@ class Recorder:
 
         That includes what is being written to the tables but was not journaled before: new records may refer to it.
         """
-        if self._backend is None or self._journal_delay is None or not (self._jobs or self._batch):
+        if self._jobs or self._batch:
+            self._journal_all()
+
+    def _journal_all(self) -> None:
+        if self._backend is None or self._journal_delay is None:
             return
         batch = self._take_new()
         self._journaled.extend(batch)
         writing, self._only_in_memory = self._only_in_memory, Batch()
         try:
-            if writing:
-                self._backend.journal(writing)
-            self._backend.journal(batch)
+            for records in (writing, batch):
+                if records or records.tasks:
+                    self._backend.journal(records)
         except BackendError:
             writing.extend(batch)
             self._only_in_memory = writing
@@ -187,6 +191,16 @@ class Recorder:
                 self._oldest = -inf
             else:
                 self.flush()
+
+    def journal_meanwhile(self) -> bool:
+        """Journal everything while the tables are written or waited for; return whether nothing needs that any more."""
+        self.is_held_up = True
+        try:
+            self._journal_all()
+        finally:
+            self.is_held_up = False
+        has_journal = self._backend is not None and self._backend.journal_delay is not None
+        return has_journal and not (self._jobs or self._batch or self._only_in_memory)
 
     def flush(self) -> None:
         """Write everything collected so far."""

@@ -74,6 +74,9 @@ class WatchedBackend(Backend):
     def set_pause(self, pause: Callable[[], None]) -> None:
         self.backend.set_pause(pause)
 
+    def set_check(self, check: Callable[[], None]) -> None:
+        self.backend.set_check(check)
+
     def share(self, execution_id: str) -> Share | None:
         return self.backend.share(execution_id)
 
