@@ -50,6 +50,7 @@ class Dispatcher:
         self._handles = handles
         self._board = board
         self._misses = misses
+        evaluator.refuse = self._refuse
 
     def dispatch(self, count: int, max_ready: int) -> None:
         """Decide on some ready jobs, and hand over those that run.
@@ -72,9 +73,7 @@ class Dispatcher:
                     note_need(job, decision.twin)
                 decision.twin.promise.watch(Joining(self._finisher, ready, job, decision.twin).finish)
             elif isinstance(decision, Rejected):
-                job.reason = "the call can't be made"
-                self._finisher.begin(job)
-                self._finisher.reject(job, decision.error)
+                self._refuse(job, decision.error)
             else:
                 self._note_run(job, decision, candidate)
                 to_run.append(job)
@@ -83,6 +82,12 @@ class Dispatcher:
             self._replays.answer(to_answer, max_ready)
         if to_run:
             self._hand_over(to_run)
+
+    def _refuse(self, job: Job, error: BaseException) -> None:
+        """End a job whose call can't be made."""
+        job.reason = "the call can't be made"
+        self._finisher.begin(job)
+        self._finisher.reject(job, error)
 
     def _note_run(self, job: Job, decision: Run, candidate: Candidate | None) -> None:
         job.reason = decision.text

@@ -60,6 +60,8 @@ class Evaluator:
     ----------
     ready : deque of Job
         Jobs whose arguments are known, first come first served.
+    refuse : Callable
+        Called with a job whose call can't be made, and why.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Evaluator:
         self._tasks = get_task_registry()
         self._stack: list[_Steps] = []
         self.ready: deque[Job] = deque()
+        self.refuse: Callable[[Job, BaseException], None] = self.abandon
 
     def evaluate(self, value: Any, parent_job: Job | JobEnv) -> Promise[Any]:
         """Return the promise of a nested value with every expression in it reduced.
@@ -172,12 +175,13 @@ class Evaluator:
 
     def make_ready(self, job: Job, options: Mapping[str, Any]) -> None:
         """Let a job be decided on, unless it may not start any more; its arguments and options are known."""
+        if job.group is not None and (problem := find_problem(job)) is not None:
+            self.abandon(job, problem)
+            return
         try:
-            if job.group is not None and (problem := find_problem(job)) is not None:
-                raise problem
             job.set_options(options)
         except Exception as error:
-            self.abandon(job, error)
+            self.refuse(job, error)
         else:
             self.ready.append(job)
 

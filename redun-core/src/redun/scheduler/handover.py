@@ -116,7 +116,7 @@ class Handover:
         return [held.job for held in stopped.values()]
 
     def _watch_time(self, future: Future[Any], job: Job, executor: Executor) -> None:
-        timeout = None if executor.supports("timeout") else read_timeout(job.options)
+        timeout = None if executor.supports("timeout") else read_timeout(job.options, job.task.fullname)
         if timeout is not None:
             self._timers.add(time.monotonic(), partial(self._check_time, ref(future), timeout, False))
 
