@@ -23,7 +23,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from itertools import islice
-from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 from redun.errors import DryRunResult, SchedulerError, StoppedCallError
@@ -49,7 +48,7 @@ from redun.scheduler.record import Recorder
 from redun.scheduler.replays import Replays
 from redun.scheduler.rivals import Rivals
 from redun.scheduler.settings import OnError, RunSettings
-from redun.scheduler.signals import stopping_on_signals
+from redun.scheduler.signals import make_exit, stopping_on_signals
 from redun.scheduler.sizes import check_value, find_limit
 from redun.scheduler.start import Starter
 from redun.scheduler.status import StatusBoard
@@ -139,7 +138,7 @@ class ExecutionLoop:
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
         root, backend = self._root, self._scheduler.backend
-        stopping = stopping_on_signals(self._note_signal)
+        stopping = stopping_on_signals(self._note_signal, lambda: self._handover.starting)
         with self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks), stopping:
             try:
                 self.evaluator.begin_call(expression, None, root)
@@ -176,7 +175,7 @@ class ExecutionLoop:
         """Turn the loop until nothing is left to do."""
         while True:
             if self._stop_signal is not None:
-                raise KeyboardInterrupt if self._stop_signal == SIGINT else SystemExit(128 + self._stop_signal)
+                raise make_exit(self._stop_signal)
             if self._advance():
                 continue
             has_failed = self._root.is_rejected
