@@ -99,7 +99,7 @@ def keep(switch):
     return switch.name
 
 
-def define(version=None, body="return x", **options):
+def define(body="return x", **options):
     """Return a task of a source."""
 
     def work(x):
@@ -153,6 +153,42 @@ def test_changed_source_is_found_among_other_arguments(scheduler):
     found = find_misses(scheduler, second(0))
 
     assert found == {"test_dryrun.work": (1, "test_dryrun.work(x=0)", "the source of the task changed")}
+
+
+def explain_work(scheduler, before, after):
+    """Return the reason and the details for which a call of a definition would run after one of another."""
+    scheduler.run(define(**before)(0))
+    changed = define(**after)
+    with pytest.raises(DryRunResult) as found:
+        scheduler.run(changed(0), dryrun=True)
+    explanation = found.value.misses["test_dryrun.work"].examples[0].explanation
+    return explanation.reason, list(explanation.details)
+
+
+@pytest.mark.parametrize("definition", [{}, {"version": "1"}, {"version": "1", "body": "return x + 1"}])
+@pytest.mark.parametrize(
+    ("before", "after", "now"),
+    [
+        ([1], [2, make_switches, keep.func, "text"], "2, test_dryrun.make_switches, keep, 'text'"),
+        ([1], [], "nothing"),
+        ([], [1], "1"),
+    ],
+)
+def test_changed_include_is_named(scheduler, definition, before, after, now):
+    """Where source or version are as they were, what the task has in hash_includes is the reason, and is listed."""
+    found = explain_work(
+        scheduler, {"hash_includes": before, **definition, "body": "return x"}, {"hash_includes": after, **definition}
+    )
+
+    line = f"the source and the version are as they were; hash_includes is not: it has {now} now"
+    assert found == ("hash_includes of the task changed", [line])
+
+
+def test_changed_version_is_shown(scheduler):
+    """Another version is the reason, whatever became of the source, and both are shown."""
+    found = explain_work(scheduler, {"version": "1"}, {"version": "2", "body": "return 0", "hash_includes": [1]})
+
+    assert found == ("the version of the task changed", ["version: '1' --> '2'"])
 
 
 def test_invalid_value_in_a_result_is_named(scheduler, caplog):

@@ -21,6 +21,8 @@ from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
 _MAX_CALL = 500
+_MAX_SHORT_CALL = 160
+_MAX_SHORT_ARGUMENT = 40
 
 
 class ErrorValue(Value):
@@ -87,6 +89,11 @@ class Failure(NamedTuple):
             source = f": {frame.line}" if frame.line else ""
             yield Line(Part.SUMMARY, f"    {frame.filename}:{frame.lineno} in {frame.name}{source}")
 
+    def format_short(self) -> str:
+        """Return the job, the call with the beginnings of its arguments, and the error, on one line."""
+        call = trim_string(format_task_call(self.task, self.args, self.kwargs, _MAX_SHORT_ARGUMENT), _MAX_SHORT_CALL)
+        return f"Job {self.job_id[:8]}: {call}: {safe_repr(self.traceback.error)}"
+
 
 _ORIGIN = ("redun_traceback", "redun_logs")
 """Attributes in which errors from other processes say where they come from; no part of their value."""
@@ -107,7 +114,7 @@ class Failures:
     def __init__(self, max_value_size: int = sys.maxsize) -> None:
         self._max_value_size = max_value_size
         self._known: dict[int, Failure] = {}
-        self._open: dict[int, str] = {}
+        self._open: dict[int, Failure] = {}
         self._encoded: dict[int, EncodedValue] = {}
 
     def note(self, error: BaseException, job: Job) -> None:
@@ -122,16 +129,16 @@ class Failures:
             for name in _ORIGIN:
                 getattr(error, "__dict__", {}).pop(name, None)
             traceback = Traceback(error, [*shorten_frames(frames), *own.frames], own.logs)
-            self._known[id(error)] = Failure(traceback, job.id, job.task, job.args, job.kwargs)
+            failure = self._known[id(error)] = Failure(traceback, job.id, job.task, job.args, job.kwargs)
             if not isinstance(error, StoppedCallError):
-                self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
+                self._open[id(error)] = failure
 
     def forget(self, error: BaseException) -> None:
         """Note that the workflow recovered from an error."""
         self._open.pop(id(error), None)
 
-    def list_open(self) -> list[str]:
-        """Return a line for each error that nothing recovered from, in the order they were noted."""
+    def list_open(self) -> list[Failure]:
+        """Return the errors that nothing recovered from, in the order they were noted."""
         return list(self._open.values())
 
     def find(self, error: BaseException) -> Failure | None:
@@ -159,7 +166,7 @@ def report_failure(error: BaseException, failures: Failures, logger: Logger, sho
     if len(others) > 1:
         logger.error("%d calls failed:", len(others))
         for other in others:
-            logger.error("  %s", other)
+            logger.error("  %s", other.format_short())
     return failure
 
 
