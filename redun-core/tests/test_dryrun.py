@@ -270,6 +270,64 @@ def test_workflow_that_never_ends_is_no_dry_run_result(scheduler):
             scheduler.run(main(), dryrun=dryrun)
 
 
+def test_observers_of_a_dry_run_are_told_of_every_end(scheduler):
+    """What an observer was told to have started has ended when the dry run has, also what calls to run are below."""
+
+    class Watching:
+        def __init__(self):
+            self.open, self.ended = [], []
+
+        def redun_job_start(self, job):
+            self.open.append(job.id)
+
+        def redun_job_finish(self, job):
+            self.open.remove(job.id)
+            self.ended.append((job.task.fullname, job.status.name, job.outcome.value, job.end_time is not None))
+
+        def redun_execution_finish(self, error):
+            self.ended.append(type(error))
+
+    scheduler.run(fan_out([1]))
+    watching = Watching()
+    scheduler.observers.add(watching)
+
+    find_misses(scheduler, [fan_out([1]), uncached(2)])
+
+    assert watching.open == []
+    assert watching.ended == [
+        ("test_dryrun.inc", "CACHED", 2, True),
+        ("test_dryrun.fan_out", "CACHED", [2], True),
+        ("redun.root_task", "CACHED", None, True),
+        DryRunResult,
+    ]
+
+
+def test_calls_in_a_nested_value_are_what_would_run(scheduler):
+    """Where a workflow is a value with calls in it, those are looked at, and known ones give their results."""
+    scheduler.run([inc(1)])
+
+    found = find_misses(scheduler, {"known": inc(1), "new": inc(inc(5))})
+
+    assert found == {"test_dryrun.inc": (1, "test_dryrun.inc(x=5)", "argument x changed")}
+    assert scheduler.run((inc(1), 3), dryrun=True) == (2, 3)
+
+
+def test_observers_of_a_dry_run_are_told_of_the_end_of_what_stays_open(scheduler):
+    """A cached call below which another call would run ends as cached, without a value."""
+    scheduler.run(fan_out_uncached(2))
+    ended = []
+
+    class Watching:
+        def redun_job_finish(self, job):
+            ended.append((job.task.fullname, job.status.name, job.outcome.value, job.outcome.error))
+
+    scheduler.observers.add(Watching())
+
+    find_misses(scheduler, fan_out_uncached(2))
+
+    assert ended == [("test_dryrun.fan_out_uncached", "CACHED", None, None)]
+
+
 def test_reason_is_recorded_with_the_job(scheduler):
     """A job that ran is recorded with the reason, one that did not without."""
     scheduler.run([inc(1)], cache=False)

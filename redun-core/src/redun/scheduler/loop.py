@@ -36,12 +36,12 @@ from redun.scheduler.dispatch import Dispatcher
 from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
-from redun.scheduler.finish import Finisher, JobObservers
+from redun.scheduler.finish import Finisher
 from redun.scheduler.garbage import collecting_rarely
 from redun.scheduler.handles import HandleStates
 from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution
-from redun.scheduler.observers import Progress
+from redun.scheduler.observers import JobObservers, Progress
 from redun.scheduler.origin import RunningOrigin
 from redun.scheduler.outside import looking_back
 from redun.scheduler.record import Recorder
@@ -216,6 +216,7 @@ class ExecutionLoop:
             return
         if root.is_pending and self._misses.by_task:
             self._scheduler.logger.info("Dryrun: Additional jobs would run.")
+            self._finisher.leave()
             raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
             root.do_reject(SchedulerError("calls wait for each other, or a promise was never settled"))
