@@ -8,9 +8,16 @@ import pytest
 
 from redun import Scheduler, catch, task
 from redun.config import Config
-from redun.errors import CancelledCallError, ExecutorError, InvalidValueError, SchedulerError, TaskExitError
+from redun.errors import (
+    CancelledCallError,
+    ExecutorError,
+    InvalidValueError,
+    SchedulerError,
+    TaskExitError,
+    UnknownTaskError,
+)
 from redun.executors.base import Executor
-from redun.expression import ValueExpression
+from redun.expression import TaskExpression, ValueExpression
 from redun.functools import const
 from redun.promise import Promise
 from redun.scheduler import ErrorValue, catch_all
@@ -515,3 +522,36 @@ def test_cache_options_may_be_expressions_of_texts(scheduler):
     shallow = inc.options(check_valid=ValueExpression("shallow"), cache_scope=ValueExpression("BACKEND"))
 
     assert [scheduler.run([shallow(1)]) for _ in range(2)] == [[2], [2]]
+
+
+@pytest.mark.parametrize("result", [5, None, inc(1)])
+def test_scheduler_task_that_returns_no_promise_fails(scheduler, result):
+    """What a scheduler task returns in place of a promise, an expression for example, is no result but an error."""
+
+    @scheduler_task(namespace=redun_namespace)
+    def forgetful(scheduler, parent_job, expression):
+        return result
+
+    with pytest.raises(
+        SchedulerError, match=r"test_failures\.forgetful returned .*, which is no promise; return sched"
+    ):
+        scheduler.run(forgetful())
+
+
+def test_unknown_task_says_what_to_do(scheduler):
+    """A call of a task that nobody has defined says that its module is missing."""
+    lost = TaskExpression("test_failures.lost", (), {})
+
+    with pytest.raises(UnknownTaskError, match=r"'test_failures\.lost' does not exist; the module that"):
+        scheduler.run([lost])
+
+
+def test_run_inside_of_a_run_says_what_it_needs(scheduler):
+    """A scheduler that is asked for a run by one of its own tasks says what that takes."""
+
+    @task(namespace=redun_namespace, version="1")
+    def ask_again():
+        return scheduler.run(inc(1))
+
+    with pytest.raises(SchedulerError, match="a nested run needs another scheduler and another thread"):
+        scheduler.run(ask_again())

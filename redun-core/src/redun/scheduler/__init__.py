@@ -190,7 +190,7 @@ class Scheduler:
     def run_execution(self, execution: Execution, expr: Any, settings: RunSettings) -> Any:
         """Return the value of an expression, as a given execution; see `run`."""
         if self._loop is not None or get_current_scheduler(required=False) is not None:
-            raise SchedulerError("a scheduler is running on this thread already; use another thread for a nested run")
+            raise SchedulerError("a nested run needs another scheduler and another thread than the run around it")
         ensure_handler()
         self.load()
         self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(execution.args[1:]))

@@ -95,11 +95,11 @@ class ExecutionLoop:
         self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
         self.handles = execution.handles = HandleStates(scheduler.backend, self.recorder)
         self.calls = CallTable(scheduler.backend, settings.cache, self.handles, host.decider("redun_cache_lookup"))
-        self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
-        find, context = scheduler.observers.find, copy_context()
-        observers = JobObservers(find("redun_job_start"), find("redun_job_finish"))
         self._max_value_size = find_limit(scheduler.backend)
         self.failures = Failures(self._max_value_size)
+        self.evaluator = Evaluator(scheduler, execution, self.board, self.failures.note_expression, settings.on_error)
+        find, context = scheduler.observers.find, copy_context()
+        observers = JobObservers(find("redun_job_start"), find("redun_job_finish"))
         self.tracked: dict[str, Promise[Any]] = {}
         self._finisher = Finisher(
             self.evaluator, self.recorder, self.board, self.failures, observers, self._max_value_size
