@@ -193,7 +193,7 @@ def test_error_in_a_scheduler_task_is_that_of_the_job_above(report):
     _, lines = report(use_control(), ValueError)
 
     assert lines[-3].endswith("test_failure_report.use_control()")
-    assert lines[-2] == "    in expression test_failure_report.broken_control()"
+    assert lines[-2] == "    in expression test_failure_report.broken_control('flow')"
     assert " in broken_control: raise ValueError" in lines[-1]
 
 
