@@ -52,6 +52,26 @@ class RunCommand(click.Command):
         ctx.meta[_RAW] = list(args)
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the options that begin with what was typed: the parameters of the task that is named, then its own."""
+        from redun_cli.completion import complete_parameters
+
+        script, task_name = ctx.params.get("script"), ctx.params.get("task_name")
+        offered = complete_parameters(script, task_name, incomplete) if script and task_name else []
+        names = {item.value for item in offered}
+        return [*offered, *(item for item in super().shell_complete(ctx, incomplete) if item.value not in names)]
+
+
+def make_option(name: str) -> str:
+    """Return how a parameter of a task is written on the command line.
+
+    Examples
+    --------
+    >>> make_option("max_depth")
+    '--max-depth'
+    """
+    return f"--{name.replace('_', '-')}"
+
 
 def find_values(ctx: click.Context, script: str, task_name: str, name: str) -> Collection[Any]:
     """Return what an option of the command may come to, as long as it is not known which ones the task has.

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 from redun.errors import RedunError
 from redun.task import Task
 from redun_cli.readings import MANY, BadItem, Reading, choose_reading
+from redun_cli.run_command import make_option
 
 _NEGATIVE_NUMBER = re.compile(r"-(\.?\d|inf|nan)")
 
@@ -91,7 +92,7 @@ def _convert_all(parser: _Parser, options: Mapping[str, _Option], given: Mapping
 def name_options(task: Task[..., Any]) -> dict[str, str]:
     """Return the option for each parameter, in lower case unless parameters differ in nothing but their case."""
     exact = {
-        name: f"--{name.replace('_', '-')}"
+        name: make_option(name)
         for name, parameter in task.signature.parameters.items()
         if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     }
