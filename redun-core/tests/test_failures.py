@@ -540,18 +540,18 @@ def test_scheduler_task_that_returns_no_promise_fails(scheduler, result):
 
 def test_unknown_task_says_what_to_do(scheduler):
     """A call of a task that nobody has defined says that its module is missing."""
-    lost = TaskExpression("test_failures.lost", (), {})
+    lost = TaskExpression("test_failures.of_nobody", (), {})
 
-    with pytest.raises(UnknownTaskError, match=r"'test_failures\.lost' does not exist; the module that"):
+    with pytest.raises(UnknownTaskError, match=r"'test_failures\.of_nobody' does not exist; the module that"):
         scheduler.run([lost])
 
 
 def test_run_inside_of_a_run_says_what_it_needs(scheduler):
-    """A scheduler that is asked for a run by one of its own tasks says what that takes."""
+    """A scheduler that is asked for a run meanwhile, by one of its own tasks for example, says what that takes."""
 
     @task(namespace=redun_namespace, version="1")
     def ask_again():
         return scheduler.run(inc(1))
 
-    with pytest.raises(SchedulerError, match="a nested run needs another scheduler and another thread"):
+    with pytest.raises(SchedulerError, match="this scheduler runs an execution already; use another Scheduler"):
         scheduler.run(ask_again())
