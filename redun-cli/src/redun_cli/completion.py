@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem, ShellComplete, get_completion
 
 from redun.completing import complete_ids
 from redun_cli.main import COMPLETION_VARIABLE
-from redun_cli.run_command import make_option
+from redun_cli.run_command import make_options
 
 SHELLS = ("bash", "zsh", "fish")
 SECONDS_VARIABLE = "REDUN_COMPLETION_SECONDS"
@@ -118,8 +118,8 @@ def complete_parameters(script: str, task_name: str, incomplete: str) -> list[Co
         found = [task for task in list_tasks(_read_script(script)) if f".{task_name}".endswith(f".{task.name}")]
     except (OSError, ValueError, SyntaxError):
         return []
-    options = [make_option(name) for task in found[:1] for name in task.parameters]
-    return [CompletionItem(option) for option in options if option.startswith(incomplete)]
+    options = make_options(found[0].parameters) if found else {}
+    return [CompletionItem(option) for option in options.values() if option.startswith(incomplete)]
 
 
 class FoundTask(NamedTuple):

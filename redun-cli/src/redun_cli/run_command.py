@@ -6,6 +6,7 @@ after it, so that no parameter of a task is out of reach.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -62,15 +63,17 @@ class RunCommand(click.Command):
         return [*offered, *(item for item in super().shell_complete(ctx, incomplete) if item.value not in names)]
 
 
-def make_option(name: str) -> str:
-    """Return how a parameter of a task is written on the command line.
+def make_options(names: Iterable[str]) -> dict[str, str]:
+    """Return the option for each parameter, in lower case unless parameters differ in nothing but their case.
 
     Examples
     --------
-    >>> make_option("max_depth")
-    '--max-depth'
+    >>> make_options(["max_depth", "Reads", "N", "n"])
+    {'max_depth': '--max-depth', 'Reads': '--reads', 'N': '--N', 'n': '--n'}
     """
-    return f"--{name.replace('_', '-')}"
+    exact = {name: f"--{name.replace('_', '-')}" for name in names}
+    counts = Counter(option.lower() for option in exact.values())
+    return {name: option if counts[option.lower()] > 1 else option.lower() for name, option in exact.items()}
 
 
 def find_values(ctx: click.Context, script: str, task_name: str, name: str) -> Collection[Any]:
