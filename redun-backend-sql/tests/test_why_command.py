@@ -101,6 +101,26 @@ def test_changed_source(run):
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reason", "detail"),
+    [
+        ({"version": "1"}, {"version": "2"}, "the version", "version: '1' --> '2'"),
+        (
+            {"hash_includes": [1]},
+            {"hash_includes": [2]},
+            "hash_includes",
+            "the source and the version are as they were; something that the task names in hash_includes is not",
+        ),
+    ],
+)
+def test_changed_definition(run, before, after, reason, detail):
+    """A job of a task with the same source and another version, or with another thing in its hash, says which."""
+    run(define(**before)(1))
+    run(define(**after)(1))
+
+    assert ask("why_command.inc")[1:] == [f"It ran: {reason} of the task changed.", f"  {detail}"]
+
+
 def test_changed_file(run):
     """A job whose file changed shows the file, and the job that wrote it."""
     run(copy("a.txt", "one"))

@@ -27,7 +27,7 @@ Path("imported").touch()
 print("I am noisy")
 
 @task()
-def main(x: int = 1):
+def main(x: int = 1, dry_run_only=False):
     '''Do everything.
 
     And more.
@@ -35,7 +35,7 @@ def main(x: int = 1):
     return x
 
 @redun.task(name="other", namespace="elsewhere")
-async def named():
+async def named(out_path: str, *more, in_place=False, Reads=1, **rest):
     return 1
 
 @task
@@ -93,6 +93,14 @@ def ask(line, cwd, shell="bash", **variables):
             ["--on-error"],
         ),
         (("run", "--on-error", "k"), ["keep-going"]),
+        (("run", "flow.py", "elsewhere.other", "--ou"), ["--out-path"]),
+        (("run", "flow.py", "flow.main", "--x"), ["--x"]),
+        (("run", "flow.py", "elsewhere.other", "--re"), ["--reads", "--rerun"]),
+        (("run", "flow.py", "elsewhere.other", "--out-path", "a", "--in"), ["--in-place", "--input"]),
+        (("run", "flow.py", "elsewhere.other", "--inpu"), ["--input"]),
+        (("run", "--dryrun", "flow.py", "main", "--dry"), ["--dry-run-only"]),
+        (("run", "gone.py", "main", "--x"), []),
+        (("run", "flow.py", "nothing", "--x"), []),
         (("config", "v"), ["validate"]),
         (("-r", ""), ["default", "team"]),
         (("push", ""), ["team"]),

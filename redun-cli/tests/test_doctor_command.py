@@ -212,10 +212,14 @@ def test_full_disk_is_noticed(examine, monkeypatch, free, state, status):
 
 
 def test_folder_that_can_not_be_written_is_noticed(call, monkeypatch):
-    """A repository that can only be read is a warning."""
+    """A repository that can only be read is a warning, and is not to be cleaned up when there is little room."""
     monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: namedtuple("usage", "free")(1e6))
 
-    assert "can't be written to, so nothing can be recorded there" in call("doctor", "disks").out
+    found = call("doctor", "disks").out
+
+    assert "can't be written to, so nothing can be recorded there" in found
+    assert "redun gc" not in found
 
 
 CHECK = """

@@ -69,6 +69,14 @@ class Final(LocalExecutor):
         self.is_over = True
         super().stop()
 
+class Blocking(LocalExecutor):
+    def submit_many(self, calls):
+        futures = []
+        for call in calls:
+            futures += super().submit_many([call])
+            futures[-1].exception()
+        return futures
+
 class Pooled(LocalExecutor):
     def submit_many(self, calls):
         self.pool = getattr(self, "pool", None) or ThreadPoolExecutor(4)
@@ -90,6 +98,7 @@ CAUGHT = {
     "Patient": {"test_cancelled_while_running_takes_no_place", "test_stop_does_not_wait_for_cancelled_calls"},
     "Liar": {"test_cancelling_after_the_end_changes_nothing", "test_cancelled_while_running_takes_no_place"},
     "Final": {"test_stopped_executor_can_be_started_again", "test_stop_does_not_wait_for_cancelled_calls"},
+    "Blocking": {"test_submitting_does_not_wait_for_the_call"},
     "Pooled": {"test_second_completion_is_harmless", "test_stop_does_not_wait_for_cancelled_calls"},
 }
 

@@ -134,6 +134,39 @@ def test_catch_needs_pairs(scheduler):
         scheduler.run(catch(inc(1), ValueError))
 
 
+@pytest.mark.parametrize(
+    ("recovery", "sentence"),
+    [
+        (("ValueError", explain), r"catch\(\) recovers from classes of errors, not from 'ValueError'"),
+        ((ZeroDivisionError, 5), r"catch\(\) recovers with a task or a function, not with 5"),
+        (
+            (KeyError, 5, (OSError, "x"), explain),
+            r"recovers from classes of errors, not from \(<class 'OSError'>, 'x'\)",
+        ),
+    ],
+)
+def test_catch_says_what_it_can_not_recover_with(scheduler, recovery, sentence):
+    """What is no class of errors, or can't be called, is named when there is an error, which is the cause."""
+    with pytest.raises(TypeError, match=sentence) as caught:
+        scheduler.run(catch(divide(1, 0), *recovery))
+
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert scheduler.run(catch(divide(1, 1), *recovery)) == 1
+
+
+@pytest.mark.parametrize(
+    ("recovery", "sentence"),
+    [
+        (("ValueError", describe), r"catch_all\(\) recovers from classes of errors, not from 'ValueError'"),
+        ((ZeroDivisionError, 5), r"catch_all\(\) recovers with a task or a function, not with 5"),
+    ],
+)
+def test_catch_all_says_what_it_can_not_recover_with(scheduler, recovery, sentence):
+    """The same holds for catch_all."""
+    with pytest.raises(TypeError, match=sentence):
+        scheduler.run(catch_all([divide(1, 0)], *recovery))
+
+
 def test_recovered_failure_is_not_tried_again(scheduler, ran):
     """What `catch` came to is cached: the failing call does not run again while nothing changes."""
     first = scheduler.run(recovering(1, 0))

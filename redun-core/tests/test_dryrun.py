@@ -99,7 +99,7 @@ def keep(switch):
     return switch.name
 
 
-def define(version=None, body="return x", **options):
+def define(body="return x", **options):
     """Return a task of a source."""
 
     def work(x):
@@ -153,6 +153,42 @@ def test_changed_source_is_found_among_other_arguments(scheduler):
     found = find_misses(scheduler, second(0))
 
     assert found == {"test_dryrun.work": (1, "test_dryrun.work(x=0)", "the source of the task changed")}
+
+
+def explain_work(scheduler, before, after):
+    """Return the reason and the details for which a call of a definition would run after one of another."""
+    scheduler.run(define(**before)(0))
+    changed = define(**after)
+    with pytest.raises(DryRunResult) as found:
+        scheduler.run(changed(0), dryrun=True)
+    explanation = found.value.misses["test_dryrun.work"].examples[0].explanation
+    return explanation.reason, list(explanation.details)
+
+
+@pytest.mark.parametrize("definition", [{}, {"version": "1"}, {"version": "1", "body": "return x + 1"}])
+@pytest.mark.parametrize(
+    ("before", "after", "now"),
+    [
+        ([1], [2, make_switches, keep.func, "text"], "2, test_dryrun.make_switches, keep, 'text'"),
+        ([1], [], "nothing"),
+        ([], [1], "1"),
+    ],
+)
+def test_changed_include_is_named(scheduler, definition, before, after, now):
+    """Where source or version are as they were, what the task has in hash_includes is the reason, and is listed."""
+    found = explain_work(
+        scheduler, {"hash_includes": before, **definition, "body": "return x"}, {"hash_includes": after, **definition}
+    )
+
+    line = f"the source and the version are as they were; hash_includes is not: it has {now} now"
+    assert found == ("hash_includes of the task changed", [line])
+
+
+def test_changed_version_is_shown(scheduler):
+    """Another version is the reason, whatever became of the source, and both are shown."""
+    found = explain_work(scheduler, {"version": "1"}, {"version": "2", "body": "return 0", "hash_includes": [1]})
+
+    assert found == ("the version of the task changed", ["version: '1' --> '2'"])
 
 
 def test_invalid_value_in_a_result_is_named(scheduler, caplog):
@@ -232,6 +268,64 @@ def test_workflow_that_never_ends_is_no_dry_run_result(scheduler):
     for dryrun in (False, True):
         with pytest.raises(SchedulerError, match="never settled"):
             scheduler.run(main(), dryrun=dryrun)
+
+
+def test_observers_of_a_dry_run_are_told_of_every_end(scheduler):
+    """What an observer was told to have started has ended when the dry run has, also what calls to run are below."""
+
+    class Watching:
+        def __init__(self):
+            self.open, self.ended = [], []
+
+        def redun_job_start(self, job):
+            self.open.append(job.id)
+
+        def redun_job_finish(self, job):
+            self.open.remove(job.id)
+            self.ended.append((job.task.fullname, job.status.name, job.outcome.value, job.end_time is not None))
+
+        def redun_execution_finish(self, error):
+            self.ended.append(type(error))
+
+    scheduler.run(fan_out([1]))
+    watching = Watching()
+    scheduler.observers.add(watching)
+
+    find_misses(scheduler, [fan_out([1]), uncached(2)])
+
+    assert watching.open == []
+    assert watching.ended == [
+        ("test_dryrun.inc", "CACHED", 2, True),
+        ("test_dryrun.fan_out", "CACHED", [2], True),
+        ("redun.root_task", "CACHED", None, True),
+        DryRunResult,
+    ]
+
+
+def test_calls_in_a_nested_value_are_what_would_run(scheduler):
+    """Where a workflow is a value with calls in it, those are looked at, and known ones give their results."""
+    scheduler.run([inc(1)])
+
+    found = find_misses(scheduler, {"known": inc(1), "new": inc(inc(5))})
+
+    assert found == {"test_dryrun.inc": (1, "test_dryrun.inc(x=5)", "argument x changed")}
+    assert scheduler.run((inc(1), 3), dryrun=True) == (2, 3)
+
+
+def test_observers_of_a_dry_run_are_told_of_the_end_of_what_stays_open(scheduler):
+    """A cached call below which another call would run ends as cached, without a value."""
+    scheduler.run(fan_out_uncached(2))
+    ended = []
+
+    class Watching:
+        def redun_job_finish(self, job):
+            ended.append((job.task.fullname, job.status.name, job.outcome.value, job.outcome.error))
+
+    scheduler.observers.add(Watching())
+
+    find_misses(scheduler, fan_out_uncached(2))
+
+    assert ended == [("test_dryrun.fan_out_uncached", "CACHED", None, None)]
 
 
 def test_reason_is_recorded_with_the_job(scheduler):

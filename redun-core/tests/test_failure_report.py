@@ -50,6 +50,18 @@ class BrokenValue(Value):
 
 
 @task()
+def look_up(key):
+    return {"known": raise_in_scheduler("x")[key]["deeper"] if key else raise_in_scheduler("")}
+
+
+@scheduler_task()
+def raise_in_scheduler(scheduler, parent_job, expression, name):
+    if not name:
+        raise ValueError("no name")
+    return scheduler.evaluate({"a": 1}, parent_job)
+
+
+@task()
 def descend(n):
     if n == 0:
         raise ValueError("at the bottom")
@@ -180,7 +192,8 @@ def test_error_in_a_scheduler_task_is_that_of_the_job_above(report):
     """An error in a scheduler task is reported with the job that called it, and the line in the scheduler task."""
     _, lines = report(use_control(), ValueError)
 
-    assert lines[-2].endswith("test_failure_report.use_control()")
+    assert lines[-3].endswith("test_failure_report.use_control()")
+    assert lines[-2] == "    in expression test_failure_report.broken_control('flow')"
     assert " in broken_control: raise ValueError" in lines[-1]
 
 
@@ -267,3 +280,18 @@ def test_plain_handlers_need_no_parts(scheduler, capsys):
         scheduler.logger.removeHandler(handler)
 
     assert "\nValueError: oh no\n\nFailed in Job " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "expression"),
+    [("b", "test_failure_report.raise_in_scheduler('x')['b']"), ("", "test_failure_report.raise_in_scheduler('')")],
+)
+def test_expression_that_fails_by_itself_is_named(scheduler, key, expression, caplog):
+    """Where a lazy operation or a scheduler task fails, and no call, the report says which expression it is."""
+    with pytest.raises((KeyError, ValueError), match=r"b|no name"):
+        scheduler.run(look_up(key))
+
+    lines = [record.message for record in caplog.records]
+    (failed,) = [number for number, line in enumerate(lines) if line.startswith("Failed in Job")]
+    assert lines[failed].endswith(f": test_failure_report.look_up(key={key!r})")
+    assert lines[failed + 1] == f"    in expression {expression}"

@@ -8,9 +8,17 @@ import pytest
 
 from redun import Scheduler, catch, task
 from redun.config import Config
-from redun.errors import CancelledCallError, ExecutorError, InvalidValueError, SchedulerError, TaskExitError
+from redun.errors import (
+    CancelledCallError,
+    ExecutorError,
+    InvalidValueError,
+    SchedulerError,
+    TaskExitError,
+    UnknownTaskError,
+)
 from redun.executors.base import Executor
-from redun.expression import ValueExpression
+from redun.expression import TaskExpression, ValueExpression
+from redun.functools import const
 from redun.promise import Promise
 from redun.scheduler import ErrorValue, catch_all
 from redun.task import scheduler_task
@@ -443,23 +451,56 @@ def test_executor_that_gives_one_future_for_two_calls_fails_them():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"timeout": "x"}, "task option timeout='x' must be a positive number of seconds"),
-        ({"timeout": float("nan")}, "task option timeout=nan must be a positive number of seconds"),
-        ({"executor": ["x"]}, "task option executor=['x'] must be the name of an executor"),
-        ({"executor": 7}, "task option executor=7 must be the name of an executor"),
-        ({"cache_scope": ValueExpression("some")}, "task option cache_scope='some' is none of"),
+        ({"timeout": "x"}, "task option timeout='x' of test_failures.inc must be a positive number of seconds"),
+        ({"timeout": float("nan")}, "task option timeout=nan of test_failures.inc must be a positive number"),
+        ({"retries": -1}, "task option retries=-1 of test_failures.inc must be a number, or numbers by kind"),
+        ({"retry_delay": "1"}, "task option retry_delay='1' of test_failures.inc must be a number of seconds"),
+        ({"limits": 3}, "task option limits=3 of test_failures.inc must be a list of names, or a mapping of names"),
+        ({"limits": [["x"]]}, "task option limits=[['x']] of test_failures.inc must be a list of names, or a mapping"),
+        ({"executor": ["x"]}, "task option executor=['x'] of test_failures.inc must be the name of an executor"),
+        ({"executor": 7}, "task option executor=7 of test_failures.inc must be the name of an executor"),
+        ({"cache_scope": "some"}, "task option cache_scope='some' of test_failures.inc is none of 'NONE', 'CSE'"),
+        ({"cache_scope": 5}, "task option cache_scope=5 of test_failures.inc is none of 'NONE', 'CSE', 'BACKEND'"),
+        ({"cache_scope": {}}, "task option cache_scope={} of test_failures.inc is none of 'NONE', 'CSE', 'BACKEND'"),
+        ({"check_valid": True}, "task option check_valid=True of test_failures.inc is none of 'full', 'shallow'"),
+        ({"allowed_cache_results": 5}, "task option allowed_cache_results=5 of test_failures.inc is none of 'CSE'"),
+        ({"prov": "no"}, "task option prov='no' of test_failures.inc must be True or False"),
+        ({"tags": 5}, "task option tags=5 must be a list of pairs of a key and a JSON value"),
     ],
 )
 def test_wrong_option_of_a_call_is_its_failure(scheduler, options, sentence):
-    """An option that makes no sense fails the call that has it, with a sentence that `catch` sees."""
+    """An option that an expression gives and that makes no sense fails its call, with a sentence that `catch` sees."""
 
     @task(namespace=redun_namespace, version="1")
     def explain(error):
         return str(error)
 
-    found = scheduler.run([catch(inc.options(**options)(1), Exception, explain), inc(2)])
+    given = {name: const(value, 0) for name, value in options.items()}
 
-    assert (found[0].startswith(sentence), found[1]) == (True, 3)
+    found = scheduler.run([catch(inc.options(**given)(1), Exception, explain), inc(2)])
+
+    assert (found[0][: len(sentence)], found[1]) == (sentence, 3)
+
+
+@pytest.mark.parametrize("name", ["cache_scope", "tags", "limits", "executor"])
+def test_call_with_a_wrong_option_is_reported_and_recorded(scheduler, name, caplog):
+    """What is reported names the call whose option is wrong, and its job is recorded as failed."""
+    with pytest.raises((ValueError, SchedulerError), match=r"test_failures\.inc"):
+        scheduler.run(inc.options(**{name: const(5, 0)})(1))
+
+    assert "Failed in Job" in caplog.text
+    assert ": test_failures.inc(x=1)" in caplog.text.rpartition("Failed in Job")[2]
+    assert statuses(scheduler)["inc"] == ["FAILED"]
+
+
+def test_wrong_option_that_is_exported_fails_the_call_that_exports_it(scheduler):
+    """An exported option that makes no sense fails the first call that it holds for."""
+    exporting = outer.export_options(limits=const(5, 0))
+
+    with pytest.raises(SchedulerError, match=r"limits=5 of test_failures\.outer must be"):
+        scheduler.run(exporting("never"))
+
+    assert statuses(scheduler)["outer"] == ["FAILED"]
 
 
 def test_many_limited_calls_that_can_not_be_started_fail_one_by_one(scheduler):
@@ -481,3 +522,36 @@ def test_cache_options_may_be_expressions_of_texts(scheduler):
     shallow = inc.options(check_valid=ValueExpression("shallow"), cache_scope=ValueExpression("BACKEND"))
 
     assert [scheduler.run([shallow(1)]) for _ in range(2)] == [[2], [2]]
+
+
+@pytest.mark.parametrize("result", [5, None, inc(1)])
+def test_scheduler_task_that_returns_no_promise_fails(scheduler, result):
+    """What a scheduler task returns in place of a promise, an expression for example, is no result but an error."""
+
+    @scheduler_task(namespace=redun_namespace)
+    def forgetful(scheduler, parent_job, expression):
+        return result
+
+    with pytest.raises(
+        SchedulerError, match=r"test_failures\.forgetful returned .*, which is no promise; return sched"
+    ):
+        scheduler.run(forgetful())
+
+
+def test_unknown_task_says_what_to_do(scheduler):
+    """A call of a task that nobody has defined says that its module is missing."""
+    lost = TaskExpression("test_failures.of_nobody", (), {})
+
+    with pytest.raises(UnknownTaskError, match=r"'test_failures\.of_nobody' does not exist; the module that"):
+        scheduler.run([lost])
+
+
+def test_run_inside_of_a_run_says_what_it_needs(scheduler):
+    """A scheduler that is asked for a run meanwhile, by one of its own tasks for example, says what that takes."""
+
+    @task(namespace=redun_namespace, version="1")
+    def ask_again():
+        return scheduler.run(inc(1))
+
+    with pytest.raises(SchedulerError, match="this scheduler runs an execution already; use another Scheduler"):
+        scheduler.run(ask_again())

@@ -127,3 +127,9 @@ def test_nested_maps_do_not_wait_for_one_another(scheduler, ran):
     scheduler.run(f.map_(double, f.map_(inc, [1, 2])))
 
     assert ran().count("compose_apply") == 2
+
+
+def test_map_names_what_is_no_collection(scheduler):
+    """What has no items to apply a task to is named."""
+    with pytest.raises(TypeError, match=r"map_\(\) applies a task to each of some values, not to 3"):
+        scheduler.run(f.map_(inc, inc(2)))

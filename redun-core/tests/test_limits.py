@@ -87,11 +87,11 @@ def test_impossible_request_fails(request_):
         Limits({"db": 3}).admit(FakeJob("1", request_))
 
 
-@pytest.mark.parametrize("request_", ["db", 3, {"db": 1.5}, {"db": -1}, {"db": True}, {1: 1}, [1]])
+@pytest.mark.parametrize("request_", ["db", 3, {"db": 1.5}, {"db": -1}, {"db": True}, {1: 1}, [1], [["db"]]])
 def test_malformed_request_fails(request_):
     """A request that is no list of names and no mapping to numbers fails with a sentence."""
-    with pytest.raises(SchedulerError, match="task option limits="):
-        read_request(request_)
+    with pytest.raises(SchedulerError, match=r"task option limits=.* of fetch must"):
+        read_request(request_, "fetch")
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "many", ""])
@@ -215,7 +215,7 @@ def test_zero_units_are_no_request():
     _, admitted = admit(limits, ["a"], ["a"], {"a": 0})
 
     assert admitted == [True, False, True]
-    assert read_request({"a": 0, "b": 1}) == {"b": 1}
+    assert read_request({"a": 0, "b": 1}, "fetch") == {"b": 1}
 
 
 def test_jobs_that_are_given_up_never_start():

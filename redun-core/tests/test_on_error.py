@@ -104,6 +104,25 @@ def test_all_failures_are_reported_when_going_on(caplog):
     assert summary == ["3 calls failed:"]
 
 
+def test_calls_that_fail_alike_are_told_apart_by_their_arguments(caplog):
+    """Each failure is summed up on one line, with the beginnings of the arguments and without secrets."""
+
+    @task(version="1")
+    def fail(table, sample, password="hush"):
+        raise ValueError("broken")
+
+    with Scheduler() as scheduler, pytest.raises(ValueError, match="broken"):
+        scheduler.run([fail("x" * 1_000, 1), fail("x" * 1_000, sample="two\n")], on_error="keep-going")
+
+    messages = [record.message for record in caplog.records]
+    lines = messages[messages.index("2 calls failed:") + 1 :][:2]
+    table = "'" + "x" * 36 + "..."
+    assert [line.partition(": ")[2] for line in lines] == [
+        f"test_on_error.fail(table={table}, sample=1, password=***): ValueError('broken')",
+        f"test_on_error.fail(table={table}, sample='two\\n', password=***): ValueError('broken')",
+    ]
+
+
 def test_running_work_is_stopped(tasks):
     """With `stop`, what runs is cancelled and recorded so; the run ends at once."""
     release = threading.Event()

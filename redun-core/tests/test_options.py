@@ -2,8 +2,8 @@ import pickle
 
 import pytest
 
-from redun import task
-from redun.options import CacheCheckValid, CacheResult, CacheScope, merge_options, normalize_options
+from redun import Scheduler, task
+from redun.options import CacheCheckValid, CacheResult, CacheScope, merge_options, normalize_options, settle_options
 
 redun_namespace = "test_options"
 
@@ -82,6 +82,60 @@ def test_cache_may_not_be_an_expression_and_says_so():
     """Option `cache` decides before anything is evaluated, so an expression is refused with the option's name."""
     with pytest.raises(TypeError, match="cache"):
         normalize_options({"cache": call(1)})
+
+
+@pytest.mark.parametrize("allowed", [{CacheResult.CSE}, ["CSE"], "CSE", (CacheResult.CSE,)])
+def test_results_that_are_allowed_get_one_form(allowed):
+    """What `allowed_cache_results` names may be members or their texts, one or several."""
+    assert settle_options({"allowed_cache_results": allowed}, "add") == {"allowed_cache_results": {CacheResult.CSE}}
+
+
+@pytest.mark.parametrize("options", [{}, {"memory": 4}, {"prov": False, "cache_scope": None, "tags": [("a", 1)]}])
+def test_options_that_are_settled_stay_as_they_are(options):
+    """Options that need no other form are the same afterwards."""
+    assert settle_options(options, "add") == options
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"version": call("1")}, "version of task add can't be an expression"),
+        ({"hash_includes": print}, "hash_includes of task add is a list of values, not <built-in function print>"),
+        ({"compat": "0123"}, "compat of task add is a list of hashes, not '0123'"),
+        ({"export_options": ["memory"]}, "export_options of task add is a mapping of options to values"),
+        ({"config_args": "a"}, "config_args of task 'test_options.add' must be a list of names of"),
+        ({"tags": {"project": "moon"}}, r"must be a list of pairs .*: write \[\('project', 'moon'\)\]"),
+    ],
+)
+def test_definition_with_a_wrong_value_is_refused(settings, message):
+    """What says what a task is has a value of a certain type, and another one is refused where the task is defined."""
+
+    def add(a, b):
+        return a + b
+
+    with pytest.raises((TypeError, ValueError), match=message):
+        task(**{"namespace": "test_options", "version": "1", **settings})(add)
+
+
+def test_tags_of_a_definition_may_be_expressions():
+    """Tags that are known when the task is called are those of the job; the task itself has none."""
+
+    @task(version="1", tags=[("step", call(1)[0])])
+    def tagged():
+        return 1
+
+    with Scheduler() as scheduler:
+        assert scheduler.run(tagged()) == 1
+
+    tagged = [(on, tags) for (on, _), tags in scheduler.backend.tags.items() if ("step", 1) in tags]
+    assert tagged == [("Job", [("step", 1)])]
+
+
+@pytest.mark.parametrize("context", [5, call({"a": 1})])
+def test_context_that_is_no_mapping_is_refused(context):
+    """A context has names, so it can't be an expression, or anything but a mapping."""
+    with pytest.raises(TypeError, match="a context must be a mapping, not"):
+        call.update_context(context)
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_wrong_tags_are_an_ordinary_failure(scheduler, tags):
 
     text = scheduler.run(catch(inc.options(tags=ValueExpression(tags))(1), ValueError, explain))
 
-    assert text.startswith("tags=")
+    assert text.startswith("task option tags=")
     with pytest.raises(ValueError, match="tags="):
         scheduler.run(inc(1), tags=tags)
 

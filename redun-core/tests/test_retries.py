@@ -11,7 +11,7 @@ from redun.config import Config
 from redun.errors import ExecutorError, FailureKind, OutOfMemoryError, SchedulerError, TaskTimeoutError
 from redun.executors.base import Executor
 from redun.executors.local import LocalExecutor
-from redun.scheduler.retry import find_kind, plan_retry, read_timeout
+from redun.scheduler.retry import check_retries, find_kind, plan_retry, read_timeout
 from redun.scheduler.timers import Timers
 
 redun_namespace = "test_retries"
@@ -48,19 +48,20 @@ def test_delay_follows_from_options_and_failures(options, kind, failures, delay)
         {"retries": {"user": "1"}},
         {"retries": 1, "retry_delay": "1"},
         {"retries": 1, "retry_delay": -1},
+        {"retry_delay": None},
     ],
 )
 def test_wrong_options_are_refused(options):
-    """A value that makes no sense is refused with a sentence that names the option."""
-    with pytest.raises(SchedulerError, match="task option retr"):
-        plan_retry(options, FailureKind.USER, 1)
+    """A value that makes no sense is refused with a sentence that names the option and the task."""
+    with pytest.raises(SchedulerError, match=r"task option retr.* of fetch must be"):
+        check_retries(options, "fetch")
 
 
 @pytest.mark.parametrize("timeout", ["1", 0, -1, True])
 def test_wrong_timeout_is_refused(timeout):
     """A timeout that is no positive number is refused with a sentence."""
-    with pytest.raises(SchedulerError, match="task option timeout="):
-        read_timeout({"timeout": timeout})
+    with pytest.raises(SchedulerError, match=r"task option timeout=.* of fetch must be"):
+        read_timeout({"timeout": timeout}, "fetch")
 
 
 def test_kind_of_failure_is_what_the_executor_says():
@@ -153,11 +154,12 @@ def test_retry_gives_up_its_limits_meanwhile():
 
 
 def test_wrong_retries_fail_the_task():
-    """A wrong option fails the task that has it with a sentence, and nothing else."""
+    """A wrong option fails the task that has it with a sentence, before it runs and without anything else."""
+    ran = []
 
     @task(retries="often", version="1")
     def wrong():
-        raise ValueError("own")
+        ran.append(1)
 
     @task(version="1")
     def explain(error):
@@ -165,6 +167,7 @@ def test_wrong_retries_fail_the_task():
 
     with Scheduler() as scheduler:
         assert "task option retries='often'" in scheduler.run(catch(wrong(), SchedulerError, explain))
+    assert ran == []
 
 
 def test_executor_that_retries_itself_is_left_alone():

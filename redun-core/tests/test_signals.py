@@ -35,6 +35,31 @@ with Scheduler(Config({"backend": {"db_uri": f"sqlite:///{folder}/redun.db"}})) 
     print(scheduler.run(hang([quick(number) for number in range(5)])))
 """
 
+BLOCKING = """
+import sys, threading
+from redun import Scheduler, task
+from redun.config import Config
+from redun.executors.base import Executor
+
+class Blocking(Executor):
+    options_type = dict
+
+    def submit(self, call):
+        print(threading.current_thread() is threading.main_thread(), flush=True)
+        threading.Event().wait()
+
+@task(namespace="signals", version="1", executor="wrong")
+def last(number):
+    return number
+
+@task(namespace="signals", version="1")
+def count(number):
+    return count(number - 1) if number else last(number)
+
+scheduler = Scheduler(Config({"executors.default": {"type": "local"}}), executor=Blocking("wrong"))
+scheduler.run(last(0) if sys.argv[1] == "main" else count(100))
+"""
+
 
 @pytest.fixture
 def start(tmp_path):
@@ -171,6 +196,54 @@ def test_second_signal_while_calls_are_stopped(tmp_path):
 
     assert done.returncode in (130, -signal.SIGINT), done.stderr
     assert "Shutting down" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("where", "is_main"), [("main", ["True\n"]), ("in a chain", ["False\n", "True\n"])])
+def test_executor_that_does_not_return_is_interrupted(tmp_path, number, code, where, is_main):
+    """Where an executor's submit waits, mostly on a worker in a chain, one signal is enough, and it is named."""
+    (tmp_path / "program.py").write_text(BLOCKING)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py"), where],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() in is_main
+
+    sent = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    took = time.monotonic() - sent
+
+    assert (process.returncode in (code, 130), took < 10) == (True, True), errors
+    assert "Executor wrong is starting calls and does not come to an end: it is interrupted." in errors
+
+
+def test_signal_during_an_ordinary_start_of_calls_interrupts_nothing():
+    """A signal that comes while an executor starts calls is heard when it is done with that."""
+    from redun import Scheduler, task
+    from redun.executors.local import LocalExecutor, LocalOptions
+
+    class Signalling(LocalExecutor):
+        has_returned = False
+
+        def submit_many(self, calls):
+            os.kill(os.getpid(), signal.SIGTERM)
+            futures = super().submit_many(calls)
+            self.has_returned = True
+            return futures
+
+    @task(namespace="signals", version="1")
+    def one():
+        return 1
+
+    executor = Signalling("default", LocalOptions())
+
+    with pytest.raises(SystemExit) as exited:
+        Scheduler(executor=executor).run(one())
+
+    assert (exited.value.code, executor.has_returned) == (143, True)
 
 
 def test_handlers_are_restored():

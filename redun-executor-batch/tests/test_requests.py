@@ -123,7 +123,9 @@ def test_task_options_win():
     assert found.batch_tags == {"team": "moon", "step": 1}
 
 
-@pytest.mark.parametrize("options", [{"gpus": "all"}, {"vcpus": True}, {"timeout": -1}, {"memory": []}, {"queue": 3}])
+@pytest.mark.parametrize(
+    "options", [{"gpus": "all"}, {"vcpus": True}, {"timeout": -1}, {"memory": []}, {"queue": 3}, {"num_nodes": 0}]
+)
 def test_wrong_task_options_are_refused(options):
     """A task's option that is no value for AWS Batch fails the call, and is not tried again."""
     with pytest.raises(ExecutorError, match=next(iter(options))) as caught:
@@ -208,6 +210,12 @@ def test_definition_of_nodes():
     assert (nodes["numNodes"], nodes["mainNode"]) == (4, 0)
     assert [each["targetNodes"] for each in nodes["nodeRangeProperties"]] == ["0", "1:"]
     assert nodes["nodeRangeProperties"][0]["container"]["ulimits"][0]["softLimit"] == 65_535
+
+
+def test_one_node_is_an_ordinary_job():
+    """A job of one machine is what it is without num_nodes, as configured and as option of a task."""
+    assert read_ini("num_nodes = 1") == read_ini("")
+    assert apply_task_options(replace(OPTIONS, num_nodes=3), make_call(num_nodes=1)) == OPTIONS
 
 
 def test_definitions_that_fit():

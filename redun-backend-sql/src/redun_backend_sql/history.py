@@ -166,6 +166,7 @@ def find_calls_with(database: Database, task_name: str, paths: Sequence[str]) ->
 
 def _make_calls(database: Database, rows: Sequence[Any]) -> Sequence[PastCall]:
     sources = dict(database.select_in(_SOURCES, [row[1] for row in rows]))
+    definitions = _read_values(database, {row[1] for row in rows})
     types = dict(database.select_in(_TYPES, [row[3] for row in rows]))
     places: dict[str, dict[int | str, str]] = {row[0]: {} for row in rows}
     for call_hash, position, key, value_hash in database.select_in(_ARGUMENTS, list(places)):
@@ -179,6 +180,7 @@ def _make_calls(database: Database, rows: Sequence[Any]) -> Sequence[PastCall]:
             sources.get(task_hash, ""),
             {place: values[found] for place, found in places[call_hash].items() if found in values},
             types.get(value_hash) == ERROR_TYPE,
+            definitions[task_hash].data if task_hash in definitions else b"",
         )
         for call_hash, task_hash, args_hash, value_hash, _ in rows
     ]

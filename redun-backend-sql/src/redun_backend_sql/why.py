@@ -96,7 +96,14 @@ def _describe(call: PastCall, task_name: str) -> WantedCall:
         {place: value for place, value in call.arguments.items() if isinstance(place, str)},
         call.args_hash,
     )
-    return WantedCall(task_name, call.task_hash, call.source, parse_parameters(call.source).names, arguments)
+    return WantedCall(
+        task_name,
+        call.task_hash,
+        call.source,
+        parse_parameters(call.source).names,
+        arguments,
+        definition=call.definition,
+    )
 
 
 def _find_writers(database: Database, wanted: WantedCall, past: Sequence[PastCall]) -> Iterator[str]:

@@ -122,17 +122,18 @@ def read_timeout() -> float:
 def check_disks(workspace: Workspace) -> Iterator[Finding]:
     """Look at the room that is left where the repository and temporary files are."""
     places = {"repository": _find_existing(workspace.config_dir), "temporary files": Path(gettempdir())}
+    can_write = os.access(places["repository"], os.W_OK | os.X_OK)
     for subject, folder in places.items():
         free = shutil.disk_usage(folder).free
         text = f"{folder} has {free / 1e9:,.1f} GB left"
         if free >= _LITTLE:
             yield Finding(State.OK, f"disk of {subject}", text)
             continue
-        advice = "make room; `redun gc` gives back what old values take" if subject == "repository" else "make room"
+        can_collect = subject == "repository" and can_write
+        advice = "make room; `redun gc` gives back what old values take" if can_collect else "make room"
         yield Finding(State.PROBLEM if free < _TOO_LITTLE else State.WARNING, f"disk of {subject}", text, advice)
-    folder = places["repository"]
-    if not os.access(folder, os.W_OK | os.X_OK):
-        text = f"{folder} can't be written to, so nothing can be recorded there"
+    if not can_write:
+        text = f"{places['repository']} can't be written to, so nothing can be recorded there"
         yield Finding(State.WARNING, "disk of repository", text, "name another one with -c or REDUN_CONFIG")
 
 

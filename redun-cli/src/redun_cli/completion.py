@@ -10,7 +10,7 @@ import ast
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem, ShellComplete, get_completion
 
 from redun.completing import complete_ids
 from redun_cli.main import COMPLETION_VARIABLE
+from redun_cli.run_command import make_options
 
 SHELLS = ("bash", "zsh", "fish")
 SECONDS_VARIABLE = "REDUN_COMPLETION_SECONDS"
@@ -103,6 +104,24 @@ def complete_task(context: click.Context, parameter: click.Parameter, incomplete
     return [CompletionItem(task.name, help=task.summary) for task in found if task.name.startswith(incomplete)]
 
 
+def complete_parameters(script: str, task_name: str, incomplete: str) -> list[CompletionItem[Any]]:
+    """Return the parameters of a task, as options, that begin with a text; the script is not run.
+
+    Parameters
+    ----------
+    script, task_name
+        The two names on the line.
+    incomplete
+        The text.
+    """
+    try:
+        found = [task for task in list_tasks(_read_script(script)) if f".{task_name}".endswith(f".{task.name}")]
+    except (OSError, ValueError, SyntaxError):
+        return []
+    options = make_options(found[0].parameters) if found else {}
+    return [CompletionItem(option) for option in options.values() if option.startswith(incomplete)]
+
+
 class FoundTask(NamedTuple):
     """A task in the text of a script.
 
@@ -112,10 +131,13 @@ class FoundTask(NamedTuple):
         What `redun run` takes.
     summary
         The first line of its docstring.
+    parameters
+        What it takes by name.
     """
 
     name: str
     summary: str
+    parameters: Sequence[str] = ()
 
 
 def list_tasks(text: str) -> Iterator[FoundTask]:
@@ -123,8 +145,8 @@ def list_tasks(text: str) -> Iterator[FoundTask]:
 
     Examples
     --------
-    >>> list(list_tasks("@task(version='1')\\ndef main():\\n    'Do it.'\\n"))
-    [FoundTask(name='main', summary='Do it.')]
+    >>> list(list_tasks("@task(version='1')\\ndef main(x, *rest):\\n    'Do it.'\\n"))
+    [FoundTask(name='main', summary='Do it.', parameters=['x'])]
     """
     for node in ast.parse(text).body:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -135,7 +157,8 @@ def list_tasks(text: str) -> Iterator[FoundTask]:
             if name == "task":
                 given = _read_words(decorator)
                 full = ".".join(filter(None, (given.get("namespace"), given.get("name") or node.name)))
-                yield FoundTask(full, (ast.get_docstring(node) or "").partition("\n")[0])
+                taken = [item.arg for item in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                yield FoundTask(full, (ast.get_docstring(node) or "").partition("\n")[0], taken)
 
 
 def _read_words(decorator: ast.expr) -> dict[str, str]:

@@ -6,6 +6,7 @@ after it, so that no parameter of a task is out of reach.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -51,6 +52,28 @@ class RunCommand(click.Command):
         """Read the arguments, and remember them."""
         ctx.meta[_RAW] = list(args)
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the options that begin with what was typed: the parameters of the task that is named, then its own."""
+        from redun_cli.completion import complete_parameters
+
+        script, task_name = ctx.params.get("script"), ctx.params.get("task_name")
+        offered = complete_parameters(script, task_name, incomplete) if script and task_name else []
+        names = {item.value for item in offered}
+        return [*offered, *(item for item in super().shell_complete(ctx, incomplete) if item.value not in names)]
+
+
+def make_options(names: Iterable[str]) -> dict[str, str]:
+    """Return the option for each parameter, in lower case unless parameters differ in nothing but their case.
+
+    Examples
+    --------
+    >>> make_options(["max_depth", "Reads", "N", "n"])
+    {'max_depth': '--max-depth', 'Reads': '--reads', 'N': '--N', 'n': '--n'}
+    """
+    exact = {name: f"--{name.replace('_', '-')}" for name in names}
+    counts = Counter(option.lower() for option in exact.values())
+    return {name: option if counts[option.lower()] > 1 else option.lower() for name, option in exact.items()}
 
 
 def find_values(ctx: click.Context, script: str, task_name: str, name: str) -> Collection[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, NamedTuple, get_args, get_type_hints
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 from redun.errors import RedunError
 from redun.task import Task
 from redun_cli.readings import MANY, BadItem, Reading, choose_reading
+from redun_cli.run_command import make_options
 
 _NEGATIVE_NUMBER = re.compile(r"-(\.?\d|inf|nan)")
 
@@ -89,14 +89,9 @@ def _convert_all(parser: _Parser, options: Mapping[str, _Option], given: Mapping
 
 
 def name_options(task: Task[..., Any]) -> dict[str, str]:
-    """Return the option for each parameter, in lower case unless parameters differ in nothing but their case."""
-    exact = {
-        name: f"--{name.replace('_', '-')}"
-        for name, parameter in task.signature.parameters.items()
-        if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-    }
-    counts = Counter(option.lower() for option in exact.values())
-    return {name: option if counts[option.lower()] > 1 else option.lower() for name, option in exact.items()}
+    """Return the option for each parameter of a task."""
+    parameters = task.signature.parameters.values()
+    return make_options(item.name for item in parameters if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD))
 
 
 def _choose_reading(task: Task[..., Any], parameter: Parameter, is_known: bool) -> tuple[Any, Reading] | None:

@@ -15,6 +15,7 @@ from redun.options import CacheScope
 from redun.promise import Promise
 from redun.registry import get_task_registry
 from redun.task import scheduler_task, task
+from redun.traceback import safe_repr
 from redun.values.nested import iter_nested_value, map_nested_value
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def catch(
         if isinstance(error, StoppedCallError):
             raise error
         for classes, recovery in recoveries:
-            if isinstance(error, classes):
+            if _is_one_of(error, classes, recovery, "catch"):
                 scheduler.forget_failure(error)
                 failure = ValueExpression(error)
                 add_upstreams(failure, expr)
@@ -198,9 +199,9 @@ def catch_all(
         failures = [error for error in errors if not isinstance(error, StoppedCallError)]
         if len(failures) < len(errors) and (on_error == _KEEP_GOING or not failures):
             raise next(error for error in errors if isinstance(error, StoppedCallError))  # From further up.
-        unmatched = [error for error in failures if recovery is None or not isinstance(error, classes or Exception)]
-        if unmatched:
-            raise unmatched[0]
+        for error in failures:
+            if recovery is None or not _is_one_of(error, classes or Exception, recovery, "catch_all"):
+                raise error
         for error in errors:
             scheduler.forget_failure(error)
         results = {id(leaf): promise.value for leaf, promise in zip(leaves, promises, strict=True)}
@@ -208,6 +209,17 @@ def catch_all(
         return scheduler.evaluate(recovery(settled), parent_job) if errors else settled
 
     return Promise.all([scheduler.evaluate([error_class, recover], parent_job), all_ended]).then(finish)
+
+
+def _is_one_of(error: BaseException, classes: Any, recovery: Any, caller: str) -> bool:
+    """Whether an error is to be recovered from; what can't tell, or can't recover, is refused with a sentence."""
+    try:
+        is_one = isinstance(error, classes)
+    except TypeError:
+        raise TypeError(f"{caller}() recovers from classes of errors, not from {safe_repr(classes)}") from error
+    if is_one and not callable(recovery):
+        raise TypeError(f"{caller}() recovers with a task or a function, not with {safe_repr(recovery)}") from error
+    return is_one
 
 
 @task(namespace="redun", version="1")

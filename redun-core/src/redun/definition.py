@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from redun.options import normalize_options
+from redun.expression import Expression
+from redun.options import check_tags, normalize_options
 from redun.registry import get_task_registry
 from redun.task_value import Task
+from redun.values.nested import find_leaves
 
 _DEFINITION = ("name", "namespace", "version", "compat", "script", "hash_includes", "source")
 
@@ -27,15 +29,26 @@ def define_task(kind: type[Any], func: Callable[..., Any], settings: Mapping[str
     Raises
     ------
     TypeError
-        When there is no function to make a task of, or `compat` is no list.
+        When there is no function to make a task of, or what says what the task is has a value of a wrong type.
+    ValueError
+        When ``tags`` are no pairs of a key and a JSON value.
     """
     if isinstance(func, Task) or not hasattr(func, "__name__"):
         raise TypeError(f"a task is made of a function, not of {func!r}; options are given by name: @task(name=...)")
-    if isinstance(settings.get("compat", ()), str):
-        raise TypeError("compat is a list of hashes, not one text")
+    for name, what in (("compat", "hashes"), ("hash_includes", "values")):
+        given = settings.get(name, ())
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise TypeError(f"{name} of task {func.__name__} is a list of {what}, not {given!r}")
     definition = {key: settings[key] for key in _DEFINITION if key in settings}
+    for name, given in definition.items():
+        if isinstance(given, Expression):
+            raise TypeError(f"{name} of task {func.__name__} can't be an expression, as an option can: {given!r}")
     options = {key: value for key, value in settings.items() if key not in (*_DEFINITION, "export_options")}
+    if not find_leaves(options.get("tags")):
+        check_tags(options.get("tags"))
     exported = settings.get("export_options") or {}
+    if not isinstance(exported, Mapping):
+        raise TypeError(f"export_options of task {func.__name__} is a mapping of options to values, not {exported!r}")
     normal = normalize_options(exported)
     made = kind(func, **definition, task_options_base={**options, **normal}, export_options={*exported, *normal})
     get_task_registry().add(made)

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
 from redun.arguments import EncodedArguments, encode_arguments, encode_lazily, encode_values, find_argument_leaves
+from redun.errors import InvalidValueError
 from redun.hashing import hash_bytes, hash_strings, hash_struct, hash_task_expression
 from redun.operators import (
     LazyOperators,
@@ -27,6 +28,7 @@ from redun.operators import (
 from redun.options import EMPTY_OPTIONS, in_fixed_order
 from redun.quoting import QuotedExpression, quote
 from redun.registry import get_task_registry
+from redun.unstorable import name_argument
 from redun.values.base import MIME_TYPE_PICKLE, GraphValue, pickle_dumps
 from redun.values.codec import dump_for_hash
 from redun.values.nested import find_leaves
@@ -37,6 +39,12 @@ R = TypeVar("R", covariant=True)
 _NO_KEYWORDS: Mapping[str, Any] = {}
 _NO_NAMES: frozenset[str] = frozenset()
 _NO_OPTIONS_HASH = hash_bytes(pickle_dumps({}))
+
+
+_ENDLESS = (
+    "Expressions of unknown length cannot be iterated. Use map_(), iterate in a task that is given the value, or say "
+    "how many items there are with option nout."
+)
 
 
 class Expression(LazyOperators, GraphValue, Generic[R]):
@@ -50,10 +58,12 @@ class Expression(LazyOperators, GraphValue, Generic[R]):
     __hash__ = object.__hash__
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("Expressions cannot be coerced to bool.")
+        raise TypeError(
+            "Expressions cannot be coerced to bool. Use cond(), or decide in a task that is given the value."
+        )
 
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError("Expressions of unknown length cannot be iterated.")
+        raise TypeError(_ENDLESS)
 
     def __repr__(self) -> str:
         """Return the expression as it is written, with ``...`` for what is too deep or too much."""
@@ -114,7 +124,10 @@ class ApplyExpression(Expression[R]):
         encoded = self._encoded
         if encoded is None:
             encode = encode_arguments if self.argument_leaves else encode_values
-            encoded = self._encoded = encode(self.args, self.kwargs)
+            try:
+                encoded = self._encoded = encode(self.args, self.kwargs)
+            except InvalidValueError as error:
+                raise name_argument(error, self) from error.__cause__
         return encoded
 
     def forget_arguments(self) -> None:
@@ -168,7 +181,7 @@ class TaskExpression(ApplyExpression[R]):
 
     def __iter__(self) -> Iterator[Any]:
         if self.length is None:
-            raise TypeError("Expressions of unknown length cannot be iterated.")
+            raise TypeError(_ENDLESS)
         return (self[index] for index in range(self.length))
 
     def is_valid_node(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from redun.expression import QuotedExpression, SchedulerExpression, add_upstreams, quote
 from redun.promise import Promise
 from redun.task import PartialTask, Task, scheduler_task, task
+from redun.traceback import safe_repr
 
 if TYPE_CHECKING:
     from redun._signatures import Map, Seq
@@ -81,6 +82,10 @@ def map_(
 
     def apply(resolved: Any) -> Promise[Any]:
         functions, concrete = resolved
+        try:
+            iter(concrete)
+        except TypeError:
+            raise TypeError(f"map_() applies a task to each of some values, not to {safe_repr(concrete)}") from None
         mapped = functions[0] if len(functions) == 1 else compose(*functions)
         calls = [mapped(value) for value in concrete]
         add_upstreams(sexpr, *calls)

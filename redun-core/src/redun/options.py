@@ -81,9 +81,63 @@ def _to_member(name: str, kind: type[Enum], value: Any) -> Any:
     if isinstance(value, str):
         value = next((member for member in kind if member.value == value), value)
     if isinstance(value, str | int | float | Enum) and not isinstance(value, kind):
-        choices = ", ".join(repr(member.value) for member in kind)
-        raise ValueError(f"task option {name}={value!r} is none of {choices}")
+        raise ValueError(f"task option {name}={value!r} is none of {_list_choices(kind)}")
     return value
+
+
+def _list_choices(kind: type[Enum]) -> str:
+    return ", ".join(repr(member.value) for member in kind)
+
+
+def settle_options(options: Mapping[str, Any], task_name: str) -> Mapping[str, Any]:
+    """Return the options of one call with the kernel's own in one form, and checked: no expressions are left in them.
+
+    Parameters
+    ----------
+    options
+        The options.
+    task_name
+        The full name of the task that is called, for messages.
+
+    Raises
+    ------
+    ValueError
+        When ``cache_scope``, ``check_valid``, ``allowed_cache_results``, ``prov`` or ``tags`` is not what it may be.
+
+    Examples
+    --------
+    >>> settle_options({"cache_scope": "CSE", "memory": 4}, "demo.add")
+    {'cache_scope': <CacheScope.CSE: 'CSE'>, 'memory': 4}
+    """
+    if _SETTLED.isdisjoint(options):
+        return options
+    normal = dict(options)
+    for name, kind in (("cache_scope", CacheScope), ("check_valid", CacheCheckValid)):
+        if normal.get(name) is not None:
+            normal[name] = _find_member(name, kind, normal[name], normal[name], task_name)
+    allowed = normal.get("allowed_cache_results")
+    if allowed is not None:
+        items = allowed if isinstance(allowed, Collection) and not isinstance(allowed, str) else [allowed]
+        members = {_find_member("allowed_cache_results", CacheResult, item, allowed, task_name) for item in items}
+        normal["allowed_cache_results"] = members
+    if not isinstance(normal.get("prov", True), bool):
+        raise ValueError(f"task option prov={normal['prov']!r} of {task_name} must be True or False")
+    if "tags" in normal:
+        try:
+            check_tags(normal["tags"])
+        except ValueError as error:
+            raise ValueError(f"task option {error}, in a call of {task_name}") from None
+    return normal
+
+
+_SETTLED = frozenset(["cache_scope", "check_valid", "allowed_cache_results", "prov", "tags"])
+
+
+def _find_member(name: str, kind: type[Enum], value: Any, written: Any, task_name: str) -> Enum:
+    for member in kind:
+        if value is member or (isinstance(value, str) and value == member.value):
+            return member
+    raise ValueError(f"task option {name}={written!r} of {task_name} is none of {_list_choices(kind)}")
 
 
 def check_options(options: Mapping[str, Any], fullname: str, parameters: Collection[str]) -> None:
@@ -101,14 +155,18 @@ def check_options(options: Mapping[str, Any], fullname: str, parameters: Collect
     Raises
     ------
     TypeError
-        When ``nout`` is no number of items.
+        When ``nout`` is no number of items, or ``config_args`` no list of names.
     ValueError
         When ``config_args`` names no parameter.
     """
     nout = options.get("nout")
     if nout is not None and (isinstance(nout, bool) or not isinstance(nout, int) or nout < 0):
         raise TypeError(f"task option nout of {fullname!r} must be a whole number, not {nout!r}")
-    unknown = set(options.get("config_args") or ()) - set(parameters)
+    config_args = options.get("config_args")
+    is_list = isinstance(config_args, Collection) and not isinstance(config_args, str)
+    if config_args is not None and not (is_list and all(isinstance(name, str) for name in config_args)):
+        raise TypeError(f"config_args of task {fullname!r} must be a list of names of parameters, not {config_args!r}")
+    unknown = set(config_args or ()) - set(parameters)
     if unknown:
         raise ValueError(f"config_args of task {fullname!r} names no parameter: {', '.join(sorted(unknown))}")
 
@@ -127,6 +185,8 @@ def check_tags(tags: Any) -> list[tuple[str, Any]]:
     [('project', 'moon'), ('step', 1)]
     """
     try:
+        if isinstance(tags, Mapping):
+            raise TypeError(f"write {list(tags.items())!r}")
         pairs = [(key, value) for key, value in tags or ()]
         json.dumps(pairs, allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -35,7 +35,12 @@ def pickle_dump(value: Any, stream: IO[bytes]) -> None:
 
 
 def merge_dicts(dicts: Iterable[Mapping[Any, Any]]) -> dict[Any, Any]:
-    """Return mappings merged into one, mappings inside them too; elsewhere the last value wins.
+    """Return mappings, such as contexts, merged into one, mappings inside them too; elsewhere the last value wins.
+
+    Raises
+    ------
+    TypeError
+        When one is no mapping.
 
     Examples
     --------
@@ -44,6 +49,8 @@ def merge_dicts(dicts: Iterable[Mapping[Any, Any]]) -> dict[Any, Any]:
     """
     merged: dict[Any, Any] = {}
     for mapping in dicts:
+        if not isinstance(mapping, Mapping):
+            raise TypeError(f"a context must be a mapping, not {mapping!r}; the values in it may be expressions")
         for key, value in mapping.items():
             known = merged.get(key)
             nested = isinstance(known, Mapping) and isinstance(value, Mapping)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from redun.boto import BOTO_VARIABLE, make_boto_config
 from redun.errors import ExecutorError, MissingPluginError
@@ -20,6 +20,8 @@ from redun.logging import logger
 from redun_executor_batch.errors import BatchError, BatchRefusedError
 from redun_executor_batch.rate import Rate, choose_wait
 from redun_executor_batch.requests import SUBMISSION_VARIABLE
+
+T = TypeVar("T")
 
 LOG_GROUP = "/aws/batch/job"
 DEFAULT_REGION = "us-west-2"
@@ -122,14 +124,7 @@ class BatchApi:
         BatchRefusedError
             When AWS refuses.
         """
-        start = time.monotonic()
-        failures = 0
-        while True:
-            try:
-                return self._call_once(operation, service, asked)
-            except Exception as error:
-                failures += 1
-                self._wait_or_fail(error, operation, start, failures)
+        return self._repeat(operation, lambda: self._call_once(operation, service, asked))
 
     def submit(self, asked: Mapping[str, Any], token: str) -> str:
         """Submit a job and return its id. A job whose answer was lost is found again by its token.
@@ -141,19 +136,11 @@ class BatchApi:
         BatchRefusedError
             When AWS refuses.
         """
-        start = time.monotonic()
-        failures = 0
-        while True:
-            try:
-                answer = self._call_once("submit_job", "batch", asked)
-                return str(answer["jobId"])
-            except Exception as error:
-                failures += 1
-                self._wait_or_fail(error, "submit_job", start, failures)
-                if classify(error) is Problem.AWAY:
-                    found = self._look_for(asked, token)
-                    if found is not None:
-                        return found
+        return self._repeat(
+            "submit_job",
+            lambda: str(self._call_once("submit_job", "batch", asked)["jobId"]),
+            lambda: self._look_for(asked, token),
+        )
 
     def describe(self, job_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Return what is known of up to 100 jobs, by id."""
@@ -221,6 +208,19 @@ class BatchApi:
             time.sleep(wait)
         answer: Mapping[str, Any] = getattr(client, operation)(**asked)
         return answer
+
+    def _repeat(self, operation: str, ask: Callable[[], T], look_for: Callable[[], T | None] = lambda: None) -> T:
+        """Return the answer to a request, made until there is one, or what is found when nobody knows what it did."""
+        start = time.monotonic()
+        failures = 0
+        while True:
+            try:
+                return ask()
+            except Exception as error:
+                failures += 1
+                self._wait_or_fail(error, operation, start, failures)
+                if classify(error) is Problem.AWAY and (found := look_for()) is not None:
+                    return found
 
     def _prepare(self, service: str, operation: str) -> tuple[Any, Rate]:
         with self._lock:

@@ -101,7 +101,8 @@ class BatchOptions(CodeOptions):
         default=True, metadata={"help": "whether jobs have tags that say which task, execution and user they are of"}
     )
     num_nodes: int | None = field(
-        default=None, metadata={"help": "on how many machines each job runs, as a multi-node job", "minimum": 2}
+        default=None,
+        metadata={"help": "on how many machines each job runs, as a multi-node job if several", "minimum": 1},
     )
     share_id: str | None = field(default=None, metadata={"help": "the share identifier, for queues that are shared"})
     scheduling_priority_override: int | None = field(
@@ -146,6 +147,8 @@ class BatchOptions(CodeOptions):
             )
         if not self.creates_definitions and self.job_def_name is None:
             raise ValueError("autocreate_job_def = false needs job_def_name, the name of an existing job definition")
+        if self.num_nodes == 1:  # A job of one machine is an ordinary one: it may be part of an array, for example.
+            object.__setattr__(self, "num_nodes", None)
 
     @property
     def creates_definitions(self) -> bool:
@@ -193,7 +196,7 @@ def apply_task_options(options: BatchOptions, call: Call) -> BatchOptions:
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise _wrong(call, name, value)
         own[name] = value
-    for name in ("vcpus", "timeout"):
+    for name in ("vcpus", "timeout", "num_nodes"):
         if own.get(name, 1) <= 0:
             raise _wrong(call, name, own[name])
     if "batch_tags" in own:

@@ -93,7 +93,8 @@ class MemoryBackend(Backend):
         return [self._past_call(call) for call in {call.call_hash: call for call in newest}.values()]
 
     def _past_call(self, call: CallRecord) -> PastCall:
-        definition = self.tasks[call.task_hash].subtype if call.task_hash in self.tasks else None
+        task = self.tasks.get(call.task_hash)
+        definition = task.subtype if task is not None else None
         return PastCall(
             call.call_hash,
             call.task_hash,
@@ -101,6 +102,7 @@ class MemoryBackend(Backend):
             definition.source if isinstance(definition, TaskSubtype) else "",
             place_arguments(call.arguments),
             call.result.type_name == ERROR_TYPE,
+            task.data if task is not None else b"",
         )
 
     def record(self, batch: Batch) -> None:

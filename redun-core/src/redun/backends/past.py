@@ -50,6 +50,8 @@ class PastCall(NamedTuple):
         the bytes of large ones may be left out.
     has_failed
         Whether its result is an error.
+    definition
+        The task as it was stored, which tells its version and is not to be unpickled; empty where it is not known.
     """
 
     call_hash: str
@@ -58,6 +60,7 @@ class PastCall(NamedTuple):
     source: str
     arguments: Mapping[int | str, EncodedValue]
     has_failed: bool
+    definition: bytes = b""
 
 
 class JobCall(NamedTuple):

@@ -176,7 +176,15 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, call: Call) -> Future[Any]:
-        """Start a call and return the future of its result. Called on one thread at a time; must not block."""
+        """Start a call and return the future of its result.
+
+        It is called on the thread of the scheduler, one thread at a time, and holds up the whole execution: no call
+        that has finished is noticed, no other one starts, no signal is heard. So it takes what it needs from the call,
+        hands it to a thread, a process or a service, and returns, without waiting for the call, for a free worker or
+        for other calls; what takes longer than a request, such as copying files, is done elsewhere. What it raises
+        fails the calls of its batch. On Ctrl-C it may be interrupted in the middle, with `KeyboardInterrupt`, when it
+        does not return for a second.
+        """
 
     def submit_many(self, calls: Sequence[Call]) -> Sequence[Future[Any]]:
         """Start calls and return their futures in order. Override it where handing over many at once is cheaper."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Work = tuple[Call, "Future[Any]"]
 """A call, and the future that it is to settle."""
 
+_LENT_SECONDS = 0.5
+"""How long the end of a worker is waited for whose call is done, and whose thread is held up in what followed."""
+
 
 class Runner:
     """Runs the calls of one worker, one after the other; this one on the worker's own thread.
@@ -112,7 +115,7 @@ class WorkerPool:
         queue, self._queue = self._queue, SimpleQueue()
         queue.put(None)
         for worker in self._workers:
-            worker.thread.join()
+            worker.join()
         for worker in self._abandoned:
             if worker.runner.interrupt(at_once=True):
                 worker.thread.join()
@@ -174,6 +177,11 @@ class _Worker:
         else:
             queue.put(None)  # For the next worker: there may be one more than is known, if a signal came as it started.
         self.runner.close()
+
+    def join(self) -> None:
+        """Wait for the end of the worker; not for long, if its call is done and it is held up where it is lent to."""
+        future = self.future
+        self.thread.join(_LENT_SECONDS if future is not None and future.done() else None)
 
     def _is_abandoned(self, lock: threading.Lock) -> bool:
         """Whether the call was cancelled; somebody else may have settled its future too."""

@@ -8,24 +8,22 @@ cloudpickle is installed; then its arguments and its result do too.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.errors import ExecutorError, FailureKind
 from redun.executors.base import Call
 from redun.registry import get_task_registry
-from redun.traceback import Frame, Traceback, safe_repr
+from redun.traceback import Frame, Traceback
 from redun.values.base import GraphValue
 from redun.values.codec import dump_graph, load_graph
 from redun.values.large import LARGE
 from redun.values.nested import find_leaves
+from redun.values.unpicklable import find_unpicklable
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-
-_MAX_DEPTH = 20
 
 
 class Request(NamedTuple):
@@ -226,34 +224,6 @@ def attach_origin(error: BaseException, traceback: Traceback) -> None:
             setattr(error, name, value)
         except AttributeError:  # An exception class with slots; it is raised without.
             return
-
-
-def find_unpicklable(value: Any, name: str, depth: int = 0) -> str:
-    """Return which part of a value can't be pickled, as an expression of the value's name, and what it is.
-
-    Examples
-    --------
-    >>> find_unpicklable({"fine": 1, "odd": [lambda: 1]}, "result")
-    "result['odd'][0] is a function"
-    """
-    if depth < _MAX_DEPTH:
-        for suffix, part in _list_parts(value):
-            try:
-                pickle.dumps(part)
-            except Exception:
-                return find_unpicklable(part, name + suffix, depth + 1)
-    return f"{name} is a {type(value).__qualname__}"
-
-
-def _list_parts(value: Any) -> Iterable[tuple[str, Any]]:
-    if isinstance(value, dict):
-        return [(f"[{safe_repr(key, 40)}]", part) for key, part in value.items()]
-    if isinstance(value, list | tuple):
-        return [(f"[{index}]", part) for index, part in enumerate(value)]
-    attributes = [(f".{name}", part) for name, part in getattr(value, "__dict__", {}).items()]
-    if isinstance(value, BaseException):
-        return [*((f".args[{index}]", part) for index, part in enumerate(value.args)), *attributes]
-    return [] if isinstance(value, type | ModuleType) or callable(value) else attributes
 
 
 def dump_payload(value: Any, pickler: Any) -> bytes:

@@ -210,6 +210,9 @@ class Hooks:
     def redun_job_finish(self, job: Job) -> None:
         """Observe that a job ended; its `status` and `outcome` say how.
 
+        Every job that has started ends. In a dry run, one that is answered from the cache, but below which calls would
+        run, ends as cached without a value.
+
         Examples
         --------
         >>> @hookimpl

@@ -27,7 +27,7 @@ from redun.observing import make_observers
 from redun.options import EMPTY_OPTIONS, check_tags
 from redun.promise import Promise, wait_promises
 from redun.registry import get_task_registry
-from redun.scheduler.current import get_current_scheduler, set_current_scheduler
+from redun.scheduler.current import check_idle, get_current_scheduler, set_current_scheduler
 from redun.scheduler.extend import extend_run
 from redun.scheduler.failure import ErrorValue, Failure, report_failure
 from redun.scheduler.job import Execution, Job, JobStatus
@@ -189,8 +189,7 @@ class Scheduler:
 
     def run_execution(self, execution: Execution, expr: Any, settings: RunSettings) -> Any:
         """Return the value of an expression, as a given execution; see `run`."""
-        if self._loop is not None or get_current_scheduler(required=False) is not None:
-            raise SchedulerError("a scheduler is running on this thread already; use another thread for a nested run")
+        check_idle(self._loop is not None)
         ensure_handler()
         self.load()
         self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(execution.args[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from redun.errors import NoCurrentScheduler
+from redun.errors import NoCurrentScheduler, SchedulerError
 
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
@@ -30,6 +30,27 @@ def get_current_scheduler(required: bool = True) -> Scheduler | None:
     if scheduler is None and required:
         raise NoCurrentScheduler("Scheduler is not running.")
     return scheduler
+
+
+def check_idle(is_running: bool) -> None:
+    """Check that an execution can begin on this thread.
+
+    Parameters
+    ----------
+    is_running
+        Whether the scheduler that it is for runs one already.
+
+    Raises
+    ------
+    SchedulerError
+        When it can't, with what it takes.
+    """
+    if is_running:
+        raise SchedulerError(
+            "this scheduler runs an execution already; use another Scheduler for a second one meanwhile"
+        )
+    if get_current_scheduler(required=False) is not None:
+        raise SchedulerError("a scheduler is running on this thread already; use another thread for a nested run")
 
 
 def set_current_scheduler(scheduler: Scheduler | None) -> None:

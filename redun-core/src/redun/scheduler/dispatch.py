@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from redun.control import root_task
 from redun.scheduler.calls import CallTable, Join, Rejected
 from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
@@ -50,6 +51,7 @@ class Dispatcher:
         self._handles = handles
         self._board = board
         self._misses = misses
+        evaluator.refuse = self._refuse
 
     def dispatch(self, count: int, max_ready: int) -> None:
         """Decide on some ready jobs, and hand over those that run.
@@ -72,9 +74,9 @@ class Dispatcher:
                     note_need(job, decision.twin)
                 decision.twin.promise.watch(Joining(self._finisher, ready, job, decision.twin).finish)
             elif isinstance(decision, Rejected):
-                job.reason = "the call can't be made"
-                self._finisher.begin(job)
-                self._finisher.reject(job, decision.error)
+                self._refuse(job, decision.error)
+            elif self._misses is not None and job.task is root_task:
+                self._look_inside(job)
             else:
                 self._note_run(job, decision, candidate)
                 to_run.append(job)
@@ -83,6 +85,17 @@ class Dispatcher:
             self._replays.answer(to_answer, max_ready)
         if to_run:
             self._hand_over(to_run)
+
+    def _refuse(self, job: Job, error: BaseException) -> None:
+        """End a job whose call can't be made."""
+        job.reason = "the call can't be made"
+        self._finisher.begin(job)
+        self._finisher.reject(job, error)
+
+    def _look_inside(self, job: Job) -> None:
+        """Go on with the expression that the root job of a dry run holds: it does nothing of its own."""
+        self._finisher.begin(job)
+        self._finisher.complete(job, job.task.func(*job.args, **job.kwargs))
 
     def _note_run(self, job: Job, decision: Run, candidate: Candidate | None) -> None:
         job.reason = decision.text

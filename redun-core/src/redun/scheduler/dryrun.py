@@ -19,13 +19,15 @@ from redun.scheduler.explain import Explanation, WantedCall, explain
 from redun.scheduler.job import Job
 from redun.scheduler.rebuilder import Candidate, Reason
 from redun.scheduler.status import format_task_call, list_positional
-from redun.traceback import safe_repr
+from redun.traceback import safe_repr, show_variable
 from redun.values.base import GraphValue
 from redun.values.codec import list_children_first
 from redun.values.registry import get_type_registry
 
 MAX_EXAMPLES = 3
 """How many calls of each task are kept."""
+
+_MAX_INCLUDED = 60
 
 MAX_PATHS = 20
 """How many files among a call's arguments are looked for in earlier calls."""
@@ -96,7 +98,14 @@ class Misses:
         task, arguments = job.task, job.encoded
         assert arguments is not None
         wanted = WantedCall(
-            task.fullname, task.hash, task.source, list_positional(task), arguments, frozenset(task.unhashed)
+            task.fullname,
+            task.hash,
+            task.source,
+            list_positional(task),
+            arguments,
+            frozenset(task.unhashed),
+            get_type_registry().encode(task).data,
+            [_name_included(included) for included in task.hash_includes],
         )
         if reason is not Reason.NOT_FOUND:
             return explain(wanted, reason)
@@ -119,6 +128,12 @@ class Misses:
         if key not in self._known:
             self._known[key] = self._backend.find_calls(task_name, [] if path is None else [path])
         return self._known[key]
+
+
+def _name_included(value: Any) -> str:
+    """Return how an explanation calls what a task has in ``hash_includes``."""
+    name = getattr(value, "fullname", None) or getattr(value, "__qualname__", None)
+    return name if isinstance(name, str) else show_variable("", value, _MAX_INCLUDED)
 
 
 def _find_invalid(leaves: Sequence[Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redun.arguments import add_defaults
-from redun.errors import UnknownTaskError
+from redun.errors import SchedulerError, UnknownTaskError
 from redun.expression import (
     ApplyExpression,
     Expression,
@@ -32,7 +32,9 @@ from redun.scheduler.group import find_problem
 from redun.scheduler.job import Execution, Job, JobStatus, Outcome
 from redun.scheduler.job_env import JobEnv
 from redun.scheduler.scope import Reduction
+from redun.scheduler.settings import OnError
 from redun.scheduler.status import StatusBoard
+from redun.traceback import safe_repr
 from redun.values.nested import find_leaves
 
 if TYPE_CHECKING:
@@ -53,25 +55,36 @@ class Evaluator:
         The execution that jobs belong to.
     board
         Counts the jobs.
-    waits_for_all
-        Whether what needs several results fails only when all of them are settled, in place of at the first error.
+    note_failed
+        Called with the error that an expression fails with by itself, without a call below it, and the expression.
+    on_error
+        With ``keep-going``, what needs several results fails when all of them are settled, not at the first error.
 
     Attributes
     ----------
     ready : deque of Job
         Jobs whose arguments are known, first come first served.
+    refuse : Callable
+        Called with a job whose call can't be made, and why.
     """
 
     def __init__(
-        self, scheduler: Scheduler, execution: Execution, board: StatusBoard, waits_for_all: bool = False
+        self,
+        scheduler: Scheduler,
+        execution: Execution,
+        board: StatusBoard,
+        note_failed: Callable[[BaseException, Expression[Any]], None],
+        on_error: OnError,
     ) -> None:
         self._scheduler = scheduler
-        self._waits_for_all = waits_for_all
+        self._waits_for_all = on_error is OnError.KEEP_GOING
+        self._note_failed = note_failed
         self._execution = execution
         self._board = board
         self._tasks = get_task_registry()
         self._stack: list[_Steps] = []
         self.ready: deque[Job] = deque()
+        self.refuse: Callable[[Job, BaseException], None] = self.abandon
 
     def evaluate(self, value: Any, parent_job: Job | JobEnv) -> Promise[Any]:
         """Return the promise of a nested value with every expression in it reduced.
@@ -135,7 +148,7 @@ class Evaluator:
         """Make the job for a task expression, which is ready as soon as its options and arguments are known."""
         task = self._tasks.get(expression.task_name)
         if task is None:
-            promise.do_reject(UnknownTaskError(f"Task '{expression.task_name}' does not exist"))
+            promise.do_reject(UnknownTaskError(_describe_unknown("Task", expression)))
             return
         context = self._execution.context if parent_job is None else parent_job.context
         parent = parent_job.job if isinstance(parent_job, JobEnv) else parent_job
@@ -172,12 +185,13 @@ class Evaluator:
 
     def make_ready(self, job: Job, options: Mapping[str, Any]) -> None:
         """Let a job be decided on, unless it may not start any more; its arguments and options are known."""
+        if job.group is not None and (problem := find_problem(job)) is not None:
+            self.abandon(job, problem)
+            return
         try:
-            if job.group is not None and (problem := find_problem(job)) is not None:
-                raise problem
             job.set_options(options)
         except Exception as error:
-            self.abandon(job, error)
+            self.refuse(job, error)
         else:
             self.ready.append(job)
 
@@ -217,14 +231,19 @@ class Evaluator:
     ) -> None:
         task = self._tasks.get(expression.task_name)
         if task is None:
-            promise.do_reject(UnknownTaskError(f"Scheduler task '{expression.task_name}' does not exist"))
+            promise.do_reject(UnknownTaskError(_describe_unknown("Scheduler task", expression)))
             return
         try:
             result = task.func(self._scheduler, parent_job, expression, *expression.args, **expression.kwargs)
         except Exception as error:
+            self._note_failed(error, expression)
             promise.do_reject(error)
-        else:
+            return
+        if isinstance(result, Promise):
             promise.do_resolve(result)
+        else:
+            text = f"scheduler task {task.fullname} returned {safe_repr(result)}, which is no promise; return "
+            promise.do_reject(SchedulerError(f"{text}scheduler.evaluate(value, parent_job), for example"))
 
     def _expand_simple(
         self, expression: SimpleExpression[Any], parent_job: Job | JobEnv, promise: Promise[Any]
@@ -237,6 +256,7 @@ class Evaluator:
             try:
                 value = get_lazy_operation(expression.func_name).func(*args, **kwargs)
             except Exception as error:
+                self._note_failed(error, expression)
                 promise.do_reject(error)
             else:
                 promise.do_resolve(self.evaluate(value, parent_job))
@@ -249,6 +269,10 @@ _EXPANSIONS: dict[type, Callable[..., None]] = {
     SchedulerExpression: Evaluator._expand_scheduler_task,
     SimpleExpression: Evaluator._expand_simple,
 }
+
+
+def _describe_unknown(kind: str, expression: TaskExpression[Any]) -> str:
+    return f"{kind} '{expression.task_name}' does not exist; the module that defines it has to be imported"
 
 
 def find_expressions(value: Any) -> Sequence[Expression[Any]]:

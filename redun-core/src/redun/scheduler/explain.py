@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import unified_diff
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redun.arguments import EncodedArguments
 from redun.backends.base import PastCall, find_files, place_arguments
 from redun.scheduler.rebuilder import Reason
-from redun.traceback import trim_string
+from redun.traceback import safe_repr, trim_string
 from redun.values.codec import EncodedValue
 from redun.values.difference import Change, find_changes
-from redun.values.preview import preview, read_stored
+from redun.values.preview import preview, read_inert, read_stored
 
 MAX_CHANGES = 8
 """How many changes of arguments are listed."""
@@ -29,6 +29,7 @@ _CONTEXT_LINES = 2
 _MAX_SHOWN = 80
 _MAX_LINE = 200
 _ABSENT = "(absent)"
+_UNKNOWN = object()
 
 
 class WantedCall(NamedTuple):
@@ -44,6 +45,10 @@ class WantedCall(NamedTuple):
         The encoded arguments.
     unhashed
         Positions and names of arguments that do not take part in the address.
+    definition
+        The task as it is stored, which tells its version; empty where that is not known.
+    includes
+        What the task has in ``hash_includes``, by name; None where that is not known.
     """
 
     task_name: str
@@ -52,6 +57,8 @@ class WantedCall(NamedTuple):
     names: Sequence[str]
     arguments: EncodedArguments
     unhashed: frozenset[str | int] = frozenset()
+    definition: bytes = b""
+    includes: Sequence[str] | None = None
 
 
 class Explanation(NamedTuple):
@@ -124,12 +131,9 @@ def _explain_repetition(wanted: WantedCall, call: PastCall) -> Explanation:
 
 def _explain_source(wanted: WantedCall, call: PastCall) -> Explanation:
     hashes = f"task_hash={call.task_hash[:8]} --> {wanted.task_hash[:8]}, args_hash={wanted.arguments.args_hash[:8]}"
-    details = _compare_sources(call.source, wanted.source)
-    reason = "the source of the task changed" if details else "the version of the task changed"
+    what, details = _compare_definitions(wanted, call)
     return Explanation(
-        reason,
-        f"New task '{wanted.task_name}()' with previous arguments ({hashes}).",
-        details or ["the source is as it was; the task's version, or what else is in its hash, is another"],
+        f"{what} of the task changed", f"New task '{wanted.task_name}()' with previous arguments ({hashes}).", details
     )
 
 
@@ -146,8 +150,9 @@ def _explain_arguments(wanted: WantedCall, call: PastCall) -> Explanation:
 
 def _explain_both(wanted: WantedCall, call: PastCall) -> Explanation:
     changes = list(islice(compare_arguments(wanted, call), MAX_CHANGES + 1))
-    details = [*_list_changes(changes), *_compare_sources(call.source, wanted.source)]
-    return Explanation("the source of the task and its arguments changed", _new_call(wanted), details)
+    what, difference = _compare_definitions(wanted, call)
+    details = [*_list_changes(changes), *difference]
+    return Explanation(f"{what} of the task and its arguments changed", _new_call(wanted), details)
 
 
 def _summarise(changes: Sequence[Change]) -> str:
@@ -236,6 +241,37 @@ def _show(value: EncodedValue | None) -> str:
     if not value.data:
         return f"{value.type_name.rpartition('.')[2]}(hash={value.value_hash[:8]})"
     return preview(value.type_name, value.format, value.data, _MAX_SHOWN)
+
+
+def _compare_definitions(wanted: WantedCall, call: PastCall) -> tuple[str, Sequence[str]]:
+    """Return which part of a task's definition is another than in a recorded call, and lines that say how."""
+    versions = [_read_version(call.definition), _read_version(wanted.definition)]
+    if _UNKNOWN not in versions:
+        old, new = versions
+        if old != new:
+            return "the version", [f"version: {safe_repr(old)} --> {safe_repr(new)}"]
+        if new is not None or call.source == wanted.source:
+            return "hash_includes", [_describe_includes(wanted.includes)]
+    difference = _compare_sources(call.source, wanted.source)
+    if difference:
+        return "the source", difference
+    return "the version", ["the source is as it was; the task's version, or what else is in its hash, is another"]
+
+
+def _read_version(definition: bytes) -> Any:
+    try:
+        return read_inert(definition).attributes()["version"]
+    except (ValueError, AttributeError, KeyError):
+        return _UNKNOWN
+
+
+def _describe_includes(includes: Sequence[str] | None) -> str:
+    if includes is None:
+        return "the source and the version are as they were; something that the task names in hash_includes is not"
+    if not includes:
+        return "the source and the version are as they were; hash_includes is not: it has nothing now"
+    shown = ", ".join(includes[:MAX_CHANGES]) + (", ..." if len(includes) > MAX_CHANGES else "")
+    return f"the source and the version are as they were; hash_includes is not: it has {shown} now"
 
 
 def _compare_sources(old: str, new: str) -> Sequence[str]:

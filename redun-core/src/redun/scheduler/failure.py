@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from redun.control import root_task
 from redun.errors import InvalidValueError, StoppedCallError
+from redun.expression import Expression
 from redun.hashing import hash_struct
 from redun.scheduler.job import Job, list_ancestors
 from redun.scheduler.status import format_task_call
@@ -21,6 +22,8 @@ from redun.values.codec import EncodedValue
 from redun.values.registry import get_type_registry
 
 _MAX_CALL = 500
+_MAX_SHORT_CALL = 160
+_MAX_SHORT_ARGUMENT = 40
 
 
 class ErrorValue(Value):
@@ -68,6 +71,8 @@ class Failure(NamedTuple):
         The job whose call failed of itself.
     task, args, kwargs
         That call, its arguments as far as they were known.
+    expression
+        The expression in its result that failed by itself, without a call below it; empty if there is none.
     """
 
     traceback: Traceback
@@ -75,6 +80,7 @@ class Failure(NamedTuple):
     task: Task[..., Any]
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
+    expression: str = ""
 
     def format_lines(self) -> Iterator[Line]:
         """Yield the lines that report the failure: the traceback, then the call and the user's line in short."""
@@ -82,10 +88,17 @@ class Failure(NamedTuple):
         yield Line(Part.SUMMARY, "")
         call = format_task_call(self.task, self.args, self.kwargs)
         yield Line(Part.SUMMARY, f"Failed in Job {self.job_id[:8]}: {trim_string(call, _MAX_CALL)}")
+        if self.expression:
+            yield Line(Part.SUMMARY, f"    in expression {self.expression}")
         frame = self.traceback.find_user_frame()
         if frame is not None:
             source = f": {frame.line}" if frame.line else ""
             yield Line(Part.SUMMARY, f"    {frame.filename}:{frame.lineno} in {frame.name}{source}")
+
+    def format_short(self) -> str:
+        """Return the job, the call with the beginnings of its arguments, and the error, on one line."""
+        call = trim_string(format_task_call(self.task, self.args, self.kwargs, _MAX_SHORT_ARGUMENT), _MAX_SHORT_CALL)
+        return f"Job {self.job_id[:8]}: {call}: {safe_repr(self.traceback.error)}"
 
 
 _ORIGIN = ("redun_traceback", "redun_logs")
@@ -107,8 +120,13 @@ class Failures:
     def __init__(self, max_value_size: int = sys.maxsize) -> None:
         self._max_value_size = max_value_size
         self._known: dict[int, Failure] = {}
-        self._open: dict[int, str] = {}
+        self._open: dict[int, Failure] = {}
         self._encoded: dict[int, EncodedValue] = {}
+        self._expressions: dict[int, tuple[BaseException, str]] = {}
+
+    def note_expression(self, error: BaseException, expression: Expression[Any]) -> None:
+        """Note that an expression fails with an error by itself, without a call below it."""
+        self._expressions.setdefault(id(error), (error, safe_repr(expression)))
 
     def note(self, error: BaseException, job: Job) -> None:
         """Note that an error comes from a job; where it was noted first counts."""
@@ -122,16 +140,19 @@ class Failures:
             for name in _ORIGIN:
                 getattr(error, "__dict__", {}).pop(name, None)
             traceback = Traceback(error, [*shorten_frames(frames), *own.frames], own.logs)
-            self._known[id(error)] = Failure(traceback, job.id, job.task, job.args, job.kwargs)
+            _, expression = self._expressions.pop(id(error), (error, ""))
+            failure = Failure(traceback, job.id, job.task, job.args, job.kwargs, expression)
+            self._known[id(error)] = failure
             if not isinstance(error, StoppedCallError):
-                self._open[id(error)] = f"Job {job.id[:8]}: {job.task.fullname}: {safe_repr(error)}"
+                self._open[id(error)] = failure
 
     def forget(self, error: BaseException) -> None:
         """Note that the workflow recovered from an error."""
         self._open.pop(id(error), None)
+        self._expressions.pop(id(error), None)
 
-    def list_open(self) -> list[str]:
-        """Return a line for each error that nothing recovered from, in the order they were noted."""
+    def list_open(self) -> list[Failure]:
+        """Return the errors that nothing recovered from, in the order they were noted."""
         return list(self._open.values())
 
     def find(self, error: BaseException) -> Failure | None:
@@ -159,7 +180,7 @@ def report_failure(error: BaseException, failures: Failures, logger: Logger, sho
     if len(others) > 1:
         logger.error("%d calls failed:", len(others))
         for other in others:
-            logger.error("  %s", other)
+            logger.error("  %s", other.format_short())
     return failure
 
 

@@ -11,9 +11,9 @@ import pickle
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any
 
 from redun.arguments import add_defaults
 from redun.backends.base import CallRecord, StoredCall
@@ -29,6 +29,7 @@ from redun.scheduler.evaluate import Evaluator, find_expressions, find_upstream_
 from redun.scheduler.failure import ErrorValue, Failures
 from redun.scheduler.group import find_problem
 from redun.scheduler.job import Job, JobStatus, Outcome
+from redun.scheduler.observers import JobObservers
 from redun.scheduler.rebuilder import Candidate
 from redun.scheduler.record import Recorder
 from redun.scheduler.scope import Scope
@@ -44,13 +45,6 @@ _SINGLE = (int, float, bool, type(None))
 _MAX_COPY = 65_536
 
 _NO_UPSTREAM: Mapping[int | str, Sequence[str]] = {}
-
-
-class JobObservers(NamedTuple):
-    """What plugins want to be told about jobs; None where nobody listens, so that a job pays nothing."""
-
-    on_start: Callable[..., None] | None = None
-    on_finish: Callable[..., None] | None = None
 
 
 class Finisher:
@@ -212,6 +206,11 @@ class Finisher:
             self._end(job, JobStatus.FAILED, Outcome(None, error, "", frozenset()), time.time())
             return
         self._end_call(job, JobStatus.FAILED, None, error, self._failures.encode(error, job))
+
+    def leave(self) -> None:
+        """End the jobs that a dry run leaves open: they are answered from the cache, but calls below would run."""
+        for job in reversed(list(self.unfinished.values())):
+            self._end(job, JobStatus.CACHED, Outcome(None, None, "", frozenset()), time.time())
 
     def give_up(self, job: Job, error: BaseException) -> None:
         """End a job with an error that is not its own; one that has not begun leaves no record."""

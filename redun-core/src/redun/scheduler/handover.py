@@ -50,6 +50,8 @@ class Handover:
     ----------
     mailbox : Mailbox
         What other threads have to say.
+    starting : Executor or None
+        The executor that is starting calls just now.
     """
 
     def __init__(self, timers: Timers, reject: Callable[[Job, Executor, BaseException], None]) -> None:
@@ -57,6 +59,7 @@ class Handover:
         self._reject = reject
         self._held: dict[Future[Any], Held] = {}
         self.mailbox = Mailbox()
+        self.starting: Executor | None = None
 
     def __len__(self) -> int:
         return len(self._held)
@@ -84,7 +87,12 @@ class Handover:
         SchedulerError
             When it can't run them.
         """
-        futures = executor.submit_many([_make_call(job, executor, evaluate) for job in jobs])
+        calls = [_make_call(job, executor, evaluate) for job in jobs]
+        self.starting = executor
+        try:
+            futures = executor.submit_many(calls)
+        finally:
+            self.starting = None
         _check_futures(futures, executor, len(jobs))  # Before any is held: what is held is waited for.
         held, mailbox = self._held, self.mailbox
         for future, job in zip(futures, jobs, strict=True):
@@ -115,7 +123,7 @@ class Handover:
         return [held.job for held in stopped.values()]
 
     def _watch_time(self, future: Future[Any], job: Job, executor: Executor) -> None:
-        timeout = None if executor.supports("timeout") else read_timeout(job.options)
+        timeout = None if executor.supports("timeout") else read_timeout(job.options, job.task.fullname)
         if timeout is not None:
             self._timers.add(time.monotonic(), partial(self._check_time, ref(future), timeout, False))
 

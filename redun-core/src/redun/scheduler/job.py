@@ -15,7 +15,7 @@ from redun.arguments import EncodedArguments, encode_values, find_argument_leave
 from redun.context import EMPTY_CONTEXT, Context
 from redun.executors.base import Origin
 from redun.hashing import hash_eval
-from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, check_tags, merge_options, normalize_options
+from redun.options import CONTEXT_OPTION, EMPTY_OPTIONS, merge_options, settle_options
 from redun.promise import Promise
 from redun.scheduler.job_info import JobInfo, find_job_infos
 from redun.scheduler.scope import Scope
@@ -251,18 +251,21 @@ class Job:
         return options
 
     def set_options(self, options: Mapping[str, Any]) -> None:
-        """Settle the job's options, and with them those that jobs below it inherit."""
+        """Settle the job's options, and with them those that jobs below it inherit.
+
+        Raises
+        ------
+        ValueError
+            When an option has a value that makes no sense.
+        """
         parent = self.parent_job
-        if options and any(isinstance(options.get(name), str) for name in ("cache_scope", "check_valid")):
-            options = normalize_options(options)  # What expressions came to.
-        self.options = options
         if parent is not None:
             self.exported = parent.exported
             self.has_provenance = parent.has_provenance
         if options:
-            check_tags(options.get("tags"))
             if options.get("prov") is False:
                 self.has_provenance = False
+            self.options = options = settle_options(options, self.task.fullname)
         names = self.task.exported | self.expr.export_options
         if names:
             own = {name: options[name] for name in names if name in options}

@@ -65,7 +65,7 @@ class Limits:
         wanted = job.options.get("limits")
         if not wanted:
             return True
-        request = read_request(wanted)
+        request = read_request(wanted, job.task.fullname)
         for name, units in request.items():
             if units > self._capacity(name):
                 raise SchedulerError(
@@ -146,13 +146,15 @@ class Limits:
         return self._capacities.get(name, DEFAULT_CAPACITY)
 
 
-def read_request(limits: Any) -> Request:
+def read_request(limits: Any, task_name: str) -> Request:
     """Return how many units of each resource the option ``limits`` asks for.
 
     Parameters
     ----------
     limits
         Names, one unit each, or a mapping of names to units.
+    task_name
+        The full name of the task that is called, for messages.
 
     Raises
     ------
@@ -161,18 +163,22 @@ def read_request(limits: Any) -> Request:
 
     Examples
     --------
-    >>> read_request(["web", "disk"])
+    >>> read_request(["web", "disk"], "demo.fetch")
     {'web': 1, 'disk': 1}
     """
+    what = f"task option limits={limits!r} of {task_name} must"
     if isinstance(limits, Mapping):
         request = dict(limits)
     elif isinstance(limits, Iterable) and not isinstance(limits, str):
-        request = dict(Counter(limits))
+        names = list(limits)
+        if not all(isinstance(name, str) for name in names):
+            raise SchedulerError(f"{what} be a list of names, or a mapping of names to units")
+        request = dict(Counter(names))
     else:
-        raise SchedulerError(f"task option limits={limits!r} must be a list of names, or a mapping of names to units")
+        raise SchedulerError(f"{what} be a list of names, or a mapping of names to units")
     for name, units in request.items():
         if not isinstance(name, str) or isinstance(units, bool) or not isinstance(units, int) or units < 0:
-            raise SchedulerError(f"task option limits={limits!r} must give each name a whole number of units")
+            raise SchedulerError(f"{what} give each name a whole number of units")
     return {name: units for name, units in request.items() if units}
 
 

@@ -36,12 +36,12 @@ from redun.scheduler.dispatch import Dispatcher
 from redun.scheduler.dryrun import Misses
 from redun.scheduler.evaluate import Evaluator
 from redun.scheduler.failure import Failures
-from redun.scheduler.finish import Finisher, JobObservers
+from redun.scheduler.finish import Finisher
 from redun.scheduler.garbage import collecting_rarely
 from redun.scheduler.handles import HandleStates
 from redun.scheduler.handover import Held, find_error
 from redun.scheduler.job import Execution
-from redun.scheduler.observers import Progress
+from redun.scheduler.observers import JobObservers, Progress
 from redun.scheduler.origin import RunningOrigin
 from redun.scheduler.outside import looking_back
 from redun.scheduler.record import Recorder
@@ -95,11 +95,11 @@ class ExecutionLoop:
         self.recorder = Recorder(None if settings.dryrun else scheduler.backend, execution)
         self.handles = execution.handles = HandleStates(scheduler.backend, self.recorder)
         self.calls = CallTable(scheduler.backend, settings.cache, self.handles, host.decider("redun_cache_lookup"))
-        self.evaluator = Evaluator(scheduler, execution, self.board, settings.on_error is OnError.KEEP_GOING)
-        find, context = scheduler.observers.find, copy_context()
-        observers = JobObservers(find("redun_job_start"), find("redun_job_finish"))
         self._max_value_size = find_limit(scheduler.backend)
         self.failures = Failures(self._max_value_size)
+        self.evaluator = Evaluator(scheduler, execution, self.board, self.failures.note_expression, settings.on_error)
+        find, context = scheduler.observers.find, copy_context()
+        observers = JobObservers(find("redun_job_start"), find("redun_job_finish"))
         self.tracked: dict[str, Promise[Any]] = {}
         self._finisher = Finisher(
             self.evaluator, self.recorder, self.board, self.failures, observers, self._max_value_size
@@ -138,7 +138,7 @@ class ExecutionLoop:
     def run(self, expression: TaskExpression[Any]) -> Any:
         """Return the value of the root expression, or raise the error that it failed with."""
         root, backend = self._root, self._scheduler.backend
-        stopping = interruptible(self._stop, backend, self._hold_on)
+        stopping = interruptible(self._stop, backend, self._hold_on, lambda: self._handover.starting)
         with stopping, self._rivals, collecting_rarely(), sharing_encodings(), collecting_callbacks(self._callbacks):
             try:
                 self.evaluator.begin_call(expression, None, root)
@@ -215,6 +215,7 @@ class ExecutionLoop:
             return
         if root.is_pending and self._misses.by_task:
             self._scheduler.logger.info("Dryrun: Additional jobs would run.")
+            self._finisher.leave()
             raise DryRunResult("additional jobs would run", self._misses.by_task)
         if root.is_pending:
             root.do_reject(SchedulerError("calls wait for each other, or a promise was never settled"))

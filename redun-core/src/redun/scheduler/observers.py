@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import Parameter, signature
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from redun.errors import PluginError
 from redun.observing import Observer
@@ -23,6 +23,13 @@ EXECUTION_HOOKS = tuple(hook for hook in LIFECYCLE_HOOKS if hook != "redun_confi
 """The hooks that an observer may have methods for; when it is added, the scheduler is configured."""
 
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+
+
+class JobObservers(NamedTuple):
+    """What plugins want to be told about jobs; None where nobody listens, so that a job pays nothing."""
+
+    on_start: Callable[..., None] | None = None
+    on_finish: Callable[..., None] | None = None
 
 
 class Observers:

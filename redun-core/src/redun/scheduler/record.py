@@ -32,6 +32,7 @@ from redun.scheduler.job import Execution, Job, JobStatus
 from redun.task import Task
 from redun.values.codec import EncodedValue
 from redun.values.large import forget_unused
+from redun.values.nested import find_leaves
 from redun.values.registry import get_type_registry
 
 MAX_RECORDS = 30_000
@@ -252,7 +253,9 @@ class Recorder:
         if task.hash not in self._known_tasks:
             self._known_tasks.add(task.hash)
             self._batch.tasks[task.hash] = get_type_registry().encode(task)
-            self.add_tags("Task", task.hash, check_tags(task.get_task_option("tags")))
+            tags = task.get_task_option("tags")
+            if tags and not find_leaves(tags):  # What expressions come to differs from call to call.
+                self.add_tags("Task", task.hash, check_tags(tags))
 
     def note_hidden_task(self, task: Task[..., object]) -> None:
         """Note the definition of a task without provenance, for recorded calls above it."""

@@ -35,11 +35,6 @@ def plan_retry(options: Mapping[str, Any], kind: FailureKind, failures: int) -> 
     failures
         How often it has failed, this time included.
 
-    Raises
-    ------
-    SchedulerError
-        When an option has no valid value.
-
     Examples
     --------
     >>> [plan_retry({"retries": 2, "retry_delay": 10}, FailureKind.USER, failures) for failures in (1, 2, 3)]
@@ -48,26 +43,47 @@ def plan_retry(options: Mapping[str, Any], kind: FailureKind, failures: int) -> 
     retries = options.get("retries")
     if not retries or kind is FailureKind.CANCELLED:
         return None
-    delay = options.get("retry_delay", 0)
-    if not _is_number(delay) or delay < 0:
-        raise SchedulerError(f"task option retry_delay={delay!r} must be a number of seconds")
-    if failures > _allowed(retries, kind):
+    if failures > (retries.get(kind.value, 0) if isinstance(retries, Mapping) else retries):
         return None
-    return float(min(delay * 2 ** min(failures - 1, 64), MAX_DELAY))
+    return float(min(options.get("retry_delay", 0) * 2 ** min(failures - 1, 64), MAX_DELAY))
 
 
-def _allowed(retries: Any, kind: FailureKind) -> int:
-    by_kind = retries if isinstance(retries, Mapping) else dict.fromkeys(_KINDS, retries)
+def check_retries(options: Mapping[str, Any], task_name: str) -> None:
+    """Check the options that say how a call is tried again, before it is made the first time.
+
+    Parameters
+    ----------
+    options
+        The call's options.
+    task_name
+        The full name of the task that is called, for messages.
+
+    Raises
+    ------
+    SchedulerError
+        When one has a value that makes no sense.
+    """
+    delay, retries = options.get("retry_delay", 0), options.get("retries")
+    if not _is_number(delay) or delay < 0:
+        raise SchedulerError(f"task option retry_delay={delay!r} of {task_name} must be a number of seconds")
+    by_kind = retries if isinstance(retries, Mapping) else {} if retries is None else dict.fromkeys(_KINDS, retries)
     unknown = set(by_kind) - set(_KINDS)
     if unknown or not all(type(number) is int and number >= 0 for number in by_kind.values()):
         raise SchedulerError(
-            f"task option retries={retries!r} must be a number, or numbers by kind of failure: {', '.join(_KINDS)}"
+            f"task option retries={retries!r} of {task_name} must be a number, or numbers by kind of failure: "
+            + ", ".join(_KINDS)
         )
-    return int(by_kind.get(kind.value, 0))
 
 
-def read_timeout(options: Mapping[str, Any]) -> float | None:
+def read_timeout(options: Mapping[str, Any], task_name: str) -> float | None:
     """Return how long a call may run, in seconds; None for as long as it likes.
+
+    Parameters
+    ----------
+    options
+        The call's options.
+    task_name
+        The full name of the task that is called, for messages.
 
     Raises
     ------
@@ -78,7 +94,7 @@ def read_timeout(options: Mapping[str, Any]) -> float | None:
     if timeout is None:
         return None
     if not _is_number(timeout) or timeout <= 0:
-        raise SchedulerError(f"task option timeout={timeout!r} must be a positive number of seconds")
+        raise SchedulerError(f"task option timeout={timeout!r} of {task_name} must be a positive number of seconds")
     return float(timeout)
 
 

@@ -16,7 +16,7 @@ from redun.scheduler.group import CallGroup, find_problem
 from redun.scheduler.handover import Handover
 from redun.scheduler.job import Job
 from redun.scheduler.limits import Limits
-from redun.scheduler.retry import find_kind, plan_retry, read_timeout
+from redun.scheduler.retry import check_retries, find_kind, plan_retry, read_timeout
 from redun.scheduler.setup import DEFAULT_EXECUTOR
 from redun.scheduler.status import StatusBoard
 from redun.scheduler.timers import Timers
@@ -77,7 +77,8 @@ class Starter:
                 admitted.append(job)
                 continue
             try:
-                read_timeout(job.options)
+                read_timeout(job.options, job.task.fullname)
+                check_retries(job.options, job.task.fullname)
                 if self._limits.admit(job):
                     admitted.append(job)
             except Exception as error:  # An option that is wrong fails the job.
@@ -103,10 +104,7 @@ class Starter:
         delay = None
         if job.options.get("retries") and not self._is_giving_up and not executor.supports("retries"):
             self._failures[job.id] += 1
-            try:
-                delay = plan_retry(job.options, find_kind(error), self._failures[job.id])
-            except SchedulerError as problem:
-                error = problem
+            delay = plan_retry(job.options, find_kind(error), self._failures[job.id])
         if delay is None:
             self._finisher.reject(job, error)
         else:
@@ -195,7 +193,8 @@ class Starter:
         chosen = self._choose_executor(job=job) if self._choose_executor is not None else None
         name = chosen or job.get_option("executor") or DEFAULT_EXECUTOR
         if not isinstance(name, str):
-            raise SchedulerError(f"task option executor={safe_repr(name)} must be the name of an executor")
+            what = f"task option executor={safe_repr(name)} of {job.task.fullname}"
+            raise SchedulerError(f"{what} must be the name of an executor")
         return name
 
     def _begin(self, job: Job) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from redun.scheduler.job import Job, JobStatus
 from redun.scheduler.rebuilder import Candidate
 from redun.task import Task
-from redun.traceback import safe_repr, show_variable, trim_string
+from redun.traceback import MAX_REPR, safe_repr, show_variable, trim_string
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _COLUMNS = [*(status.name for status in JobStatus), "TOTAL"]
@@ -23,14 +23,16 @@ def list_positional(task: Task[..., Any]) -> Sequence[str]:
     return [name for name, parameter in task.signature.parameters.items() if parameter.kind in _POSITIONAL]
 
 
-def format_task_call(task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Return a call as it is written in Python, arguments by name in the order of the signature."""
+def format_task_call(
+    task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], max_length: int = MAX_REPR
+) -> str:
+    """Return a call as it is written in Python, arguments by name in the order of the signature, each of them cut."""
     names = list_positional(task)
-    shown = [f"{name}={show_variable(name, value)}" for name, value in zip(names, args, strict=False)]
-    shown += [show_variable("", value) for value in args[len(names) :]]
+    shown = [f"{name}={show_variable(name, value, max_length)}" for name, value in zip(names, args, strict=False)]
+    shown += [show_variable("", value, max_length) for value in args[len(names) :]]
     order = {name: index for index, name in enumerate(task.signature.parameters)}
     keywords = sorted(kwargs, key=lambda name: order.get(name, len(order)))
-    shown += [f"{name}={show_variable(name, kwargs[name])}" for name in keywords]
+    shown += [f"{name}={show_variable(name, kwargs[name], max_length)}" for name in keywords]
     return f"{task.fullname}({', '.join(shown)})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from dataclasses import fields, is_dataclass
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -102,6 +103,19 @@ class ExecutorContract(ScriptContract):
             visitor.release(f"{number}")
 
         assert sorted(future.result(self.seconds) for future in futures) == sorted(map(str, range(count)))
+
+    def test_submitting_does_not_wait_for_the_call(self, executor: Executor, gate: Gate) -> None:
+        """`submit` returns while its call runs."""
+        futures: list[Future[Any]] = []
+        submitting = Thread(target=lambda: futures.append(executor.submit(self.visit(gate))), daemon=True)
+
+        submitting.start()
+
+        (visitor,) = gate.admit(1)
+        submitting.join(self.seconds)
+        assert futures, f"submit of {type(executor).__name__} waits until the call is done; it has to return its future"
+        visitor.release()
+        assert futures[0].result(self.seconds) == "released"
 
     def test_running_calls_are_marked(self, executor: Executor, gate: Gate) -> None:
         """A future is marked as running while its call runs."""

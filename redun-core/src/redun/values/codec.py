@@ -21,6 +21,7 @@ from redun.errors import InvalidValueError
 from redun.hashing import hash_value_bytes
 from redun.values.base import PICKLE_PROTOCOL, GraphValue, ProxyValue, Subtype, Value, pickle_dumps
 from redun.values.nested import find_leaves, find_proxy
+from redun.values.unpicklable import describe_unstorable, find_cause
 
 MIME_TYPE_GRAPH = "application/python-pickle-graph"
 
@@ -155,7 +156,7 @@ def encode_value(value: Value, leaves: Sequence[Any]) -> EncodedValue:
     except InvalidValueError:
         raise
     except Exception as error:  # Whatever user-defined types raise when they are pickled.
-        raise InvalidValueError(f"a {value.type_name} can't be stored: {error}") from error
+        raise InvalidValueError(describe_unstorable(raw, value.type_name, error)) from find_cause(error)
     return EncodedValue(value_hash, value.type_name, data_format, data, subvalues, value.get_subtype())
 
 

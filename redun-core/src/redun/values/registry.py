@@ -42,6 +42,7 @@ from redun.values.codec import (
 )
 from redun.values.large import LARGE, find_encoding, known_objects, share_encoding
 from redun.values.nested import find_leaves, find_proxy, load_provided, map_nested_value
+from redun.values.unpicklable import describe_unstorable, find_cause
 
 
 class TypeRegistry:
@@ -76,7 +77,7 @@ class TypeRegistry:
         except OverflowError as error:
             raise InvalidValueError(f"a {name} can't be stored: {error}; pass it on in a File") from error
         except Exception as error:
-            raise InvalidValueError(f"a {name} can't be stored: {error}") from error
+            raise InvalidValueError(describe_unstorable(value, name, error)) from find_cause(error)
         encoded = EncodedValue(hash_value_bytes(data), name, MIME_TYPE_PICKLE, data)
         return share_encoding(value, encoded) if len(data) > LARGE else encoded
 
