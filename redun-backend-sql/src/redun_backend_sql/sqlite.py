@@ -20,6 +20,7 @@ from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import finalize
 
 from redun.errors import BackendError
 from redun_backend_sql.database import Database, Insert, Row, Update, Write, log_statement, log_statements
@@ -62,6 +63,8 @@ class SqliteDatabase(Database):
         self.name = self.path = path
         self._retries = retries
         self.connection = _connect(path)
+        # Schedulers need not be closed: the driver says from Python 3.13 on that a connection should have been.
+        finalize(self, self.connection.close).atexit = False
 
     @property
     def is_writable(self) -> bool:
