@@ -1,4 +1,6 @@
 import pytest
+from golden_tasks import add, addv
+from nested_types import Perishable
 
 from redun import task
 from redun.expression import (
@@ -14,19 +16,8 @@ from redun.expression import (
 from redun.hashing import hash_arguments, hash_bytes, hash_struct, hash_value_bytes
 from redun.operators import LazyOperators
 from redun.task import scheduler_task
-from redun.value import Value
 from redun.values.base import pickle_dumps
 from redun.values.registry import get_type_registry
-
-
-@task(namespace="gold", source="def add(a, b=2):\n    return a + b\n")
-def add(a, b=2):
-    return a + b
-
-
-@task(namespace="gold", version="1")
-def addv(a, b=2):
-    return a + b
 
 
 @task(namespace="test_expression", version="1")
@@ -37,23 +28,6 @@ def call(*args, **kwargs):
 @scheduler_task(namespace="test_expression")
 def choose(scheduler, parent_job, sexpr, *args):
     return scheduler.evaluate(args[0], parent_job)
-
-
-class Perishable(Value):
-    type_name = "test_expression.Perishable"
-    register = False
-
-    def __init__(self, fresh):
-        self.fresh = fresh
-
-    def is_valid(self):
-        return self.fresh
-
-    def __getstate__(self):
-        return {"fresh": self.fresh}
-
-    def __setstate__(self, state):
-        self.fresh = state["fresh"]
 
 
 NESTED = add(1, b=addv(3))

@@ -1,21 +1,12 @@
 import pickle
 
 import pytest
+from golden_tasks import add, addv
 
 from redun import task
 from redun.expression import SimpleExpression, ValueExpression, add_upstreams, quote
 from redun.task import scheduler_task
 from redun.values.base import pickle_dumps
-
-
-@task(namespace="gold", source="def add(a, b=2):\n    return a + b\n")
-def add(a, b=2):
-    return a + b
-
-
-@task(namespace="gold", version="1")
-def addv(a, b=2):
-    return a + b
 
 
 @task(namespace="test_expression_state", version="1")

@@ -1,10 +1,10 @@
-import sys
 from functools import reduce
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import count_calls
 
 from redun.errors import InvalidValueError
 from redun.expression import QuotedExpression, SimpleExpression, TaskExpression, ValueExpression
@@ -35,22 +35,6 @@ def leaf(value=0):
 
 def chain(depth, grow=lambda inner: SimpleExpression("add", (inner, 1)), start=0):
     return reduce(lambda inner, _: grow(inner), range(depth - 1), leaf(start))
-
-
-def count_calls(func, *args):
-    """Return how many of redun's own functions a call takes."""
-    calls = []
-
-    def note(frame, event, _):
-        if event == "call" and frame.f_globals["__name__"].startswith("redun."):
-            calls.append(frame.f_code.co_name)
-
-    sys.setprofile(note)
-    try:
-        func(*args)
-    finally:
-        sys.setprofile(None)
-    return len(calls)
 
 
 def round_trip(value):

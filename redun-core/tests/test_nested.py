@@ -2,11 +2,12 @@ import os
 import subprocess
 import sys
 from collections import OrderedDict, defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
-from typing import NamedTuple
 
 import pytest
+from nested_types import Frozen, KeywordOnly, Leaf, Pair, Plain, Slotted
+from profiles import count_calls
 
 from redun.values.base import ProxyValue, Value
 from redun.values.nested import (
@@ -30,54 +31,6 @@ PLUGIN = {
     "redun_thing-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: redun-thing\nVersion: 1.0\n",
     "redun_thing-1.0.dist-info/entry_points.txt": "[redun]\nthing = redun_thing.plugin\n",
 }
-
-
-class Leaf(Value):
-    """A value that any walk has to find."""
-
-    def __init__(self, name="leaf"):
-        self.name = name
-
-    def __repr__(self):
-        return self.name
-
-    def __getstate__(self):
-        return {"name": self.name}
-
-    def __setstate__(self, state):
-        self.name = state["name"]
-
-
-class Pair(NamedTuple):
-    first: object
-    second: object
-
-
-@dataclass
-class Plain:
-    a: object
-    b: object = 2
-
-
-@dataclass(frozen=True)
-class Frozen:
-    a: object
-    total: object = field(init=False)
-
-    def __post_init__(self):
-        object.__setattr__(self, "total", [self.a])
-
-
-@dataclass(frozen=True, slots=True)
-class Slotted:
-    a: object
-    total: object = field(init=False, default=None)
-
-
-@dataclass
-class KeywordOnly:
-    a: object = field(kw_only=True)
-    unset: object = field(init=False, repr=False)
 
 
 @dataclass
@@ -115,22 +68,6 @@ class SetKind(set):
 
 class TupleKind(tuple):
     __slots__ = ()
-
-
-def count_calls(func, *args):
-    """Return how many of redun's own functions a call takes."""
-    calls = []
-
-    def note(frame, event, _):
-        if event == "call" and frame.f_globals["__name__"].startswith("redun."):
-            calls.append(frame.f_code.co_name)
-
-    sys.setprofile(note)
-    try:
-        func(*args)
-    finally:
-        sys.setprofile(None)
-    return len(calls)
 
 
 @pytest.mark.parametrize(

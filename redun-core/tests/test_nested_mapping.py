@@ -1,63 +1,13 @@
 from collections import OrderedDict
-from dataclasses import InitVar, dataclass, field, make_dataclass
+from dataclasses import InitVar, dataclass, make_dataclass
 from functools import reduce
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nested_types import Frozen, KeywordOnly, Leaf, Pair, Plain, Slotted
 
-from redun.values.base import Value
 from redun.values.nested import map_nested_value, substitute
-
-
-class Leaf(Value):
-    """A value that any walk has to find."""
-
-    def __init__(self, name="leaf"):
-        self.name = name
-
-    def __repr__(self):
-        return self.name
-
-    def __getstate__(self):
-        return {"name": self.name}
-
-    def __setstate__(self, state):
-        self.name = state["name"]
-
-
-class Pair(NamedTuple):
-    first: object
-    second: object
-
-
-@dataclass
-class Plain:
-    a: object
-    b: object = 2
-
-
-@dataclass(frozen=True)
-class Frozen:
-    a: object
-    total: object = field(init=False)
-
-    def __post_init__(self):
-        object.__setattr__(self, "total", [self.a])
-
-
-@dataclass(frozen=True, slots=True)
-class Slotted:
-    a: object
-    total: object = field(init=False, default=None)
-
-
-@dataclass
-class KeywordOnly:
-    a: object = field(kw_only=True)
-    unset: object = field(init=False, repr=False)
-
 
 leaf, other = Leaf("leaf"), Leaf("other")
 plain_cyclic = [1]

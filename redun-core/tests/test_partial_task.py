@@ -1,22 +1,18 @@
 import pickle
 
 import pytest
+from golden_tasks import addv
+from nested_types import Perishable
 
 from redun import PartialTask, Scheduler, get_task_registry, task
 from redun.control import cond
 from redun.functools import map_
 from redun.hashing import hash_arguments, hash_struct, hash_value_bytes
 from redun.task import SchedulerTask, scheduler_task
-from redun.value import Value
 from redun.values.base import pickle_dumps
 from redun.values.registry import get_type_registry
 
 redun_namespace = "test_partial_task"
-
-
-@task(namespace="gold", version="1")
-def addv(a, b=2):
-    return a + b
 
 
 @task(version="1", memory=1)
@@ -37,23 +33,6 @@ def subtract(a, b):
 @scheduler_task(namespace="test_partial_task")
 def choose(scheduler, parent_job, sexpr, *args):
     return scheduler.evaluate(args[0], parent_job)
-
-
-class Perishable(Value):
-    type_name = "test_partial_task.Perishable"
-    register = False
-
-    def __init__(self, fresh):
-        self.fresh = fresh
-
-    def is_valid(self):
-        return self.fresh
-
-    def __getstate__(self):
-        return {"fresh": self.fresh}
-
-    def __setstate__(self, state):
-        self.fresh = state["fresh"]
 
 
 def define(**settings):

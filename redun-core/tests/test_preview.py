@@ -2,7 +2,6 @@ import collections
 import enum
 import math
 import pickle
-import sys
 import uuid
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -12,6 +11,7 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import count_calls
 
 from redun.expression import SimpleExpression, TaskExpression
 from redun.values.base import MIME_TYPE_PICKLE
@@ -92,22 +92,6 @@ def show_bytes(data, max_length=MAX_LENGTH):
 def make_deep_list(depth):
     """Return the pickle of a list in a list in a list..., which pickle itself could not write."""
     return b"\x80\x03" + b"]" * depth + b"a" * (depth - 1) + b"."
-
-
-def count_calls(func, *args):
-    """Return how many of redun's own functions a call takes."""
-    calls = []
-
-    def note(frame, event, _):
-        if event == "call" and frame.f_globals["__name__"].startswith("redun."):
-            calls.append(frame.f_code.co_name)
-
-    sys.setprofile(note)
-    try:
-        func(*args)
-    finally:
-        sys.setprofile(None)
-    return len(calls)
 
 
 @settings(max_examples=50, deadline=None)

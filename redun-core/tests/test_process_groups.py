@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from foreign_processes import is_running
 
 from redun import Scheduler
 from redun.errors import TaskTimeoutError
@@ -73,15 +74,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threade
 def make_call(task, *args, **kwargs):
     """Return a call of a task."""
     return Call(task.fullname, task.func, args, kwargs, {}, "e" * 40, "job", task.load_module, False)
-
-
-def is_running(pid):
-    """Whether a process exists that is more than an entry which nobody has read yet."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(") ")[2][0] != "Z"
-    except OSError:
-        return False
 
 
 def wait_until_gone(pid, seconds=10):

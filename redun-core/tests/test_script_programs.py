@@ -9,6 +9,7 @@ import tempfile
 import time
 
 import pytest
+from foreign_processes import is_running
 
 from redun import Scheduler, catch, task
 from redun.control import catch_all
@@ -72,15 +73,6 @@ def lines(caplog):
         return [line for line in printed if not line.startswith("+ ")]  # Which come before or after the output.
 
     return list_lines
-
-
-def is_running(pid):
-    """Whether a process exists that is more than an entry which nobody has read yet."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(") ")[2][0] != "Z"
-    except OSError:
-        return False
 
 
 def wait_until(condition, seconds=30):

@@ -4,6 +4,7 @@ import sys
 import typing
 
 import pytest
+from golden_tasks import add, addv
 
 from redun import Scheduler, get_task_registry, task
 from redun.errors import InvalidValueError
@@ -14,16 +15,6 @@ from redun.values.base import pickle_dumps
 from redun.values.registry import get_type_registry
 
 redun_namespace = "test_task"
-
-
-@task(namespace="gold", source="def add(a, b=2):\n    return a + b\n")
-def add(a, b=2):
-    return a + b
-
-
-@task(namespace="gold", version="1")
-def addv(a, b=2):
-    return a + b
 
 
 @task(version="1")

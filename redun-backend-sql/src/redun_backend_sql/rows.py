@@ -113,6 +113,7 @@ def make_rows(batch: Batch, known_calls: Collection[str], incomplete_calls: Coll
     _add_values(values.values(), rows)
     for write in (VALUE, EVALUATION, CALL_NODE, ARGUMENT, CALL_SUBTREE_TASK):
         rows[write].sort(key=itemgetter(0))  # Stable: of two evaluations with one key, the later one counts.
+    rows[CALL_EDGE].sort()
     rows[JOB] = [
         (
             key,
