@@ -66,7 +66,7 @@ $(VENV)/.installed: $(VENV)/bin/uv constraints.txt $(PROJECTS)
 
 # Spark comes as sources: pip keeps the wheel that it makes of them, uv would make one each time.
 .wheels/.made: $(VENV)/bin/uv constraints.txt
-	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps -c constraints.txt -w .wheels pyspark
+	$(BIN)/python -m pip wheel -q --disable-pip-version-check --use-pep517 --no-deps -c constraints.txt -w .wheels pyspark
 	touch $@
 
 $(VENV)/.developed: $(VENV)/.installed .wheels/.made

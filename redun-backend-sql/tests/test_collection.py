@@ -590,47 +590,58 @@ def test_no_sequence_of_events_gives_a_wrong_value(empty_database, tmp_path_fact
     values = [encode([number] * (300 + 200 * number)) for number in range(5)] + [encode(Ledger("a"))]
     keys = [hash_eval(called.value_hash, f"{number:040}") for number in range(6)]
     recorded, safe, damaged = set(), set(), set()
-    backend = open_store(folder, True)
+    store = Reopened(folder)
 
-    for operation, number in operations:
-        value = values[number]
-        if operation == "record":
-            evaluation = EvaluationRecord(keys[number], called.value_hash, f"{number:040}", value)
-            backend.record(Batch(tasks={called.value_hash: called}, evaluations=[evaluation]))
-            recorded.add(number)
-            if number not in damaged:  # Nobody has seen that yet.
-                safe.add(number)
-        elif operation == "lookup":
-            check_answers(backend, keys, values, recorded, safe)
-            damaged.difference_update(recorded if backend.placement.store is not None else ())
-        elif operation == "drop":
-            collect(backend, Budget(max_size=chance.choice([0, 3_000]), policy=chance.choice(list(Policy)), grace=0.0))
-            safe.clear()
-        elif operation == "reopen":
-            backend.close()
-            is_configured = chance.random() < 0.7
-            backend = open_store(folder, is_configured)
-            if not is_configured:
+    with closing(store):
+        for operation, number in operations:
+            value, backend = values[number], store.backend
+            if operation == "record":
+                evaluation = EvaluationRecord(keys[number], called.value_hash, f"{number:040}", value)
+                backend.record(Batch(tasks={called.value_hash: called}, evaluations=[evaluation]))
+                recorded.add(number)
+                if number not in damaged:  # Nobody has seen that yet.
+                    safe.add(number)
+            elif operation == "lookup":
+                check_answers(backend, keys, values, recorded, safe)
+                damaged.difference_update(recorded if backend.placement.store is not None else ())
+            elif operation == "drop":
+                budget = Budget(max_size=chance.choice([0, 3_000]), policy=chance.choice(list(Policy)), grace=0.0)
+                collect(backend, budget)
                 safe.clear()
-        else:
-            path = folder / "values" / name_blob(value.value_hash)
-            if path.exists():
-                safe.discard(number)
-                if operation == "lose":
-                    path.unlink()
-                    damaged.discard(number)
-                else:
-                    path.write_bytes(path.read_bytes()[::-1])
-                    damaged.add(number)
-    check_answers(backend, keys, values, recorded, safe)
-    backend.close()
+            elif operation == "reopen":
+                is_configured = chance.random() < 0.7
+                store.reopen(is_configured)
+                if not is_configured:
+                    safe.clear()
+            else:
+                path = folder / "values" / name_blob(value.value_hash)
+                if path.exists():
+                    safe.discard(number)
+                    if operation == "lose":
+                        path.unlink()
+                        damaged.discard(number)
+                    else:
+                        path.write_bytes(path.read_bytes()[::-1])
+                        damaged.add(number)
+        check_answers(store.backend, keys, values, recorded, safe)
 
 
-def open_store(folder, is_configured):
-    path = str(folder / "values") if is_configured else None
-    backend = SqlBackend(SqlOptions(f"sqlite:///{folder}/redun.db", value_store_path=path))
-    backend.load()
-    return backend
+class Reopened:
+    """A store that is closed and opened again, with its value store and without; `closing` closes it in the end."""
+
+    def __init__(self, folder):
+        self.folder, self.backend = folder, None
+        self.reopen(True)
+
+    def reopen(self, is_configured):
+        self.close()
+        path = str(self.folder / "values") if is_configured else None
+        self.backend = SqlBackend(SqlOptions(f"sqlite:///{self.folder}/redun.db", value_store_path=path))
+        self.backend.load()
+
+    def close(self):
+        if self.backend is not None:
+            self.backend.close()
 
 
 def check_answers(backend, keys, values, recorded, safe):

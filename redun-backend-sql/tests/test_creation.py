@@ -109,7 +109,7 @@ def test_interrupted_creation_leaves_an_empty_database(open_database):
     with pytest.raises(Exception, match="not authorized"):
         create_tables(database)
 
-    database.connection.set_authorizer(None)
+    database.connection.set_authorizer(lambda *_: sqlite3.SQLITE_OK)
     assert read_version(database) == NO_SCHEMA
     assert database.tables() == set()
 

@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import sqlite3
@@ -48,6 +49,18 @@ def write_traced(database, write, rows):
 
 def read_items(database):
     return dict(database.select("SELECT key, value FROM item"))
+
+
+def test_dropped_database_is_closed(tmp_path):
+    """A database that nobody closed is closed when nobody holds it any more."""
+    database = SqliteDatabase(str(tmp_path / "test.db"))
+    connection = database.connection
+
+    del database
+    gc.collect()
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 @pytest.mark.parametrize("write", [ITEM, CHANGED_ITEM, VALUE])

@@ -171,5 +171,5 @@ def test_ambiguous_key_is_refused(folder):
     with Scheduler(Config.read(".redun")) as scheduler:
         scheduler.run(inc(3), execution_id=FIRST[:-1] + "2")
 
-    with pytest.raises(RedunError, match=f"'11' stands for 2 records, execution {FIRST} and"):
-        CliRunner().invoke(tag_command, ["add", "11", "a=1"], obj=Workspace(), catch_exceptions=False)
+    with pytest.raises(RedunError, match=f"'{FIRST[:20]}' stands for 2 records, execution {FIRST} and"):
+        CliRunner().invoke(tag_command, ["add", FIRST[:20], "a=1"], obj=Workspace(), catch_exceptions=False)

@@ -150,6 +150,7 @@ def test_points_in_time_come_back(value):
         ("2020-03-01", datetime(2020, 3, 1)),
         ("2020-03-01T04:05:06Z", datetime(2020, 3, 1, 4, 5, 6, tzinfo=timezone.utc)),
         ("2020-03-01 04:05:06+02:00", datetime(2020, 3, 1, 4, 5, 6, tzinfo=timezone(timedelta(hours=2)))),
+        ("2020-03-01T04:05:06.25", datetime(2020, 3, 1, 4, 5, 6, 250_000)),
     ],
 )
 @pytest.mark.parametrize("has_dateutil", [True, False])

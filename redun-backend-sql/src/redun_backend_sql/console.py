@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import sys
+import traceback
 from code import InteractiveConsole
 from collections.abc import Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from redun._version import __version__
@@ -128,18 +130,22 @@ def run_lines(names: Mapping[str, Any], lines: TextIO) -> bool:
 
     The first error ends it; it is shown without the frames of this program.
     """
-    console = InteractiveConsole(dict(names), "<stdin>")
-    source = lines.read()
+    namespace, source = dict(names), lines.read()
     try:
         statements = ast.parse(source, "<stdin>").body
         codes = [compile(ast.Interactive([statement]), "<stdin>", "single") for statement in statements]
-    except (SyntaxError, ValueError):
-        console.showsyntaxerror("<stdin>")
+    except (SyntaxError, ValueError) as error:
+        _show_error(error, None)
         return False
     for code in codes:
         try:
-            exec(code, console.locals)  # noqa: S102
-        except Exception:
-            console.showtraceback()
+            exec(code, namespace)  # noqa: S102
+        except Exception as error:
+            _show_error(error, error.__traceback__)
             return False
     return True
+
+
+def _show_error(error: Exception, frames: TracebackType | None) -> None:
+    inner = frames.tb_next if frames is not None else None  # The first one is that of this program.
+    sys.stderr.write("".join(traceback.format_exception(type(error), error, inner)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
+from redun.values.builtin import parse_iso_time
 from redun_backend_sql.units import parse_age
 
 
@@ -38,7 +39,7 @@ def parse_moment(text: str, is_end: bool = False, now: datetime | None = None) -
         day = _parse_day(text)
         if day is not None:
             return datetime.combine(day + timedelta(days=int(is_end)), time.min).astimezone()
-        moment = datetime.fromisoformat(f"{text[:-1]}+00:00" if text[-1:] in ("Z", "z") else text)
+        moment = parse_iso_time(text)
         return moment if moment.tzinfo is not None else moment.astimezone()
     except (ValueError, OverflowError) as error:
         raise ValueError(

@@ -21,6 +21,7 @@ from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import finalize
 
 from redun.errors import BackendError
 from redun.logging import logger
@@ -65,6 +66,8 @@ class SqliteDatabase(Database):
         self.name = self.path = path
         self._retries = retries
         self.connection = _connect(path)
+        # Schedulers need not be closed: the driver says from Python 3.13 on that a connection should have been.
+        finalize(self, self.connection.close).atexit = False
         self._place = os.path.abspath(path)
         self._file = _identify(self._place)
 

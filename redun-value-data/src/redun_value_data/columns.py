@@ -110,7 +110,8 @@ def _read_items(arrow_type: Any, chunk: Any) -> Any:
     data = chunk.buffers()[1]
     if not len(chunk) or data is None:
         return b""
-    items = np.frombuffer(data, np.uint8, len(chunk) * width, chunk.offset * width).reshape(len(chunk), width)
+    flat = np.frombuffer(data, np.uint8, len(chunk) * width, chunk.offset * width)
+    items: np.ndarray[Any, Any] = flat.reshape(len(chunk), width)
     if chunk.null_count:
         items = np.where(_is_valid(chunk)[:, None] == 1, items, np.uint8(0))
     if types.is_floating(arrow_type):

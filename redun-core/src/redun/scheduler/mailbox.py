@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -61,6 +62,9 @@ class Mailbox:
         """Return the next mail; None if none comes for some time. Meanwhile it is nobody's turn."""
         self._turn.release()
         try:
+            # Asked for nothing first, or an empty queue of Python before 3.13 may wait for ever when time is short.
+            with suppress(Empty):
+                return self._mail.get_nowait()
             return self._mail.get(timeout=max(seconds, 0))
         except Empty:
             return None

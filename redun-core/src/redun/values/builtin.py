@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from datetime import datetime
 from enum import Enum
 from functools import reduce
@@ -19,6 +20,8 @@ from redun.values.base import ProxyValue, atom_names, pickle_dumps, plain_names
 
 function_type = FunctionType
 NoneType = type(None)
+
+_FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
 
 
 class Bool(ProxyValue):
@@ -78,8 +81,26 @@ class DatetimeType(ProxyValue):
         try:
             from dateutil import parser
         except ImportError:
-            return datetime.fromisoformat(f"{arg[:-1]}+00:00" if arg.endswith(("Z", "z")) else arg)
+            return parse_iso_time(arg)
         return parser.parse(arg)
+
+
+def parse_iso_time(text: str) -> datetime:
+    """Return a point in time that is written in ISO 8601.
+
+    Raises
+    ------
+    ValueError
+        When the text is none.
+
+    Examples
+    --------
+    >>> parse_iso_time("2026-03-01T14:30:05.25Z").isoformat()
+    '2026-03-01T14:30:05.250000+00:00'
+    """
+    # Python 3.10 knows no Z, and of a second only its thousandths or millionths.
+    text = f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text
+    return datetime.fromisoformat(_FRACTION.sub(lambda found: f".{found[1][:6]:0<6}", text))
 
 
 class Function(ProxyValue):
