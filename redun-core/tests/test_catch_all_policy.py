@@ -265,10 +265,12 @@ def test_calls_below_that_others_make_are_not_stopped():
 def test_errors_that_may_not_be_recovered_from_are_raised(on_error):
     """Without a recovery, or for another class, the failure itself is raised, and never that something was stopped."""
     leaves = [work("slow", "let go"), fail(["slow runs"])]
-    threading.Timer(0.3, events.set, ["let go"]).start()
+    releasing = threading.Thread(target=release_after_failure.func)
+    releasing.start()
 
     with pytest.raises(ValueError, match="broken"):
         run(catch_all(leaves, on_error=on_error))
+    releasing.join()
     with pytest.raises(ValueError, match="broken"):
         run(catch_all(leaves, KeyError, describe, on_error=on_error))
 

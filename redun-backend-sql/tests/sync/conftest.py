@@ -249,11 +249,16 @@ def record_execution(make_task):
 
 @pytest.fixture
 def counting():
-    """Counts the statements that a store executes: a function that returns them as a growing list."""
+    """Counts the statements that a store executes, settings apart: a function that returns them as a growing list."""
 
     def count(backend):
         statements = []
-        backend.database.connection.set_trace_callback(statements.append)
+
+        def note(statement):
+            if not statement.startswith("PRAGMA"):
+                statements.append(statement)
+
+        backend.database.connection.set_trace_callback(note)
         return statements
 
     return count

@@ -36,8 +36,8 @@ def name_argument(error: InvalidValueError, expression: Any) -> InvalidValueErro
         try:
             encode_lazily(value)
         except InvalidValueError as problem:
-            if isinstance(value, QuotedExpression):  # What it quotes is named already.
-                return problem
+            if isinstance(value, QuotedExpression) or type(problem) is not InvalidValueError:
+                return problem  # What is quoted is named already, and an error of a kind of its own stays what it is.
             name = names[place] if isinstance(place, int) and place < len(names) else place
             return InvalidValueError(f"argument {name} of {task.fullname}: {problem}")
     return error
