@@ -33,7 +33,7 @@ ARGUMENTS = {
     "module": ("nowhere.flow main", 1, "redun: Cannot find Python script file or module: nowhere.flow"),
     "task": ("flow.py mian", 1, "redun: Unknown task 'mian' in flow; did you mean 'demo.main'?"),
     "task-in-full": ("flow.py demo.mian", 1, "redun: Unknown task 'demo.mian' in flow; did you mean 'demo.main'?"),
-    "option": ("flow.py main --nubmer 1", 2, "redun: unrecognized arguments: --nubmer 1"),
+    "option": ("flow.py main --nubmer 1", 2, "redun: unrecognized arguments: --nubmer; did you mean --number?"),
     "positional": ("flow.py main 1", 2, "redun: unrecognized arguments: 1"),
     "type": ("flow.py main --number one", 2, "redun: argument --number: 'one' is no valid int: "),
     "value": ("flow.py main --number", 2, "redun: argument --number: expected one argument"),

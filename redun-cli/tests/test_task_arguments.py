@@ -320,6 +320,28 @@ def test_unknown_arguments_are_refused(capsys, text):
     assert refuse(capsys, task, *text.split()).startswith("redun: unrecognized arguments: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("--numbr 1", "--numbr; did you mean --number?"),
+        ("--Number=1", "--Number; did you mean --number?"),
+        ("--hlep", "--hlep; did you mean --help?"),
+    ],
+)
+def test_misspelt_option_is_told_and_not_what_is_missing(capsys, text, told):
+    """An option that is nearly one of the task's is named with that one, also where that one is required."""
+    task = define_source("def main(number: int): pass")
+
+    assert refuse(capsys, task, *text.split()) == f"redun: unrecognized arguments: {told}"
+
+
+def test_what_follows_two_dashes_is_no_option(capsys):
+    """Words behind ``--`` are arguments by position, which tasks do not take."""
+    task = define_source("def main(number=1): pass")
+
+    assert "did you mean" not in refuse(capsys, task, "--", "--numbr")
+
+
 def test_options_are_named_in_kebab_case():
     """Options are in lower case, with dashes."""
     task = define_source("def main(input_File: str, _private=1, number2=2): pass")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from redun import Scheduler, catch, task
+from redun.backends.memory import MemoryBackend
 from redun.config import Config
 from redun.errors import (
     CancelledCallError,
@@ -555,3 +556,40 @@ def test_run_inside_of_a_run_says_what_it_needs(scheduler):
 
     with pytest.raises(SchedulerError, match="this scheduler runs an execution already; use another Scheduler"):
         scheduler.run(ask_again())
+
+
+def test_threads_that_run_at_once_get_one_run():
+    """Of two threads that ask a scheduler for a run while it opens its store, one gets it and one is told so."""
+    opening, opened, started = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(MemoryBackend):
+        def load(self, migrate=None):
+            opening.set()
+            assert opened.wait(20)
+
+    @task(namespace=redun_namespace, version="1", cache=False)
+    def wait():
+        assert started.wait(20)
+        return "done"
+
+    def run():
+        try:
+            results.append(scheduler.run(wait()))
+        except SchedulerError as error:
+            results.append(str(error))
+            started.set()
+
+    scheduler, results = Scheduler(backend=Slow()), []
+    threads = [threading.Thread(target=run) for _ in range(2)]
+
+    for thread in threads:
+        thread.start()
+        assert opening.wait(20)
+    opened.set()
+    for thread in threads:
+        thread.join(20)
+
+    assert results == [
+        "this scheduler runs an execution already; use another Scheduler for a second one meanwhile",
+        "done",
+    ]

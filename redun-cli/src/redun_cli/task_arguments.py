@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from inspect import Parameter
+from itertools import takewhile
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from redun.errors import RedunError
@@ -74,8 +76,19 @@ def parse_task_arguments(
         if reading is not None:
             added[name] = _Option(option, *reading)
             _add_option(parser, added[name], task.signature.parameters[name], name in known)
-    given = vars(parser.parse_args(["-h"] if list(arguments) == ["help"] else list(arguments)))
-    return _convert_all(parser, added, given)
+    words = ["-h"] if list(arguments) == ["help"] else list(arguments)
+    _refuse_misspelt(parser, words, [*helps, *(option.name for option in added.values())])
+    return _convert_all(parser, added, vars(parser.parse_args(words)))
+
+
+def _refuse_misspelt(parser: _Parser, words: Iterable[str], names: Sequence[str]) -> None:
+    """Refuse an option that is nearly one of the task's, before that one is said to be missing."""
+    for word in takewhile("--".__ne__, words):
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in names:
+            near = get_close_matches(name[2:], [known[2:] for known in names], 1)
+            if near:
+                parser.error(f"unrecognized arguments: {name}; did you mean --{near[0]}?")
 
 
 def _convert_all(parser: _Parser, options: Mapping[str, _Option], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Scheduler:
         self.limits = read_capacities(self.config.section("limits"))
         self._context = read_context(self._options, self.config.configdir)
         self._tags = read_tags(self.config.section("tags"))
-        self._is_loaded = False
+        self._is_loaded, self._beginning = False, threading.Lock()
         self._loop: ExecutionLoop | None = None
         self.failure: Failure | None = None
         self.observers = Observers(make_observers(self.config))
@@ -189,12 +189,13 @@ class Scheduler:
 
     def run_execution(self, execution: Execution, expr: Any, settings: RunSettings) -> Any:
         """Return the value of an expression, as a given execution; see `run`."""
-        check_idle(self._loop is not None)
-        ensure_handler()
-        self.load()
-        self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(execution.args[1:]))
-        start, self.failure = time.monotonic(), None
-        self._loop = loop = ExecutionLoop(self, execution, settings)
+        with self._beginning:  # Of two threads that come at once, the second one is told that there is a first one.
+            check_idle(self._loop is not None)
+            ensure_handler()
+            self.load()
+            self.logger.info("Start Execution %s:  redun %s", execution.id, shlex.join(execution.args[1:]))
+            start, self.failure = time.monotonic(), None
+            self._loop = loop = ExecutionLoop(self, execution, settings)
         set_current_scheduler(self)
         failure: BaseException | None = None
         self.observers.notify("redun_execution_start", execution=execution)
