@@ -84,7 +84,7 @@ make bench-queries   # questions to a database of a million jobs: benchmarks/big
 
 The floor is `benchmarks/floor.py`: pickles, hashes and rows of the same tasks in plain loops, written with the
 settings and in the transactions that a run uses. The workflows are in `benchmarks/workflows.py`. Each figure is the
-median of some runs, with the floor measured between them.
+least of some rounds, in each of which a process measures all of them and the floor.
 """
 
 
